@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR MIT) */
+/*
+ * netgpu: TCP payload straight into and out of device memory.
+ *
+ * A region is a dma-buf, or a page-aligned part of one, attached, pinned and
+ * mapped for the DMA device of one receive queue.  It is made on /dev/netgpu
+ * and is itself a file descriptor: closing it releases the memory, poll()
+ * reports POLLHUP once the exporter has taken the memory back.
+ *
+ * Every struct here may grow at its end.  A caller passes the size it was
+ * built with in the ioctl number; fields unknown to the kernel must be zero.
+ */
+#ifndef _UAPI_LINUX_NETGPU_H
+#define _UAPI_LINUX_NETGPU_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define NETGPU_IOC_MAGIC	0xBB
+
+/**
+ * enum netgpu_region_flags - flags of &struct netgpu_region_create
+ * @NETGPU_REGION_REQUIRE_P2P: fail with EXDEV instead of accepting a region
+ *	whose DMA ends in host memory.
+ */
+enum netgpu_region_flags {
+	NETGPU_REGION_REQUIRE_P2P	= 1 << 0,
+};
+
+/**
+ * enum netgpu_placement - where DMA to a region ends
+ * @NETGPU_PLACEMENT_HOST: at least one page of the region is system memory.
+ * @NETGPU_PLACEMENT_DEVICE: all of the region is memory of a device, reached
+ *	peer-to-peer.
+ */
+enum netgpu_placement {
+	NETGPU_PLACEMENT_HOST		= 1,
+	NETGPU_PLACEMENT_DEVICE		= 2,
+};
+
+/**
+ * enum netgpu_state - life of a region
+ * @NETGPU_STATE_IDLE: mapped, no queue receives into it.
+ * @NETGPU_STATE_BOUND: mapped, a queue receives into it.
+ * @NETGPU_STATE_REVOKED: the exporter, or the removal of the network device,
+ *	has ended the region. It can only be closed.
+ */
+enum netgpu_state {
+	NETGPU_STATE_IDLE		= 1,
+	NETGPU_STATE_BOUND		= 2,
+	NETGPU_STATE_REVOKED		= 3,
+};
+
+/**
+ * struct netgpu_region_create - argument of NETGPU_IOC_REGION_CREATE
+ * @dmabuf_fd: dma-buf to attach.
+ * @flags: &enum netgpu_region_flags.
+ * @offset: first byte of the region in the dma-buf; a multiple of the page
+ *	size.
+ * @length: bytes; a non-zero multiple of the page size.
+ * @ifindex: network device, in the caller's network namespace.
+ * @queue: receive queue of that device, 0 to its number of queues - 1.
+ * @msg_size: size in bytes of the buffer at @msg, 0 for none.
+ * @msg: address of a buffer. When the call fails for a reason that has a
+ *	sentence, it is stored here, cut to @msg_size, ending in NUL;
+ *	otherwise an empty string is.
+ * @placement: out, &enum netgpu_placement.
+ * @resv: must be 0.
+ *
+ * The ioctl returns the region's file descriptor (close-on-exec), or -1 with
+ * errno set:
+ *
+ * =============== ==========================================================
+ * EPERM           no CAP_NET_ADMIN over the device's network namespace
+ * EINVAL          unknown bit in @flags
+ * EBADR           @resv is not zero
+ * EMSGSIZE        struct shorter than its first version (64 bytes)
+ * E2BIG           struct longer than the kernel's, and not zero there
+ * EBADF           @dmabuf_fd is not open
+ * EMEDIUMTYPE     @dmabuf_fd is not a dma-buf
+ * ENODATA         @length is zero
+ * EDOM            @offset or @length is not a multiple of the page size
+ * EOVERFLOW       @offset + @length overflows
+ * ERANGE          the range ends after the end of the dma-buf
+ * ENODEV          no device @ifindex in this network namespace, or the
+ *                 memory has already been revoked
+ * ENETDOWN        the device is down
+ * EOPNOTSUPP      the driver cannot change a single queue's memory, or the
+ *                 exporter does not take this kind of importer
+ * ECHRNG          @queue is out of range
+ * ENOPROTOOPT     the device does not split headers from data
+ * EEXIST          the queue already receives into device memory
+ * EBUSY           the queue is used by AF_XDP or leased to another device
+ * EXDEV           NETGPU_REGION_REQUIRE_P2P, and only host memory is in reach
+ * ENOMEM, EMFILE  as usual
+ * =============== ==========================================================
+ *
+ * Other values come from the exporter of the dma-buf.
+ */
+struct netgpu_region_create {
+	__s32	dmabuf_fd;
+	__u32	flags;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__u32	ifindex;
+	__u32	queue;
+	__aligned_u64 msg;
+	__u32	msg_size;
+	__u32	placement;
+	__aligned_u64 resv[2];
+};
+
+#define NETGPU_REGION_CREATE_SIZE_VER0	64
+
+/**
+ * struct netgpu_region_query - argument of NETGPU_IOC_REGION_QUERY
+ * @offset: out, bytes, as created.
+ * @length: out, bytes, as created.
+ * @ifindex: out, network device the region was made for.
+ * @queue: out, receive queue the region was made for.
+ * @placement: out, &enum netgpu_placement.
+ * @state: out, &enum netgpu_state.
+ * @exporter: out, name that the exporter of the dma-buf goes by, cut to 31
+ *	bytes, ending in NUL.
+ *
+ * The whole struct must be zero on entry. Errors: EINVAL when it is not,
+ * EMSGSIZE when it is shorter than its first version (64 bytes), E2BIG as in
+ * NETGPU_IOC_REGION_CREATE.
+ */
+struct netgpu_region_query {
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__u32	ifindex;
+	__u32	queue;
+	__u32	placement;
+	__u32	state;
+	char	exporter[32];
+};
+
+#define NETGPU_REGION_QUERY_SIZE_VER0	64
+
+/* On /dev/netgpu. */
+#define NETGPU_IOC_REGION_CREATE \
+	_IOWR(NETGPU_IOC_MAGIC, 0x00, struct netgpu_region_create)
+
+/* On a region. */
+#define NETGPU_IOC_REGION_QUERY \
+	_IOWR(NETGPU_IOC_MAGIC, 0x10, struct netgpu_region_query)
+
+/*
+ * Flag in struct io_uring_zcrx_area_reg::flags, together with
+ * IORING_ZCRX_AREA_DMABUF: dmabuf_fd is a region instead of a dma-buf, addr is
+ * 0 and len the length of the region. The highest bit, so that it cannot meet
+ * one of io_uring's own.
+ */
+#define NETGPU_ZCRX_AREA_REGION		(1U << 31)
+
+#endif /* _UAPI_LINUX_NETGPU_H */
