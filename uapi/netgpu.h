@@ -153,6 +153,6 @@ struct netgpu_region_query {
  * 0 and len the length of the region. The highest bit, so that it cannot meet
  * one of io_uring's own.
  */
-#define NETGPU_ZCRX_AREA_REGION		(1U << 31)
+#define NETGPU_ZCRX_AREA_REGION		0x80000000U
 
 #endif /* _UAPI_LINUX_NETGPU_H */

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where DMA to a region ends.
+ *
+ * The pages of a scatterlist do not tell: an exporter of device memory has
+ * none to show, and CONFIG_DMABUF_DEBUG hides those of host memory too. The
+ * DMA addresses do tell, as they are what the device is given.
+ */
+#include <linux/dma-direct.h>
+#include <linux/iommu.h>
+#include <linux/ioport.h>
+#include <linux/pci.h>
+#include <linux/scatterlist.h>
+
+#include "internal.h"
+
+/*
+ * An address inside a window of the host bridge is claimed by a PCI device
+ * before it could reach memory, and is never handed out as an IOVA (see
+ * iova_reserve_pci_windows()).
+ */
+static bool netgpu_is_bus_address(struct device *dev, dma_addr_t addr)
+{
+	struct pci_host_bridge *bridge;
+	struct resource_entry *window;
+
+	if (!dev_is_pci(dev))
+		return false;
+
+	bridge = pci_find_host_bridge(to_pci_dev(dev)->bus);
+	resource_list_for_each_entry(window, &bridge->windows) {
+		if (resource_type(window->res) != IORESOURCE_MEM)
+			continue;
+		if (addr >= window->res->start - window->offset &&
+		    addr <= window->res->end - window->offset)
+			return true;
+	}
+	return false;
+}
+
+static bool netgpu_is_host_memory(struct device *dev, dma_addr_t addr)
+{
+	struct iommu_domain *domain;
+	phys_addr_t phys;
+
+	if (netgpu_is_bus_address(dev, addr))
+		return false;
+
+	domain = iommu_get_domain_for_dev(dev);
+	if (domain)
+		phys = iommu_iova_to_phys(domain, addr);
+	else
+		phys = dma_to_phys(dev, addr);
+
+	return phys && page_is_ram(PHYS_PFN(phys));
+}
+
+/**
+ * netgpu_placement - find where DMA to a mapping ends
+ * @dev: device the mapping was made for.
+ * @sgt: the mapping; only its DMA addresses are looked at.
+ *
+ * An entry is contiguous for the device, but behind an IOMMU it may be made
+ * of many pages: every one of those comes from the same exporter's memory, so
+ * the first and the last page speak for the entry.
+ *
+ * Return: NETGPU_PLACEMENT_DEVICE, or NETGPU_PLACEMENT_HOST when any entry is
+ * host memory.
+ */
+u32 netgpu_placement(struct device *dev, struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		dma_addr_t last = sg_dma_address(sg) + sg_dma_len(sg) - 1;
+
+		if (netgpu_is_host_memory(dev, sg_dma_address(sg)) ||
+		    netgpu_is_host_memory(dev, last))
+			return NETGPU_PLACEMENT_HOST;
+	}
+	return NETGPU_PLACEMENT_DEVICE;
+}
