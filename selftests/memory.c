@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
+#include <linux/vfio.h>
+
+#include "memory.h"
+
+static void heap_open(struct memory *mem, size_t size)
+{
+	struct dma_heap_allocation_data data = {
+		.len = size,
+		.fd_flags = O_RDWR | O_CLOEXEC,
+	};
+	int heap;
+
+	heap = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
+	if (heap < 0)
+		err(1, "/dev/dma_heap/system");
+	if (ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data))
+		err(1, "DMA_HEAP_IOCTL_ALLOC");
+	close(heap);
+
+	mem->dmabuf = data.fd;
+	mem->cpu = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, data.fd, 0);
+	if (mem->cpu == MAP_FAILED)
+		err(1, "mmap of the dma-buf");
+}
+
+static void udmabuf_open(struct memory *mem, size_t size)
+{
+	struct udmabuf_create create = { .size = size, .flags = UDMABUF_FLAGS_CLOEXEC };
+	int dev, memfd;
+
+	memfd = memfd_create("netgpu-test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (memfd < 0 || ftruncate(memfd, size) ||
+	    fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		err(1, "memfd");
+	dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	if (dev < 0)
+		err(1, "/dev/udmabuf");
+	create.memfd = memfd;
+	mem->dmabuf = ioctl(dev, UDMABUF_CREATE, &create);
+	if (mem->dmabuf < 0)
+		err(1, "UDMABUF_CREATE");
+	mem->cpu = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	if (mem->cpu == MAP_FAILED)
+		err(1, "mmap of the memfd");
+	close(memfd);
+	close(dev);
+}
+
+/* The device is in a group of its own, with an IOMMU or without. */
+static int vfio_device(const char *address)
+{
+	char path[256], link[256], *number;
+	int container, group, device;
+	ssize_t len;
+	int noiommu;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", address);
+	len = readlink(path, link, sizeof(link) - 1);
+	if (len < 0)
+		err(1, "%s: bind the device to vfio-pci", path);
+	link[len] = '\0';
+	number = strrchr(link, '/') + 1;
+
+	snprintf(path, sizeof(path), "/dev/vfio/noiommu-%.16s", number);
+	noiommu = !access(path, F_OK);
+	if (!noiommu)
+		snprintf(path, sizeof(path), "/dev/vfio/%.16s", number);
+	group = open(path, O_RDWR | O_CLOEXEC);
+	if (group < 0)
+		err(1, "%s", path);
+
+	container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	if (container < 0)
+		err(1, "/dev/vfio/vfio");
+	if (ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) ||
+	    ioctl(container, VFIO_SET_IOMMU,
+		  noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU))
+		err(1, "%s: container", path);
+	device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, address);
+	if (device < 0)
+		err(1, "%s: device %s", path, address);
+	/* The device keeps its group, and that its container. */
+	close(container);
+	close(group);
+	return device;
+}
+
+static void vfio_open(struct memory *mem, const char *address, size_t size)
+{
+	struct vfio_region_info bar = { .argsz = sizeof(bar) };
+	struct vfio_device_feature_dma_buf *get;
+	struct vfio_device_feature *feature;
+	__u64 offset = 0, largest = 0;
+	size_t argsz;
+	__u32 i, index = 0;
+
+	mem->device = vfio_device(address);
+	for (i = VFIO_PCI_BAR0_REGION_INDEX; i <= VFIO_PCI_BAR5_REGION_INDEX; i++) {
+		bar.index = i;
+		if (ioctl(mem->device, VFIO_DEVICE_GET_REGION_INFO, &bar) ||
+		    bar.size <= largest)
+			continue;
+		largest = bar.size;
+		offset = bar.offset;
+		index = i;
+	}
+	mem->size = size ? size : largest;
+	mem->cpu = mmap(NULL, mem->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			mem->device, offset);
+	if (mem->cpu == MAP_FAILED)
+		err(1, "mmap of BAR %u", index);
+
+	argsz = sizeof(*feature) + sizeof(*get) + sizeof(get->dma_ranges[0]);
+	feature = calloc(1, argsz);
+	feature->argsz = argsz;
+	feature->flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF;
+	get = (void *)feature->data;
+	get->region_index = index;
+	get->open_flags = O_RDWR | O_CLOEXEC;
+	get->nr_ranges = 1;
+	get->dma_ranges[0].length = mem->size;
+	mem->dmabuf = ioctl(mem->device, VFIO_DEVICE_FEATURE, feature);
+	if (mem->dmabuf < 0)
+		err(1, "VFIO_DEVICE_FEATURE_DMA_BUF");
+	free(feature);
+}
+
+void memory_open(struct memory *mem, const char *source, size_t size)
+{
+	mem->size = size;
+	mem->device = -1;
+
+	if (!strcmp(source, "heap"))
+		heap_open(mem, size);
+	else if (!strcmp(source, "udmabuf"))
+		udmabuf_open(mem, size);
+	else if (!strncmp(source, "vfio:", 5))
+		vfio_open(mem, source + 5, size);
+	else
+		errx(1, "no such memory: %s (heap, udmabuf, vfio:ADDRESS)", source);
+}
+
+void memory_close(struct memory *mem)
+{
+	munmap(mem->cpu, mem->size);
+	close(mem->dmabuf);
+	if (mem->device >= 0)
+		close(mem->device);
+}

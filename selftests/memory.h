@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* dma-bufs for the tests, from what a machine without a GPU has. */
+#ifndef MEMORY_H
+#define MEMORY_H
+
+#include <stddef.h>
+
+/**
+ * struct memory - a dma-buf that the test can look into
+ * @dmabuf: file descriptor of the dma-buf.
+ * @size: bytes.
+ * @cpu: its mapping, NULL when there is none.
+ * @device: vfio device file, -1 for other sources.
+ */
+struct memory {
+	int dmabuf;
+	size_t size;
+	unsigned char *cpu;
+	int device;
+};
+
+/*
+ * @source is "heap" (system memory), "udmabuf" (a memfd), or "vfio:ADDRESS"
+ * (the largest BAR of a PCI device bound to vfio-pci, @size 0 for all of it).
+ * Ends the program with a message when there is no such thing.
+ */
+void memory_open(struct memory *mem, const char *source, size_t size);
+void memory_close(struct memory *mem);
+
+#endif

@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The receiver is killed at any moment: nothing leaks, the interface works on.
+# lab: kernel=netgpu
+# lab: timeout=180
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+
+ROUNDS=12
+
+ktap_plan $((ROUNDS + 3))
+vram_bind
+steer_to_queue 1
+ktap_ok "queue 1 splits headers and receives all flows" $?
+for round in $(seq $ROUNDS); do
+	delay=0.$(printf %03d $((RANDOM % 400)))
+	zcrx_recv -i "$NETIF" -q 1 -p $((9100 + round)) -m "vfio:$VRAM_PCI" -r -t 60 \
+		>/tmp/kill 2>&1 &
+	receiver=$!
+	[ $((round % 3)) = 0 ] || {
+		# Two times in three the kill comes while data flows.
+		for _ in $(seq 100); do
+			grep -q '^listening' /tmp/kill && break
+			sleep 0.05
+		done
+		remote -b pattern_send "$LOCAL_V4" $((9100 + round)) $((1 << 30))
+	}
+	sleep "$delay"
+	kill -9 $receiver
+	wait $receiver 2>/dev/null
+	nothing_left
+	ktap_ok "killed $delay s after start $round: nothing is left" $?
+done
+ordinary_traffic
+ktap_ok "ordinary traffic afterwards" $?
+receive last -p 9200 -m "vfio:$VRAM_PCI" -r &&
+	remote pattern_send "$LOCAL_V4" 9200 $((8 << 20)) && wait "$receiver" &&
+	[ "$(said last correct)" = 1 ] && [ "$(said last received)" = $((8 << 20)) ]
+ktap_ok "a stream into a new region" $?
+ktap_end

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A stream arrives in device memory and in host memory, by dma-buf and by
+# region, every byte in its place, and the region says which memory it is.
+# lab: kernel=netgpu
+# lab: timeout=180
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+
+BYTES=$((24 << 20))
+
+stream() { # NAME PORT ARG...
+	local name=$1 port=$2
+	shift 2
+
+	receive "$name" -p "$port" "$@" &&
+	remote pattern_send "$LOCAL_V4" "$port" $BYTES &&
+	wait "$receiver" &&
+	[ "$(said "$name" received)" = $BYTES ] &&
+	[ "$(said "$name" correct)" = 1 ] &&
+	[ "$(said "$name" error)" = 0 ]
+}
+
+ktap_plan 11
+vram_bind
+steer_to_queue 1
+ktap_ok "queue 1 splits headers and receives all flows" $?
+
+stream vram-dmabuf 9001 -m "vfio:$VRAM_PCI"
+ktap_ok "stream into device memory, by dma-buf" $?
+stream vram-region 9002 -m "vfio:$VRAM_PCI" -r
+ktap_ok "stream into device memory, by region" $?
+[ "$(said vram-region placement)" = device ]
+ktap_ok "its placement is device" $?
+stream vram-small 9003 -m "vfio:$VRAM_PCI" -s $((1 << 20)) -r
+ktap_ok "stream larger than the region: buffers come back" $?
+stream heap-dmabuf 9004 -m heap -s $((4 << 20))
+ktap_ok "stream into host memory, by dma-buf" $?
+stream heap-region 9005 -m heap -s $((4 << 20)) -r
+ktap_ok "stream into host memory, by region" $?
+[ "$(said heap-region placement)" = host ]
+ktap_ok "its placement is host" $?
+stream udmabuf-region 9006 -m udmabuf -s $((4 << 20)) -r
+ktap_ok "stream into udmabuf, by region" $?
+nothing_left
+ktap_ok "no region and no page pool is left" $?
+ordinary_traffic
+ktap_ok "ordinary traffic afterwards" $?
+ktap_end

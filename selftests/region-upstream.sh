@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Without the patches to zcrx and devmem, a dma-buf that insists on revocable
+# peer-to-peer importers is refused; one of host memory works.
+# lab: kernel=upstream
+# lab: timeout=90
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+
+BYTES=$((8 << 20))
+
+ktap_plan 4
+vram_bind
+steer_to_queue 1
+ktap_ok "queue 1 splits headers and receives all flows" $?
+[ ! -e /dev/netgpu ]
+ktap_ok "this kernel has no netgpu" $?
+zcrx_recv -i "$NETIF" -q 1 -m "vfio:$VRAM_PCI" -t 30 >/tmp/vram 2>&1
+[ "$(said vram error)" = EOPNOTSUPP ]
+ktap_ok "zcrx refuses vfio-pci's dma-buf: $(tr '\n' ' ' </tmp/vram)" $?
+receive heap -p 9001 -m heap -s $((4 << 20)) &&
+	remote pattern_send "$LOCAL_V4" 9001 $BYTES &&
+	wait "$receiver" && [ "$(said heap received)" = $BYTES ] && [ "$(said heap correct)" = 1 ]
+ktap_ok "zcrx receives into host memory" $?
+ktap_end

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced by tests that receive into the memory of a PCI device.
+
+# The device at $VRAM_PCI becomes vfio-pci's.
+vram_bind() {
+	local dev=/sys/bus/pci/devices/$VRAM_PCI
+
+	modprobe vfio enable_unsafe_noiommu_mode=1
+	modprobe vfio-pci
+	[ "$(basename "$(readlink "$dev/driver")")" = vfio-pci ] && return
+	echo vfio-pci >"$dev/driver_override"
+	echo "$VRAM_PCI" >/sys/bus/pci/drivers_probe
+}
+
+# $NETIF splits headers from data, and RSS sends every hashed flow to queue $1.
+steer_to_queue() {
+	ethtool -G "$NETIF" tcp-data-split on hds-thresh 0 &&
+	wait_for_carrier &&
+	ethtool -X "$NETIF" start "$1" equal 1
+}
+
+wait_for_carrier() {
+	local i
+
+	for i in $(seq 200); do
+		[ "$(cat "/sys/class/net/$NETIF/operstate" 2>/dev/null)" = up ] && return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+# Ordinary receive works, both families.
+ordinary_traffic() {
+	ping -q -c 2 -W 2 "$REMOTE_V4" >/dev/null && ping -q -c 2 -W 2 "$REMOTE_V6" >/dev/null
+}
+
+# receive NAME ARG...: start zcrx_recv with ARGs, wait until it listens.
+# Its output is in /tmp/NAME, its process id in $receiver.
+receive() {
+	local name=$1 i
+	shift
+
+	zcrx_recv -i "$NETIF" -q 1 -t 60 "$@" >"/tmp/$name" 2>&1 &
+	receiver=$!
+	for i in $(seq 200); do
+		grep -q '^listening' "/tmp/$name" && return 0
+		kill -0 "$receiver" 2>/dev/null || break
+		sleep 0.05
+	done
+	sed 's/^/# /' "/tmp/$name"
+	return 1
+}
+
+# said NAME KEY: the value that zcrx_recv printed.
+said() {
+	sed -n "s/^$2 //p" "/tmp/$1"
+}
+
+# All regions and all page pools of memory providers are gone, within 10 s.
+nothing_left() {
+	local i
+
+	for i in $(seq 200); do
+		[ "$(cat /sys/class/misc/netgpu/regions)" = 0 ] &&
+		[ "$(cat /sys/class/misc/netgpu/mapped_bytes)" = 0 ] &&
+		[ "$(page_pools leaked)" = 0 ] && return 0
+		sleep 0.05
+	done
+	echo "# regions $(cat /sys/class/misc/netgpu/regions), page pools leaked $(page_pools leaked)"
+	return 1
+}

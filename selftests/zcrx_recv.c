@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Receive the stream of pattern_send into a dma-buf or a region, look at every
+ * byte of it through the CPU's mapping, and end, if asked to, by having the
+ * exporter take the memory away.
+ *
+ * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
+ * revoke_us, hangup, state. Exit status 0 unless the test itself went wrong.
+ */
+#include <err.h>
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "region.h"
+
+enum { ACCEPT = 1, RECV };
+
+static const char *netif, *source = "heap", *how;
+static int queue, port = 9000;
+static bool as_region, blind;
+static size_t size, revoke_after;
+static unsigned long long limit;
+
+static struct memory mem;
+static struct target target;
+static int region = -1;
+static unsigned long long received;
+static bool correct = true;
+
+static void setup(void)
+{
+	unsigned int flags = IORING_ZCRX_AREA_DMABUF;
+	unsigned int ifindex = if_nametoindex(netif);
+	int ret, fd;
+
+	memory_open(&mem, source, size);
+	fd = mem.dmabuf;
+	if (as_region) {
+		struct netgpu_region_create create = {
+			.dmabuf_fd = mem.dmabuf,
+			.length = mem.size,
+			.ifindex = ifindex,
+			.queue = queue,
+		};
+
+		region = region_create(open_netgpu(), &create);
+		if (region < 0)
+			err(1, "region: %s", region_message);
+		printf("placement %s\n",
+		       create.placement == NETGPU_PLACEMENT_DEVICE ? "device" : "host");
+		fd = region;
+		flags |= NETGPU_ZCRX_AREA_REGION;
+	}
+	ret = target_open(&target, ifindex, queue, fd, mem.size, flags);
+	if (ret) {
+		printf("error %s\n", strerrorname_np(-ret));
+		exit(0);
+	}
+}
+
+static int listen_on(int on_port)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(on_port) };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1))
+		err(1, "port %d", on_port);
+	return fd;
+}
+
+static struct io_uring_sqe *get_sqe(void)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&target.ring);
+
+	if (!sqe)
+		errx(1, "submission queue full");
+	return sqe;
+}
+
+static void arm_recv(int fd)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	io_uring_prep_rw(IORING_OP_RECV_ZC, sqe, fd, NULL, 0, 0);
+	sqe->user_data = RECV;
+	sqe->ioprio |= IORING_RECV_MULTISHOT;
+}
+
+static void check(__u64 offset, size_t len)
+{
+	const unsigned char *data = mem.cpu + offset;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		__u64 pos = received + i;
+
+		if (data[i] != (unsigned char)((pos / 8) >> (pos % 8 * 8)) && correct) {
+			printf("# first difference at %llu\n", (unsigned long long)pos);
+			correct = false;
+		}
+	}
+}
+
+static void give_back(__u64 off, __u32 len)
+{
+	struct io_uring_zcrx_rqe *rqe =
+		&target.rq.rqes[target.rq.rq_tail & (target.rq.ring_entries - 1)];
+
+	rqe->off = (off & ~IORING_ZCRX_AREA_MASK) | target.token;
+	rqe->len = len;
+	io_uring_smp_store_release(target.rq.ktail, ++target.rq.rq_tail);
+}
+
+static void *take_away(void *arg)
+{
+	struct timespec start, end;
+	(void)arg;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (!strcmp(how, "disable")) {
+		/* Turn off the device's memory decoding: config space is region 7. */
+		struct vfio_region_info config = {
+			.argsz = sizeof(config),
+			.index = VFIO_PCI_CONFIG_REGION_INDEX,
+		};
+		__u16 command;
+
+		if (ioctl(mem.device, VFIO_DEVICE_GET_REGION_INFO, &config) ||
+		    pread(mem.device, &command, 2, config.offset + PCI_COMMAND) != 2)
+			err(1, "config space");
+		command &= ~PCI_COMMAND_MEMORY;
+		if (pwrite(mem.device, &command, 2, config.offset + PCI_COMMAND) != 2)
+			err(1, "config space");
+	} else if (!strcmp(how, "reset")) {
+		if (ioctl(mem.device, VFIO_DEVICE_RESET))
+			err(1, "VFIO_DEVICE_RESET");
+	} else {
+		errx(1, "no such way to revoke: %s", how);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	printf("revoke_us %lld\n", (end.tv_sec - start.tv_sec) * 1000000LL +
+	       (end.tv_nsec - start.tv_nsec) / 1000);
+	return NULL;
+}
+
+static int receive(void)
+{
+	bool revoking = false;
+	struct io_uring_sqe *sqe;
+	int conn = -1, error = 0;
+	pthread_t thread;
+
+	sqe = get_sqe();
+	io_uring_prep_accept(sqe, listen_on(port), NULL, NULL, 0);
+	sqe->user_data = ACCEPT;
+	printf("listening %d\n", port);
+	fflush(stdout);
+
+	while (1) {
+		struct io_uring_cqe *cqe;
+		unsigned int head, seen = 0;
+		bool rearm = false, end = false;
+
+		error = io_uring_submit_and_wait(&target.ring, 1);
+		if (error < 0)
+			return error;
+
+		io_uring_for_each_cqe(&target.ring, head, cqe) {
+			struct io_uring_zcrx_cqe *zc = (void *)(cqe + 1);
+
+			seen++;
+			if (cqe->user_data == ACCEPT) {
+				if (cqe->res < 0)
+					errx(1, "accept: %s", strerror(-cqe->res));
+				conn = cqe->res;
+				rearm = true;
+				continue;
+			}
+			if (cqe->res == -ENOSPC) {
+				rearm = true;
+			} else if (cqe->res <= 0) {
+				error = cqe->res;
+				end = true;
+			} else {
+				if (!blind)
+					check(zc->off & ~IORING_ZCRX_AREA_MASK, cqe->res);
+				received += cqe->res;
+				give_back(zc->off, cqe->res);
+				rearm = !(cqe->flags & IORING_CQE_F_MORE);
+			}
+		}
+		io_uring_cq_advance(&target.ring, seen);
+
+		if (end)
+			break;
+		if (rearm)
+			arm_recv(conn);
+		if (how && !revoking && received >= revoke_after) {
+			/* The mapping of the BAR faults from now on. */
+			blind = true;
+			revoking = true;
+			if (pthread_create(&thread, NULL, take_away, NULL))
+				errx(1, "thread");
+		}
+		if (limit && received >= limit)
+			break;
+	}
+	if (revoking)
+		pthread_join(thread, NULL);
+	return error < 0 ? error : 0;
+}
+
+static void report_region(void)
+{
+	static const char * const states[] = { "", "idle", "bound", "revoked" };
+	struct pollfd poll_region = { .fd = region, .events = POLLIN };
+	struct netgpu_region_query query = {};
+
+	printf("hangup %d\n", poll(&poll_region, 1, 2000) == 1 &&
+	       (poll_region.revents & POLLHUP));
+	if (ioctl(region, NETGPU_IOC_REGION_QUERY, &query))
+		err(1, "query");
+	printf("state %s\n", states[query.state]);
+}
+
+int main(int argc, char **argv)
+{
+	int opt, error;
+
+	while ((opt = getopt(argc, argv, "i:q:m:s:rbn:p:x:a:t:")) != -1) {
+		switch (opt) {
+		case 'i': netif = optarg; break;
+		case 'q': queue = atoi(optarg); break;
+		case 'm': source = optarg; break;
+		case 's': size = strtoull(optarg, NULL, 0); break;
+		case 'r': as_region = true; break;
+		case 'b': blind = true; break;
+		case 'n': limit = strtoull(optarg, NULL, 0); break;
+		case 'p': port = atoi(optarg); break;
+		case 'x': how = optarg; break;
+		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
+		case 't': alarm(atoi(optarg)); break;
+		default:
+			errx(2, "usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r] [-n BYTES] [-p PORT] [-x disable|reset -a BYTES] [-b] [-t SECONDS]");
+		}
+	}
+	if (!netif)
+		errx(2, "-i NETIF is missing");
+	setvbuf(stdout, NULL, _IOLBF, 0);
+
+	setup();
+	error = receive();
+	printf("received %llu\n", received);
+	printf("correct %d\n", correct);
+	printf("error %s\n", error ? strerrorname_np(-error) : "0");
+	if (as_region && how)
+		report_region();
+	return 0;
+}
