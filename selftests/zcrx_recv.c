@@ -5,7 +5,7 @@
  * exporter take the memory away.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
- * revoke_us, hangup, state. Exit status 0 unless the test itself went wrong.
+ * message, revoke_us, hangup, state. Exit status 0 unless the test itself went wrong.
  */
 #include <err.h>
 #include <errno.h>
@@ -30,7 +30,7 @@ enum { ACCEPT = 1, RECV };
 
 static const char *netif, *source = "heap", *how;
 static int queue, port = 9000;
-static bool as_region, blind;
+static bool as_region, require_p2p, blind;
 static size_t size, revoke_after;
 static unsigned long long limit;
 
@@ -52,13 +52,17 @@ static void setup(void)
 		struct netgpu_region_create create = {
 			.dmabuf_fd = mem.dmabuf,
 			.length = mem.size,
+			.flags = require_p2p ? NETGPU_REGION_REQUIRE_P2P : 0,
 			.ifindex = ifindex,
 			.queue = queue,
 		};
 
 		region = region_create(open_netgpu(), &create);
-		if (region < 0)
-			err(1, "region: %s", region_message);
+		if (region < 0) {
+			printf("error %s\nmessage %s\n", strerrorname_np(errno),
+			       region_message);
+			exit(0);
+		}
 		printf("placement %s\n",
 		       create.placement == NETGPU_PLACEMENT_DEVICE ? "device" : "host");
 		fd = region;
@@ -241,13 +245,14 @@ int main(int argc, char **argv)
 {
 	int opt, error;
 
-	while ((opt = getopt(argc, argv, "i:q:m:s:rbn:p:x:a:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "i:q:m:s:rPbn:p:x:a:t:")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
 		case 'm': source = optarg; break;
 		case 's': size = strtoull(optarg, NULL, 0); break;
 		case 'r': as_region = true; break;
+		case 'P': require_p2p = true; break;
 		case 'b': blind = true; break;
 		case 'n': limit = strtoull(optarg, NULL, 0); break;
 		case 'p': port = atoi(optarg); break;
@@ -255,7 +260,7 @@ int main(int argc, char **argv)
 		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
 		case 't': alarm(atoi(optarg)); break;
 		default:
-			errx(2, "usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r] [-n BYTES] [-p PORT] [-x disable|reset -a BYTES] [-b] [-t SECONDS]");
+			errx(2, "usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-P]] [-n BYTES] [-p PORT] [-x disable|reset -a BYTES] [-b] [-t SECONDS]");
 		}
 	}
 	if (!netif)
