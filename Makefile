@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+# Two readers: kbuild, where this file is net/netgpu/Makefile, and people, where it is the top of the repository.
+ifneq ($(KERNELRELEASE),)
+
+obj-$(CONFIG_NETGPU_REGION) += placement.o region.o revoke.o
+obj-$(CONFIG_NETGPU) += device.o
+
+else
+
+lab := tools/lab/lab
+
+help:
+	@echo 'make demo             network data arrives in the memory of another PCI device, with proof'
+	@echo 'make check            all tests, each in a machine of its own; T=part those whose names contain it; T=list their names'
+	@echo 'make check-debug      the same on a kernel with debugging'
+	@echo 'make bench            measurements'
+	@echo 'make lint             what reviewers check first'
+	@echo 'make shell            the machine with a prompt; TOPOLOGY=switch|rootports|novram,nic2,...'
+	@echo 'make kernel           the kernel, below build/linux; KSRC=DIR takes your own source of Linux 7.3'
+	@echo 'make clean            remove what was built; downloads stay.  make distclean: everything below build/'
+
+demo:
+	@$(lab) demo
+check:
+	@$(lab) check
+check-debug:
+	@$(lab) check-debug
+bench:
+	@$(lab) bench
+lint:
+	@$(lab) lint
+shell:
+	@$(lab) shell
+kernel:
+	@$(lab) kernel
+clean:
+	@$(lab) clean
+distclean:
+	@$(lab) distclean
+
+export KSRC T TOPOLOGY
+.PHONY: help demo check check-debug bench lint shell kernel clean distclean
+MAKEFLAGS += --no-print-directory
+
+endif

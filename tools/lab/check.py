@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: LGPL-2.1 OR MIT
+"""Run the selftests whose names contain PART, each in a machine of its own: check.py [--kernels] [PART]
+
+A test says in its first lines what it needs:
+  # lab: kernel=netgpu|upstream     # lab: topology=WORDS (machine.py)   # lab: timeout=SECONDS
+  # lab: memory=MIB                 # lab: machine=none (runs here, without one)
+  # lab: console=REGEX              a warning on the console that the test provokes
+With --kernels: print which kernels the tests need.
+"""
+
+import concurrent.futures
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import ktap
+from paths import BUILD, CHECK, OWN, PROGRAMS, TOP, jobs
+from say import Failure, run, say
+
+WRONG = re.compile(r"WARNING:|BUG:|\bOops|refcount_t:|cut here|possible circular locking|possible recursive locking|"
+                   r"KASAN:|UBSAN:|KFENCE:|unreferenced object|general protection fault|Kernel panic|INFO: task|INFO: rcu|"
+                   r"RTNL: assertion|unregister_netdevice: waiting|page_pool.*stalled|DMA-API: .*(device driver|leak)|protection fault")
+
+
+class Test:
+    def __init__(self, path):
+        self.path = path
+        self.name = path.stem
+        self.settings = {"kernel": "netgpu", "topology": "switch", "timeout": "120", "memory": "1024", "machine": "vm", "append": ""}
+        with open(path, encoding="utf-8") as lines:
+            for _, line in zip(range(30), lines):
+                match = re.match(r"# lab: (\w+)=(.*)$", line)
+                if match:
+                    self.settings[match[1]] = match[2].strip()
+
+    def run(self):
+        """Run it; return its counted results and the seconds it took."""
+        s = self.settings
+        out = CHECK / f"{self.name}.ktap"
+        console = CHECK / f"{self.name}.console"
+        out.write_bytes(b"")
+        console.write_bytes(b"")
+        start = time.monotonic()
+        if s["machine"] == "none":
+            with open(out, "wb") as file:
+                path = f"{PROGRAMS}:{OWN}:{TOP}/tools/lab:{os.environ['PATH']}"
+                command = ["timeout", "-k", "5", s["timeout"], "bash", self.path]
+                status = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                        env=os.environ | {"PATH": path}, cwd=TOP, check=False).returncode
+        else:
+            command = ["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py",
+                       "--name", f"check-{self.name}", "--kernel", s["kernel"], "--topology", s["topology"],
+                       "--memory", s["memory"], "--timeout", s["timeout"], "--append", s["append"],
+                       "--out", out, "--console", console, "bash", f"/netgpu/selftests/{self.path.name}"]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  text=True, check=False)
+            status = done.returncode
+            if done.stdout:
+                with open(out, "a", encoding="utf-8") as file:
+                    file.write("\n".join(f"# {line}" for line in done.stdout.splitlines()) + "\n")
+        result = ktap.count(out.read_text(errors="replace"), self.name, status)
+        allowed = re.compile(s["console"]) if "console" in s else None
+        wrong = [line for line in console.read_text(errors="replace").splitlines()
+                 if WRONG.search(line) and not (allowed and allowed.search(line))]
+        if wrong:
+            result.failed.append(f"on the console: {wrong[0].strip()}")
+        return self, result, time.monotonic() - start
+
+
+def comments(path, names):
+    """The comments above the failed results of a test, which say why."""
+    above = []
+    for line in path.read_text(errors="replace").splitlines():
+        if line.lstrip().startswith("#"):
+            above.append(line)
+            continue
+        if line.lstrip().startswith("not ok") and any(name in line for name in names):
+            yield from above[-12:]
+            above = []
+        elif line.strip():
+            above = []
+    yield from above[-12:]
+
+
+def report(test, result, seconds):
+    words = [f"{len(result.failed)} FAILED"] if result.failed else []
+    words += [f"{result.passed} passed"] if result.passed else []
+    words += [f"{len(result.skipped)} skipped"] if result.skipped else []
+    print(f"{'not ok' if result.failed else 'ok':7} {test.name:28} {', '.join(words):28} {seconds:5.1f} s", flush=True)
+    for name, reason in result.skipped:
+        print(f"          skipped: {name}: {reason}" if name != test.name else f"          skipped: {reason}")
+    for name in result.failed:
+        print(f"          failed: {name}")
+    if result.failed:
+        for line in comments(CHECK / f"{test.name}.ktap", result.failed):
+            print(f"            {line}")
+        print(f"          see build/check/{test.name}.ktap and .console", flush=True)
+
+
+def main(arguments):
+    def stop(number, _):
+        raise KeyboardInterrupt(number)
+    signal.signal(signal.SIGTERM, stop)
+    kernels = arguments[:1] == ["--kernels"]
+    part = arguments[kernels] if len(arguments) > kernels else ""
+    tests = [Test(path) for path in sorted((TOP / "selftests").glob("*.sh")) if path.name != "lib.sh" and part in path.stem]
+    if kernels:
+        needed = {t.settings["kernel"] for t in tests if t.settings["machine"] != "none"}
+        print(" ".join(sorted(needed)))     # netgpu before upstream, which starts from its objects
+        return 0
+    if not tests:
+        raise Failure(f"no test has {part} in its name; make check T=list lists them.")
+
+    CHECK.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    at_once = int(os.environ.get("LAB_MACHINES") or max(1, jobs() // 2))
+    say(f"check: {len(tests)} test files, {at_once} at a time")
+    passed = failed = skipped = 0
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        waiting = [pool.submit(test.run) for test in tests]
+        try:
+            for done in waiting:
+                test, result, seconds = done.result()
+                report(test, result, seconds)
+                passed += result.passed
+                failed += len(result.failed)
+                skipped += len(result.skipped)
+        except KeyboardInterrupt:
+            for each in waiting:
+                each.cancel()
+            raise
+    if not passed + failed:
+        print("nothing ran")
+    print(f"results: {BUILD.name}/check/, {time.monotonic() - start:.0f} s")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 0 if passed and not failed else 1
+
+
+if __name__ == "__main__":
+    run(main)

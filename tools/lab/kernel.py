@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: LGPL-2.1 OR MIT
+"""Build a kernel of the lab: kernel.py VARIANT SOURCE
+
+SOURCE is the tarball of Debian's linux-source, or a directory (copied, never changed).
+VARIANT netgpu has every patch and our files; upstream only the NIC's patches, to show what Linux does as it is.
+Runs in the lab's user space (tools/lab/in). A second run does nothing.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import patched
+from paths import BUILD, LINUX, TOP, jobs
+from say import Failure, Progress, clock, run, say
+
+# variant: (directories of patches/ that go in, or None for all; our files too?)
+VARIANTS = {"netgpu": (None, True), "upstream": (("igb",), False)}
+USUAL = 2500        # what a first build compiles and links, before we have counted it once
+NOT_SOURCE = ("/obj/", "/.lab/", ".git/", "*.o", "*.ko", ".*.cmd", "/.config", "/include/config/",
+              "/include/generated/", "/arch/*/include/generated/", "/vmlinux*", "/.tmp_*")
+
+
+class Kernel:
+    def __init__(self, variant):
+        if variant not in VARIANTS:
+            raise Failure(f"there is no kernel variant {variant}: take one of {', '.join(VARIANTS)}.")
+        self.variant = variant
+        self.root = LINUX / variant
+        self.obj = self.root / "obj"
+        self.lab = self.root / ".lab"
+        self.image = self.obj / "arch/x86/boot/bzImage"
+        self.modules = self.obj / "mods"
+        self.log = LINUX / f"{variant}.log"
+
+    def release(self):
+        return (self.obj / "include/config/kernel.release").read_text().strip()
+
+
+def fragments(variant):
+    """The configuration files, in order: lean.config, the others, then those of this variant alone."""
+    base = TOP / "configs/lean.config"
+    rest = sorted(p for p in (TOP / "configs").glob("*.config") if p != base)
+    return [base, *rest, *sorted((TOP / "configs" / variant).glob("*.config"))]
+
+
+def origin(source):
+    if source.is_dir():
+        return f"directory {source}"
+    info = source.stat()
+    return f"{source.name} {info.st_size}"
+
+
+def fetch(kernel, source):
+    """Bring the plain source into the kernel's tree."""
+    mark = kernel.lab / "origin"
+    if source.is_dir():
+        if mark.is_file() and mark.read_text() != origin(source):
+            shutil.rmtree(kernel.root)
+        kernel.lab.mkdir(parents=True, exist_ok=True)
+        ours = kernel.lab / "ours"
+        tree = patched.Tree(kernel.root)
+        if mark.is_file():
+            tree.place([], {})      # the originals again, then what changed in the user's tree
+            shutil.rmtree(tree.orig, ignore_errors=True)
+            shutil.rmtree(tree.absent, ignore_errors=True)
+        ours.write_text("")
+        say(f"kernel: copying {source}")
+        command = ["rsync", "-a", "--delete", *(f"--exclude={name}" for name in NOT_SOURCE), f"{source}/", f"{kernel.root}/"]
+        if subprocess.run(command, check=False).returncode:
+            raise Failure(f"{source} could not be copied to {kernel.root}: look at the line above (disk full?).")
+        mark.write_text(origin(source))
+        return
+    if mark.is_file() and mark.read_text() == origin(source):
+        return
+    shutil.rmtree(kernel.root, ignore_errors=True)
+    other = LINUX / "netgpu"
+    if kernel.variant != "netgpu" and (other / ".lab/origin").is_file() and (other / ".lab/origin").read_text() == origin(source):
+        copy_tree(kernel, other)
+        return
+    kernel.lab.mkdir(parents=True)
+    say(f"kernel: unpacking {source.name}")
+    with subprocess.Popen(["tar", "-x", "--strip-components=1", "-v", "-f", source, "-C", kernel.root],
+                          stdout=subprocess.PIPE) as tar:
+        progress = Progress("kernel: files unpacked", 102000)
+        for _ in tar.stdout:
+            progress.step()
+    if tar.returncode:
+        shutil.rmtree(kernel.root, ignore_errors=True)
+        raise Failure(f"{source} does not unpack below {LINUX}: free disk space, or remove the file so that it is fetched again.")
+    mark.write_text(origin(source))
+
+
+def copy_tree(kernel, other):
+    """Start from another variant's tree: sources shared by hard links (they are only ever replaced), objects copied."""
+    say(f"kernel {kernel.variant}: starting from the objects of {other.name}")
+    new = kernel.root.with_name(kernel.root.name + ".new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    names = [p.name for p in other.iterdir() if p.name != "obj"]
+    subprocess.run(["cp", "-al", *(other / n for n in names), new], check=True)
+    for name in ("stamp", "total"):
+        (new / ".lab" / name).unlink(missing_ok=True)
+    if (other / "obj").is_dir():
+        subprocess.run(["cp", "-a", other / "obj", new / "obj"], check=True)
+    new.rename(kernel.root)
+
+
+def make(kernel, *targets, progress=None):
+    """Run make in the kernel's tree; the whole output goes to its log."""
+    command = ["make", "-C", kernel.root, "O=obj", f"-j{jobs()}", "CC=ccache gcc", "HOSTCC=ccache gcc", "LOCALVERSION=",
+               "KBUILD_BUILD_TIMESTAMP=@0", "KBUILD_BUILD_USER=netgpu", "KBUILD_BUILD_HOST=lab", *targets]
+    tail = []
+    with open(kernel.log, "a", encoding="utf-8") as log:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                              text=True, errors="replace") as process:
+            for line in process.stdout:
+                log.write(line)
+                if re.match(r" +[A-Z0-9_]+ (\[M\])? *\S", line):
+                    if progress:
+                        progress.step()
+                else:
+                    tail.append(line)
+                    del tail[:-60]
+    if process.returncode:
+        sys.stderr.writelines(tail[-30:])
+        raise Failure(f"the kernel {kernel.variant} does not build (make {' '.join(targets)}): the whole output is in {kernel.log}.")
+
+
+def configure(kernel):
+    """tinyconfig and the fragments over it; replaces .config only when it comes out different."""
+    wanted = {}
+    new = kernel.obj / ".config"
+    kept = new.read_bytes() if new.is_file() else None
+    kernel.obj.mkdir(parents=True, exist_ok=True)
+    make(kernel, "tinyconfig")
+    with open(new, "a", encoding="utf-8") as config:
+        for fragment in fragments(kernel.variant):
+            text = fragment.read_text()
+            config.write(text)
+            for line in text.splitlines():
+                match = re.match(r"(CONFIG_\w+)=(.*)|# (CONFIG_\w+) is not set", line)
+                if match:
+                    wanted[match[1] or match[3]] = (match[2] or "n", fragment)
+    make(kernel, "olddefconfig")
+    got = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", new.read_text(), re.M))
+    for symbol, (value, fragment) in wanted.items():
+        if got.get(symbol, "n") != value:
+            say(f"kernel: {symbol}={value} of {fragment.relative_to(TOP)} came out as {got.get(symbol, 'n')}"
+                " (unknown, or something it depends on is not set)")
+    if kept is not None and kept == new.read_bytes():
+        return
+    say(f"kernel {kernel.variant}: configured, {len(got)} options")
+
+
+def build(variant, source):
+    kernel = Kernel(variant)
+    groups, with_files = VARIANTS[variant]
+    LINUX.mkdir(parents=True, exist_ok=True)
+    with open(LINUX / f"{variant}.lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"kernel {variant}: waiting for another build of it to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+        patches = patched.series(groups)
+        files = patched.own_files() if with_files else {}
+        configs = fragments(variant)
+        chosen = BUILD / "debian/.lab/chosen"
+        key = patched.digest([*patches, *files.values(), *configs, Path(__file__), *([chosen] if chosen.is_file() else [])],
+                             origin(source), *files)
+        stamp = kernel.lab / "stamp"
+        if not source.is_dir() and kernel.image.is_file() and stamp.is_file() and stamp.read_text() == key:
+            return kernel
+
+        start = time.monotonic()
+        fetch(kernel, source)
+        stamp.unlink(missing_ok=True)
+        kernel.log.write_text("")
+        changed = patched.Tree(kernel.root).place(patches, files)
+        say(f"kernel {variant}: {len(patches)} patches, {len(files)} files of ours; {len(changed)} files changed")
+        configured = kernel.lab / "configured"
+        options = patched.digest(configs, *(patched.digest([kernel.root / n]) for n in changed if "Kconfig" in n))
+        if not (kernel.obj / ".config").is_file() or not configured.is_file() or configured.read_text() != options \
+                or any("Kconfig" in name for name in changed):
+            before = (kernel.obj / ".config").read_bytes() if (kernel.obj / ".config").is_file() else b""
+            configure(kernel)
+            if before == (kernel.obj / ".config").read_bytes():
+                pass
+            configured.write_text(options)
+
+        total = kernel.lab / "total"
+        known = int(total.read_text()) if total.is_file() else 0
+        progress = Progress(f"kernel {variant}: compiled", 0 if known else USUAL)
+        make(kernel, "bzImage", "modules", progress=progress)
+        make(kernel, "modules_install", "headers", f"INSTALL_MOD_PATH={kernel.modules}", "DEPMOD=depmod")
+        if not known:
+            total.write_text(str(progress.done))
+        stamp.write_text(key)
+        say(f"kernel {variant}: Linux {kernel.release()} ready after {clock(time.monotonic() - start)}"
+            f" ({progress.done} compiled or linked)")
+    return kernel
+
+
+def main(arguments):
+    os.umask(0o022)
+    build(arguments[0], Path(arguments[1]))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1 OR MIT
+"""The machine that QEMU emulates: a NIC that splits headers and a device with memory, and what the lab needs around them.
+
+Topologies, words joined by "," (the first is the default):
+  switch     the NIC and VRAM below one PCIe switch: peer-to-peer by bus address
+  rootports  each below a root port of its own: the way leads through the host bridge
+  novram     no VRAM
+  nonic      no NIC
+  nic2       a second NIC below the same switch (or a root port of its own)
+  epyc       a CPU whose host bridge Linux trusts with peer-to-peer
+  iommu      an emulated Intel IOMMU
+"""
+
+from say import Failure
+
+WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "epyc", "iommu"}
+REMOTES = 4             # commands of the guest that may run on the sender's side at once
+
+
+def command(topology, memory, files, kernel, initramfs, append, accel):
+    """QEMU's command line. files: paths of ram, vram, console, out, exit, qmp, remote (a prefix); tty or None."""
+    words = set(filter(None, topology.split(",")))
+    if words - WORDS:
+        raise Failure(f"no such topology: {', '.join(sorted(words - WORDS))}; there are {', '.join(sorted(WORDS))}.")
+
+    q = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+         "-machine", "q35,memory-backend=ram,hpet=off,vmport=off" + (",kernel-irqchip=split" if "iommu" in words else ""),
+         "-accel", "tcg,thread=multi" if accel == "tcg" else accel,
+         "-cpu", "EPYC" if "epyc" in words else "max",
+         "-smp", "2", "-m", f"{memory}M",
+         "-object", f"memory-backend-file,id=ram,size={memory}M,share=on,mem-path={files['ram']}",
+         "-kernel", str(kernel), "-initrd", str(initramfs), "-append", append,
+         "-qmp", f"unix:{files['qmp']},server=on,wait=off",
+         "-chardev", f"file,id=console,path={files['console']}", "-serial", "chardev:console",
+         "-device", "virtio-rng-pci",
+         "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
+         "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
+         "-fsdev", f"local,id=netgpu,path={files['top']},security_model=none,readonly=on,multidevs=remap",
+         "-device", "virtio-9p-pci,fsdev=netgpu,mount_tag=netgpu",
+         "-device", f"virtio-serial-pci,id=ports,max_ports={REMOTES + 4}"]
+    if "iommu" in words:
+        q += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
+    if files.get("tty"):
+        q += ["-chardev", "stdio,id=tty,signal=off,mux=off", "-device", "virtconsole,bus=ports.0,chardev=tty"]
+    for name in ("out", "exit"):
+        q += ["-chardev", f"file,id={name},path={files[name]}",
+              "-device", f"virtserialport,bus=ports.0,chardev={name},name=lab.{name}"]
+    for i in range(REMOTES):
+        q += ["-chardev", f"socket,id=remote{i},path={files['remote']}{i},server=on,wait=off",
+              "-device", f"virtserialport,bus=ports.0,chardev=remote{i},name=lab.remote{i}"]
+
+    # What may reach what.
+    nics = 0 if "nonic" in words else 2 if "nic2" in words else 1
+    slots = [f"igb,netdev=n{i},mac=52:54:00:6e:67:{i + 2:02x}" for i in range(nics)]
+    if "novram" not in words:
+        q += ["-object", f"memory-backend-file,id=vram,size={files['vram_size']}M,share=on,mem-path={files['vram']}"]
+        slots.append("ivshmem-plain,memdev=vram")
+    for i in range(nics):
+        q += ["-netdev", f"tap,id=n{i},ifname=tap{i},script=no,downscript=no"]
+    if "rootports" not in words:
+        q += ["-device", "pcie-root-port,id=rp0,chassis=1", "-device", "x3130-upstream,id=up,bus=rp0"]
+    for i, device in enumerate(slots):
+        if "rootports" in words:
+            q += ["-device", f"pcie-root-port,id=d{i},chassis={i + 1}"]
+        else:
+            q += ["-device", f"xio3130-downstream,id=d{i},bus=up,chassis={i + 2},slot={i}"]
+        name, _, rest = device.partition(",")
+        q += ["-device", f"{name},id={'vram' if name.startswith('ivshmem') else f'nic{i}'},bus=d{i},{rest}"]
+    return q, nics

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-2.1 OR MIT
+"""Build what runs in user space: the lab's own programs, netgpu's tools, the selftests, and upstream's, unmodified.
+
+programs.py [VARIANT...]: with the variants of the kernel that the tests need
+"""
+
+import subprocess
+
+from paths import BUILD, LINUX, OWN, PROGRAMS, TOP, jobs
+from say import Failure, run, say
+
+
+def make(directory, *variables):
+    """Run a Makefile of ours; quiet when there is nothing to do."""
+    command = ["make", "--no-print-directory", "-C", directory, f"-j{jobs()}", "CC=ccache gcc", *variables]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, check=False)
+    log = BUILD / "programs.log"
+    with open(log, "a", encoding="utf-8") as file:
+        file.write(done.stdout)
+    if done.returncode:
+        say(done.stdout[-4000:])
+        raise Failure(f"{directory.relative_to(TOP)} does not build: the output is above and in {log}.")
+
+
+def main(_):
+    (BUILD / "programs.log").write_text("")
+    headers = LINUX / "netgpu/obj/usr/include"
+    for directory, out in ((TOP / "tools/lab", OWN), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
+        if (directory / "Makefile").is_file():
+            out.mkdir(parents=True, exist_ok=True)
+            make(directory, f"O={out}", f"KHDR_INCLUDES=-isystem {headers}")
+
+
+if __name__ == "__main__":
+    run(main)
