@@ -28,7 +28,7 @@ def main(_):
     for directory, out in ((TOP / "tools/lab", OWN), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
         if (directory / "Makefile").is_file():
             out.mkdir(parents=True, exist_ok=True)
-            make(directory, f"O={out}", f"KHDR_INCLUDES=-isystem {headers}")
+            make(directory, f"O={out}", f"KHDR_INCLUDES=-isystem {headers}", f"KSRC={LINUX / 'netgpu'}")
 
 
 if __name__ == "__main__":

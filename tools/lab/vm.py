@@ -82,7 +82,6 @@ class Vm:
 
     def environment(self, nics):
         """What both sides know; remote and local as seen from the guest."""
-        linux = LINUX / self.options.kernel
         values = {
             "REMOTE_TYPE": "lab", "LAB_KERNEL": self.options.kernel, "LAB_MTU": MTU,
             "LAB_NETS": " ".join(f"{v4}.2,{v6}2" for v4, v6 in NETS[:nics]),
@@ -94,7 +93,6 @@ class Vm:
         if nics > 1:
             values |= {"NETIF2": "eth1", "LOCAL2_V4": "10.78.0.2", "LOCAL2_V6": "fd78::2",
                        "REMOTE2_V4": "10.78.0.1", "REMOTE2_V6": "fd78::1"}
-        del linux
         return {name: str(value) for name, value in values.items()}
 
     def start(self):
@@ -135,7 +133,7 @@ class Vm:
             time.sleep(0.02)
         here = f"/proc/{os.getpid()}/fd"
         sender = dict(os.environ) | guest | {
-            "PATH": f"{path}:/usr/sbin:/usr/bin:/sbin:/bin", "LAB_RUN": str(self.directory),
+            "PATH": f"{path}:/usr/sbin:/usr/bin:/sbin:/bin", "LAB_RUN": str(self.directory), "LAB_SENDER": str(self.sockets),
             "LAB_QMP": str(self.sockets / "qmp"),
             "LAB_RAM": f"{here}/{self.ram.fileno()}", "LAB_VRAM": f"{here}/{self.vram.fileno()}"}
         self.agent = Agent(self.sockets / "remote", machine.REMOTES, sender, TOP)

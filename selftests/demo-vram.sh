@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What make demo shows, as a test: iperf3's data is in VRAM and was never in RAM.
+# lab: machine=none
+# lab: kernel=netgpu
+# lab: timeout=300
+. "$(dirname "$0")/lib.sh"
+lab=$(cd "$(dirname "$0")/../tools/lab" 2>/dev/null && pwd) || skip_all "only in the repository"
+need_programs python3 marks
+mkdir -p "$lab/../../build/check"
+exec python3 "$lab/demo.py" --ktap --name check-demo-vram --json "$lab/../../build/check/demo-vram.json"

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: LGPL-2.1 OR MIT
+"""The demo: iperf3 sends marked data to the machine, netgpu receives it into VRAM, and the proof is made from outside.
+
+demo.py [--ktap] [--name NAME] [--json FILE]
+Prints a summary and writes build/demo.json; its status says whether all of it held. With --ktap: as a test.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import threading
+import time
+
+from paths import BUILD, TOP
+from say import Failure, run, say
+
+MOVED = 96 << 20        # at least 64 MiB are asked for
+
+
+def read(directory, name):
+    try:
+        return json.loads((directory / name).read_text())
+    except (OSError, ValueError) as error:
+        raise Failure(f"the run left no {name} ({error}): see {directory}.") from error
+
+
+def follow(path, stop):
+    """Print what the guest says, as it says it."""
+    shown = 0
+    while True:
+        last = stop.is_set()
+        lines = path.read_text(errors="replace").splitlines(True) if path.is_file() else []
+        while shown < len(lines) and lines[shown].endswith("\n"):
+            say(f"demo: {lines[shown].strip()}")
+            shown += 1
+        if last:
+            return
+        stop.wait(0.2)
+
+
+def transfer(name):
+    """Boot the machine and let it run; return the directory with what it left."""
+    directory = BUILD / "run" / name
+    out, console = directory / "out", directory / "console"
+    out.unlink(missing_ok=True)
+    stop = threading.Event()
+    watch = threading.Thread(target=follow, args=(out, stop))
+    watch.start()
+    try:
+        status = subprocess.run(["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py",
+                                 "--name", name, "--memory", "1024", "--timeout", "240",
+                                 "--out", out, "--console", console, "bash", "/netgpu/tools/lab/demo-guest", str(MOVED)],
+                                stdin=subprocess.DEVNULL, check=False).returncode
+    finally:
+        stop.set()
+        watch.join()
+    if status:
+        raise Failure(f"the run in the machine failed (status {status}): its words are above, its console is {console}.")
+    return directory
+
+
+def judge(directory):
+    bench, iperf, proof = (read(directory, f"zc-{n}.json") for n in ("bench", "iperf3", "proof"))
+    control = read(directory, "recv-proof.json")
+    result = {
+        "bytes_sent": iperf["end"]["sum_sent"]["bytes"],
+        "bytes_received": bench["netgpu"]["bytes"],
+        "bytes_in_vram": proof["vram"]["bytes"],
+        "bytes_copied_by_cpu": bench["netgpu"]["bytes_copied_by_cpu"],
+        "guest_ram_marks": proof["ram"]["marks"],
+        "control_ram_marks": control["ram"]["marks"],
+        "vram_match": proof["vram"]["match"],
+        "placement": bench["netgpu"]["placement"],
+        "throughput_bits_per_second": round(bench["end"]["sum_received"]["bits_per_second"]),
+        "sender": re.match(r"iperf [\d.]+\d", iperf["start"]["version"])[0],
+        "kernel": (directory / "kernel").read_text().strip(),
+    }
+    faults = []
+    if not result["bytes_sent"] == result["bytes_received"] == MOVED:
+        faults.append(f"{MOVED} bytes should have been sent and received")
+    if not result["vram_match"] or result["bytes_in_vram"] != MOVED:
+        faults.append(f"VRAM does not hold the stream: {proof['vram']['why']}")
+    if result["guest_ram_marks"]:
+        faults.append(f"payload passed through RAM: {result['guest_ram_marks']} marks, the first at {proof['ram']['first']}")
+    if not result["control_ram_marks"]:
+        faults.append("the control found no mark, so the scan proves nothing")
+    if result["bytes_copied_by_cpu"]:
+        faults.append(f"the CPU copied {result['bytes_copied_by_cpu']} bytes")
+    if result["placement"] != "device":
+        faults.append(f"the placement is {result['placement']}, not device")
+    result["ok"] = not faults
+    return result, faults, proof, control, bench
+
+
+def summary(result, faults, proof, control, bench):
+    mib = 1 << 20
+    print(f"""
+  sender        {result['sender']}, {result['bytes_sent'] / mib:.0f} MiB of marked data over TCP, \
+{result['throughput_bits_per_second'] / 1e9:.2f} Gbit/s (emulated machine)
+  receiver      Linux {result['kernel']}, igb, queue {bench['netgpu'].get('queue', '?')} -> {bench['netgpu']['memory']}, \
+placement {result['placement']}
+  in VRAM       {result['bytes_in_vram'] / mib:.0f} MiB compared from outside of the machine, {proof['vram']['completions']} completions \
+in {proof['vram']['extents']} extents: {'every byte matches' if result['vram_match'] else 'DIFFERENT'}
+  in RAM        {result['guest_ram_marks']} marks in {proof['ram']['scanned'] / mib:.0f} MiB; {result['bytes_copied_by_cpu']} bytes copied by the CPU
+  control       {result['control_ram_marks']} marks in {control['ram']['scanned'] / mib:.0f} MiB after the same data by plain recv()
+""")
+    for fault in faults:
+        print(f"  NOT OK        {fault}")
+    if not faults:
+        print("  ok            the payload went from the NIC into the memory of another PCI device; the CPU never touched it")
+    print(flush=True)
+
+
+def ktap(result):
+    tests = (("the whole stream was sent and received", result["bytes_sent"] == result["bytes_received"] == MOVED),
+             ("every byte of it is in VRAM where the completions say", result["vram_match"] and result["bytes_in_vram"] == MOVED),
+             ("guest RAM holds no mark", result["guest_ram_marks"] == 0),
+             ("after a plain receive guest RAM holds marks", result["control_ram_marks"] > 0),
+             ("no byte was copied by the CPU", result["bytes_copied_by_cpu"] == 0),
+             ("the placement is device", result["placement"] == "device"))
+    print(f"TAP version 13\n1..{len(tests)}")
+    for number, (name, passed) in enumerate(tests, 1):
+        print(f"{'ok' if passed else 'not ok'} {number} {name}")
+
+
+def main(arguments):
+    p = argparse.ArgumentParser(prog="demo.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--ktap", action="store_true")
+    p.add_argument("--name", default="demo")
+    p.add_argument("--json", default=BUILD / "demo.json")
+    options = p.parse_args(arguments)
+    start = time.monotonic()
+    say("demo: the machine starts")
+    found = judge(transfer(options.name))
+    result, faults = found[:2]
+    with open(options.json, "w", encoding="utf-8") as file:
+        json.dump(result, file, indent=2)
+        file.write("\n")
+    if options.ktap:
+        ktap(result)
+        for fault in faults:
+            print(f"# {fault}")
+    else:
+        summary(*found)
+        say(f"demo: {time.monotonic() - start:.0f} s; figures in {options.json}")
+    return 0 if result["ok"] else 1
+
+
+if __name__ == "__main__":
+    run(main)
