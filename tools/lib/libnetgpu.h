@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/*
+ * libnetgpu: TCP payload from a network device straight into the memory of a
+ * GPU.
+ *
+ *   memory   what data shall land in: a BAR of a PCI device, a dma-buf, host
+ *            memory
+ *   region   a part of a memory, attached to the DMA device of one receive
+ *            queue (needs /dev/netgpu)
+ *   queue    zero-copy receive from that queue, on io_uring
+ *
+ * Functions that return int return 0 (or a count) on success and a negative
+ * errno on failure; netgpu_error() then has a sentence about it. Objects are
+ * not locked: use one queue from one thread.
+ *
+ * Order of closing: connections, queue, region, memory.
+ */
+#ifndef LIBNETGPU_H
+#define LIBNETGPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct io_uring;
+struct netgpu_memory;
+struct netgpu_region;
+struct netgpu_queue;
+struct netgpu_conn;
+
+/**
+ * netgpu_error - sentence about the last call of this thread that failed
+ *
+ * Where the kernel gave the reason in words, the sentence has them. Valid until
+ * the next failing call of this thread; never NULL.
+ */
+const char *netgpu_error(void);
+
+/** netgpu_version - version of the library, "MAJOR.MINOR" */
+const char *netgpu_version(void);
+
+/* ------------------------------------------------------------- memory */
+
+/**
+ * netgpu_memory_open - get hold of the memory of a GPU, or what stands in
+ * @spec: one of
+ *	"vfio:DDDD:BB:DD.F[,bar=N][,offset=BYTES]": a BAR of a PCI device that
+ *	    is bound to vfio-pci; without bar=, its largest 64-bit prefetchable
+ *	    BAR, or failing that the largest;
+ *	"dmabuf-fd:N": a dma-buf that this process has open as N;
+ *	"udmabuf": host memory behind a dma-buf (needs /dev/udmabuf);
+ *	"host": host memory as it is.
+ * @size: bytes; rounded up to the page size. 0: all of a BAR or dma-buf.
+ * @memory: where the object is stored.
+ *
+ * Errors: EINVAL @spec is malformed, or @size is 0 where it must not be;
+ * ENODEV no such PCI device; EBUSY it is not bound to vfio-pci, or in use;
+ * ERANGE the BAR or the dma-buf is smaller; EBADF, EMEDIUMTYPE the descriptor
+ * is not open or no dma-buf; EPERM, EACCES no right to it; ENOMEM; others as
+ * the kernel gave them.
+ */
+int netgpu_memory_open(const char *spec, uint64_t size,
+		       struct netgpu_memory **memory);
+
+/**
+ * netgpu_memory_import - use a dma-buf of the caller's
+ * @fd: dma-buf; the library takes a duplicate.
+ * @size: bytes from its start, 0 for all of it.
+ * @memory: where the object is stored.
+ *
+ * Errors: as netgpu_memory_open().
+ */
+int netgpu_memory_import(int fd, uint64_t size, struct netgpu_memory **memory);
+
+/** netgpu_memory_close - let go of it; NULL is allowed */
+void netgpu_memory_close(struct netgpu_memory *memory);
+
+/**
+ * netgpu_memory_map - address at which the CPU can read the memory
+ *
+ * NULL where it cannot. Reads through it may be slow: a BAR is not cached.
+ */
+void *netgpu_memory_map(const struct netgpu_memory *memory);
+
+/** netgpu_memory_size - bytes */
+uint64_t netgpu_memory_size(const struct netgpu_memory *memory);
+
+/** netgpu_memory_fd - the dma-buf, -1 for "host" */
+int netgpu_memory_fd(const struct netgpu_memory *memory);
+
+/** netgpu_memory_offset - bytes from the start of the BAR, 0 if it is none */
+uint64_t netgpu_memory_offset(const struct netgpu_memory *memory);
+
+/** netgpu_memory_name - in words: "vfio 0000:03:00.0 BAR 2" */
+const char *netgpu_memory_name(const struct netgpu_memory *memory);
+
+/** netgpu_memory_is_device - it is known to be memory of a device */
+bool netgpu_memory_is_device(const struct netgpu_memory *memory);
+
+/* ------------------------------------------------------------- region */
+
+/** Flag of netgpu_region_open(): refuse (EXDEV) what is not peer-to-peer. */
+#define NETGPU_REQUIRE_P2P	(1u << 0)
+
+enum netgpu_where {
+	NETGPU_WHERE_UNKNOWN	= 0,
+	NETGPU_WHERE_HOST	= 1,	/* at least a part is host memory */
+	NETGPU_WHERE_DEVICE	= 2,	/* all of it is memory of a device */
+};
+
+enum netgpu_life {
+	NETGPU_LIFE_IDLE	= 1,	/* no queue receives into it */
+	NETGPU_LIFE_BOUND	= 2,
+	NETGPU_LIFE_REVOKED	= 3,	/* the memory was taken back */
+};
+
+/**
+ * struct netgpu_region_info - what the kernel knows of a region
+ * @offset: bytes, in the dma-buf
+ * @length: bytes
+ * @ifindex: network device
+ * @queue: receive queue
+ * @where: &enum netgpu_where
+ * @life: &enum netgpu_life
+ * @exporter: who made the dma-buf
+ */
+struct netgpu_region_info {
+	uint64_t offset;
+	uint64_t length;
+	unsigned int ifindex;
+	unsigned int queue;
+	unsigned int where;
+	unsigned int life;
+	char exporter[32];
+};
+
+/**
+ * netgpu_region_open - attach memory to a receive queue of a network device
+ * @memory: must have a dma-buf.
+ * @ifindex: network device, in the caller's network namespace.
+ * @queue: receive queue, counted from 0.
+ * @flags: 0 or NETGPU_REQUIRE_P2P.
+ * @region: where the object is stored.
+ *
+ * The memory stays pinned until netgpu_region_close(). Errors: ENOENT the
+ * kernel has no /dev/netgpu; EINVAL the memory has no dma-buf; and those that
+ * <linux/netgpu.h> lists for NETGPU_IOC_REGION_CREATE.
+ */
+int netgpu_region_open(struct netgpu_memory *memory, unsigned int ifindex,
+		       unsigned int queue, unsigned int flags,
+		       struct netgpu_region **region);
+
+/** netgpu_region_close - release it; NULL is allowed */
+void netgpu_region_close(struct netgpu_region *region);
+
+/** netgpu_region_query - ask the kernel about it */
+int netgpu_region_query(struct netgpu_region *region,
+			struct netgpu_region_info *info);
+
+/** netgpu_region_fd - its descriptor; poll() gives POLLHUP when revoked */
+int netgpu_region_fd(const struct netgpu_region *region);
+
+/* -------------------------------------------------------------- queue */
+
+/** Flags of struct netgpu_queue_params. */
+#define NETGPU_QUEUE_NODEV	(1u << 0)	/* no device: the kernel copies */
+
+/**
+ * struct netgpu_queue_params - how to open a queue; zero what is not needed
+ * @ifindex: network device
+ * @queue: receive queue, counted from 0
+ * @flags: NETGPU_QUEUE_*
+ * @cq_entries: completions that may wait, 0 for one per page of the memory,
+ *	up to 32768
+ * @rq_entries: returned buffers that may wait, 0 for one per page of the
+ *	memory, up to 32768
+ * @resv: zero
+ */
+struct netgpu_queue_params {
+	unsigned int ifindex;
+	unsigned int queue;
+	unsigned int flags;
+	unsigned int cq_entries;
+	unsigned int rq_entries;
+	unsigned int resv[11];
+};
+
+/**
+ * struct netgpu_completion - something has happened on a connection
+ * @conn: on which; NULL when it is about a descriptor of netgpu_queue_watch()
+ * @user: the pointer that was given with the connection or descriptor
+ * @offset: of the data, bytes from the start of the memory;
+ *	NETGPU_IN_HOST when the data is not in it
+ * @data: address at which the CPU can read the data, NULL if it cannot
+ * @result: > 0: so many bytes of data; 0: end of the stream; < 0: the
+ *	connection has failed with this negative errno. After a result <= 0
+ *	nothing more comes.
+ * @resv: zero
+ *
+ * Data in the memory stays there until netgpu_queue_return(). Data that
+ * arrived elsewhere (@offset is NETGPU_IN_HOST) is lost with the next
+ * netgpu_queue_wait(); it need not be returned, but may be.
+ */
+struct netgpu_completion {
+	struct netgpu_conn *conn;
+	void *user;
+	uint64_t offset;
+	const void *data;
+	int32_t result;
+	uint32_t resv;
+};
+
+#define NETGPU_IN_HOST		UINT64_MAX
+
+/**
+ * struct netgpu_queue_stats - counters since the queue was opened
+ * @completions: pieces of data
+ * @bytes: in them
+ * @rearms: receives that ended because the completion queue was full, and
+ *	were started anew
+ * @flushes: times that the refill ring was full and had to be emptied
+ * @alloc_failures: reports that no buffer was left for the network device
+ * @copies: pieces that the kernel had to copy into the memory
+ * @copy_bytes: bytes in them
+ * @stray_bytes: bytes that came in host memory, out of the kernel's reach for
+ *	a copy
+ */
+struct netgpu_queue_stats {
+	uint64_t completions;
+	uint64_t bytes;
+	uint64_t rearms;
+	uint64_t flushes;
+	uint64_t alloc_failures;
+	uint64_t copies;
+	uint64_t copy_bytes;
+	uint64_t stray_bytes;
+};
+
+/**
+ * netgpu_queue_open - receive from a queue of a network device into memory
+ * @params: which, and how.
+ * @memory: where to; its whole size is used.
+ * @region: the same, attached; NULL: io_uring attaches the memory by itself.
+ * @queue: where the object is stored.
+ *
+ * The calling thread is the one that must use the queue. Needs CAP_NET_ADMIN
+ * and a queue whose packets have header and data split. Errors: EINVAL
+ * parameters; EPERM; ENODEV no such device; EOPNOTSUPP the driver cannot do it;
+ * ERANGE no such queue; EEXIST or EBUSY the queue is taken; ENOSYS the kernel has
+ * no zero-copy receive; ENOMEM; others as the kernel gave them.
+ */
+int netgpu_queue_open(const struct netgpu_queue_params *params,
+		      struct netgpu_memory *memory,
+		      struct netgpu_region *region,
+		      struct netgpu_queue **queue);
+
+/**
+ * netgpu_queue_close - end it; NULL is allowed
+ *
+ * All data that was not looked at is lost; connections still there are
+ * released, their sockets stay open.
+ */
+void netgpu_queue_close(struct netgpu_queue *queue);
+
+/**
+ * netgpu_queue_add - receive from a connected TCP socket
+ * @queue: whose device the connection goes through.
+ * @fd: the socket. It stays the caller's, and must stay open until
+ *	netgpu_conn_close().
+ * @user: returned with each completion.
+ * @conn: where the object is stored.
+ *
+ * Receiving starts with the next netgpu_queue_wait(). What arrives on another
+ * queue, or is not split, still comes in order: with data in host memory.
+ */
+int netgpu_queue_add(struct netgpu_queue *queue, int fd, void *user,
+		     struct netgpu_conn **conn);
+
+/**
+ * netgpu_conn_close - stop receiving
+ *
+ * No completion of it is handed out after this. May be called on a connection
+ * that has ended; must be called once for each that was added.
+ */
+void netgpu_conn_close(struct netgpu_conn *conn);
+
+/** netgpu_conn_fd - its socket */
+int netgpu_conn_fd(const struct netgpu_conn *conn);
+
+/**
+ * netgpu_queue_watch - have netgpu_queue_wait() return when @fd is readable
+ * @queue: the queue.
+ * @fd: any descriptor that can be polled, such as an epoll instance.
+ * @user: returned with the completion, whose conn is NULL and result the
+ *	events of poll(2).
+ *
+ * Stays until the queue is closed. At most 8 descriptors (ENOSPC).
+ */
+int netgpu_queue_watch(struct netgpu_queue *queue, int fd, void *user);
+
+/**
+ * netgpu_queue_wait - take completions
+ * @queue: the queue.
+ * @completions: where they are stored.
+ * @count: room there, at least 1.
+ * @timeout: nanoseconds to wait for the first, 0 not to wait, < 0 without end.
+ *
+ * Returns how many there are: 0 after the timeout or a signal, else up to
+ * @count; more may be waiting. Never allocates.
+ */
+int netgpu_queue_wait(struct netgpu_queue *queue,
+		      struct netgpu_completion *completions, unsigned int count,
+		      int64_t timeout);
+
+/**
+ * netgpu_queue_return - give buffers back to the network device
+ * @queue: the queue.
+ * @completions: with data, in any order, each exactly once.
+ * @count: how many.
+ *
+ * Cheapest in the order in which they came, many at a time.
+ */
+void netgpu_queue_return(struct netgpu_queue *queue,
+			 const struct netgpu_completion *completions,
+			 unsigned int count);
+
+/** netgpu_queue_get_stats - read the counters */
+void netgpu_queue_get_stats(const struct netgpu_queue *queue,
+			    struct netgpu_queue_stats *stats);
+
+/**
+ * netgpu_queue_ring - the io_uring below
+ *
+ * For requests of the caller's own; their user_data must have bit 2 set
+ * (value 4), and they are not handed out by netgpu_queue_wait(), which drops
+ * their completions.
+ */
+struct io_uring *netgpu_queue_ring(struct netgpu_queue *queue);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBNETGPU_H */
