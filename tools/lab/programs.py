@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """Build what runs in user space: the lab's own programs, netgpu's tools, the selftests, and upstream's, unmodified.
 
-programs.py [VARIANT...]: with the variants of the kernel that the tests need
+The headers and upstream's sources are those of the kernel variant netgpu.
 """
 
 import subprocess
@@ -22,13 +22,27 @@ def make(directory, *variables):
         raise Failure(f"{directory.relative_to(TOP)} does not build: the output is above and in {log}.")
 
 
+def upstream(linux):
+    """The kernel's own test programs for zero-copy receive, unmodified, by their own Makefile."""
+    names = ("iou-zcrx", "ncdevmem")
+    out = PROGRAMS / "upstream"
+    out.mkdir(parents=True, exist_ok=True)
+    make(linux / "tools/testing/selftests/drivers/net/hw", f"OUTPUT={out}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include",
+         "HAS_IOURING_ZCRX=y", *(f"{out}/{name}" for name in names))
+    for name in names:
+        link = PROGRAMS / name
+        if not link.is_symlink():
+            link.symlink_to(f"upstream/{name}")
+
+
 def main(_):
     (BUILD / "programs.log").write_text("")
-    headers = LINUX / "netgpu/obj/usr/include"
+    linux = LINUX / "netgpu"
     for directory, out in ((TOP / "tools/lab", OWN), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
         if (directory / "Makefile").is_file():
             out.mkdir(parents=True, exist_ok=True)
-            make(directory, f"O={out}", f"KHDR_INCLUDES=-isystem {headers}", f"KSRC={LINUX / 'netgpu'}")
+            make(directory, f"O={out}", f"OUT={out}", f"KSRC={linux}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include")
+    upstream(linux)
 
 
 if __name__ == "__main__":
