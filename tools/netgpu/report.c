@@ -277,9 +277,22 @@ void report_interval(struct session *s, uint64_t now)
 	fflush(s->bench->out);
 }
 
+/* Payload that came in host memory, as opposed to control messages. */
+static uint64_t stray_payload(const struct session *s)
+{
+	uint64_t sum = 0;
+	int i;
+
+	if (s->bench->opt.mode != MODE_ZC)
+		return 0;
+	for (i = 0; i < s->nr_streams; i++)
+		sum += s->streams[i].stray;
+	return sum;
+}
+
 static uint64_t copied_bytes(const struct session *s)
 {
-	return s->stats.kernel_copy_bytes + s->stats.stray_bytes +
+	return s->stats.kernel_copy_bytes + stray_payload(s) +
 	       s->stats.cpu_copy_bytes;
 }
 
@@ -317,7 +330,9 @@ static cJSON *netgpu_object(struct session *s, uint64_t bytes)
 	cJSON_AddNumberToObject(o, "bytes_copied_by_cpu", copied_bytes(s));
 	cJSON_AddNumberToObject(o, "kernel_copies", st->kernel_copies);
 	cJSON_AddNumberToObject(o, "kernel_copy_bytes", st->kernel_copy_bytes);
-	cJSON_AddNumberToObject(o, "stray_bytes", st->stray_bytes);
+	cJSON_AddNumberToObject(o, "stray_bytes", stray_payload(s));
+	cJSON_AddNumberToObject(o, "stray_control_bytes",
+				st->stray_bytes - stray_payload(s));
 	cJSON_AddNumberToObject(o, "program_copy_bytes", st->cpu_copy_bytes);
 	cJSON_AddNumberToObject(o, "rearms", st->rearms);
 	cJSON_AddNumberToObject(o, "refill_flushes", st->flushes);
@@ -417,9 +432,9 @@ static void final_text(struct session *s)
 	print(s, "\n[netgpu] %s in %" PRIu64 " completions, %" PRIu64
 	      " extents; copied by the CPU: %s\n", a, st->completions,
 	      st->extents, c);
-	if (st->kernel_copies || st->stray_bytes)
+	if (st->kernel_copies || stray_payload(s))
 		print(s, "[netgpu] came in host memory: %" PRIu64 " bytes, of which the kernel copied %" PRIu64 "\n",
-		      st->kernel_copy_bytes + st->stray_bytes,
+		      st->kernel_copy_bytes + stray_payload(s),
 		      st->kernel_copy_bytes);
 	if (st->alloc_failures)
 		print(s, "[netgpu] the region was exhausted (%" PRIu64 " reports)\n",

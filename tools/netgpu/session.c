@@ -702,6 +702,7 @@ static void end_omit(struct session *s, uint64_t now)
 		s->interval_next = now + (uint64_t)(s->bench->opt.interval * NSEC);
 	for (i = 0; i < s->nr_streams; i++) {
 		s->streams[i].bytes = 0;
+		s->streams[i].stray = 0;
 		s->streams[i].interval_bytes = 0;
 		s->streams[i].first = 0;
 	}

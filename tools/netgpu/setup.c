@@ -1,1 +1,620 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * netgpu setup, netgpu reset: header/data split, ring size, MTU and the RSS
+ * table of a network device.  What was there before is kept in
+ * /run/netgpu/IFACE.json until reset has put it back.
+ */
+#include <argp.h>
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libnetgpu.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "command.h"
+#include "ethtool.h"
+
+#define STATE_DIR	"/run/netgpu"
+#define CARRIER_TIME	(15 * NSEC)
+
+struct setup {
+	const char *dev;
+	long queue, mtu, rx;
+	bool spread, dry_run, quiet;
+
+	unsigned int ifindex;
+	struct ethtool eth;
+	/* as it is */
+	struct rings rings;
+	struct rss rss;
+	uint32_t queues;
+	int mtu_now;
+	bool carrier;
+};
+
+static const char *reason(const struct setup *s, int ret)
+{
+	if (s->eth.said[0])
+		return s->eth.said;
+	if (ret == -EPERM)
+		return "not permitted: it needs CAP_NET_ADMIN (be root)";
+	return strerror(-ret);
+}
+
+static int device_ioctl(const char *dev, unsigned long op, struct ifreq *ifr)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret = 0;
+
+	if (fd < 0)
+		fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", dev);
+	if (ioctl(fd, op, ifr))
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int set_mtu(const char *dev, int mtu)
+{
+	struct ifreq ifr = { .ifr_mtu = mtu };
+
+	return device_ioctl(dev, SIOCSIFMTU, &ifr);
+}
+
+static bool running(const char *dev)
+{
+	struct ifreq ifr = { 0 };
+
+	return !device_ioctl(dev, SIOCGIFFLAGS, &ifr) &&
+	       (ifr.ifr_flags & IFF_RUNNING);
+}
+
+/* A driver may restart the device, and the link with it. */
+static void wait_for_carrier(const struct setup *s)
+{
+	uint64_t end = now_ns() + CARRIER_TIME;
+
+	if (!s->carrier)
+		return;
+	while (!running(s->dev)) {
+		if (now_ns() > end) {
+			complain("%s: the link has not come back after %llu s",
+				 s->dev, CARRIER_TIME / NSEC);
+			return;
+		}
+		usleep(20000);
+	}
+}
+
+static int find_device(struct setup *s)
+{
+	struct ifreq ifr = { 0 };
+	int ret;
+
+	if (strlen(s->dev) >= IFNAMSIZ || strchr(s->dev, '/') ||
+	    !(s->ifindex = if_nametoindex(s->dev))) {
+		complain("there is no network device %s in this network namespace",
+			 s->dev);
+		return -ENODEV;
+	}
+	ret = device_ioctl(s->dev, SIOCGIFFLAGS, &ifr);
+	if (!ret && !(ifr.ifr_flags & IFF_UP)) {
+		complain("%s is down: set it up first (ip link set %s up)",
+			 s->dev, s->dev);
+		return -ENETDOWN;
+	}
+	s->carrier = ifr.ifr_flags & IFF_RUNNING;
+	if (!ret)
+		ret = device_ioctl(s->dev, SIOCGIFMTU, &ifr);
+	if (ret) {
+		complain("%s: %s", s->dev, strerror(-ret));
+		return ret;
+	}
+	s->mtu_now = ifr.ifr_mtu;
+
+	ret = ethtool_open(&s->eth);
+	if (ret)
+		complain("ethtool netlink: %s", strerror(-ret));
+	return ret;
+}
+
+static int look(struct setup *s)
+{
+	int ret;
+
+	ret = ethtool_get_queues(&s->eth, s->dev, &s->queues);
+	if (ret || !s->queues) {
+		complain("%s: the driver does not say how many receive queues there are (%s)",
+			 s->dev, reason(s, ret ? ret : -EOPNOTSUPP));
+		return ret ? ret : -EOPNOTSUPP;
+	}
+	if (s->queue >= s->queues) {
+		complain("%s has %u receive queue%s, counted from 0: there is no queue %ld (ethtool -L %s may make more)",
+			 s->dev, s->queues, s->queues == 1 ? "" : "s", s->queue,
+			 s->dev);
+		return -ERANGE;
+	}
+	ret = ethtool_get_rings(&s->eth, s->dev, &s->rings);
+	if (ret) {
+		complain("%s: the driver tells nothing about its rings (%s)",
+			 s->dev, reason(s, ret));
+		return ret;
+	}
+	if (!s->rings.has_split) {
+		complain("%s: the driver does not split header and data of packets, so zero-copy receive is out of reach",
+			 s->dev);
+		return -EOPNOTSUPP;
+	}
+	if (s->rx > (long)s->rings.rx_max) {
+		complain("%s: rings have %u entries at most, not %ld", s->dev,
+			 s->rings.rx_max, s->rx);
+		return -ERANGE;
+	}
+	ret = ethtool_get_rss(&s->eth, s->dev, &s->rss);
+	if (ret && s->queues > 1) {
+		complain("%s: the driver has no RSS table to direct flows with (%s)",
+			 s->dev, reason(s, ret));
+		return ret;
+	}
+	if (s->spread && s->queues < 2) {
+		complain("%s: --spread needs a second queue", s->dev);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void __attribute__((format(printf, 2, 3)))
+say(const struct setup *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (s->quiet)
+		return;
+	printf("%s: ", s->dev);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+static const char *split_name(unsigned int split)
+{
+	return split == SPLIT_ON ? "on" : split == SPLIT_OFF ? "off" : "auto";
+}
+
+static void state_path(char *path, size_t size, const char *dev)
+{
+	snprintf(path, size, STATE_DIR "/%s.json", dev);
+}
+
+/* What was there before the first setup; NULL when there was none. */
+static cJSON *load_state(const struct setup *s)
+{
+	const cJSON *index;
+	char path[128], *text;
+	cJSON *state;
+	struct stat st;
+	ssize_t n;
+	int fd;
+
+	state_path(path, sizeof(path), s->dev);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) || st.st_size > 1 << 20 ||
+	    !(text = malloc(st.st_size + 1))) {
+		close(fd);
+		return NULL;
+	}
+	n = read(fd, text, st.st_size);
+	close(fd);
+	state = n > 0 ? cJSON_ParseWithLength(text, n) : NULL;
+	free(text);
+	index = cJSON_GetObjectItem(state, "ifindex");
+	if (cJSON_IsNumber(index) && index->valuedouble == s->ifindex)
+		return state;
+	if (state)
+		complain("%s: %s is about an earlier device of this name; it is ignored",
+			 s->dev, path);
+	cJSON_Delete(state);
+	return NULL;
+}
+
+static int store_state(const struct setup *s, const cJSON *state)
+{
+	char path[128], temporary[140], *text = cJSON_Print(state);
+	FILE *f;
+	int ret = 0;
+
+	state_path(path, sizeof(path), s->dev);
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	mkdir(STATE_DIR, 0755);
+	f = text ? fopen(temporary, "we") : NULL;
+	if (!f) {
+		ret = -errno;
+	} else {
+		fprintf(f, "%s\n", text);
+		if (fclose(f) || rename(temporary, path))
+			ret = -errno;
+	}
+	cJSON_free(text);
+	if (ret)
+		complain("%s: what is there now cannot be kept: %s", path,
+			 strerror(-ret));
+	return ret;
+}
+
+static bool number(const cJSON *state, const char *name, long *value)
+{
+	const cJSON *item = cJSON_GetObjectItem(state, name);
+
+	if (!cJSON_IsNumber(item))
+		return false;
+	*value = item->valuedouble;
+	return true;
+}
+
+static void remember(cJSON *state, const char *name, double value)
+{
+	if (!cJSON_GetObjectItem(state, name))
+		cJSON_AddNumberToObject(state, name, value);
+}
+
+static bool is_default(const struct rss *rss, uint32_t queues)
+{
+	uint32_t i;
+
+	for (i = 0; i < rss->size; i++)
+		if (rss->table[i] != i % queues)
+			return false;
+	return true;
+}
+
+static void remember_rss(cJSON *state, const struct setup *s)
+{
+	cJSON *array;
+	uint32_t i;
+
+	if (!s->rss.size || cJSON_GetObjectItem(state, "rss"))
+		return;
+	/*
+	 * A table nobody has touched follows the number of queues; written
+	 * back entry by entry it would not any more.
+	 */
+	if (is_default(&s->rss, s->queues)) {
+		cJSON_AddStringToObject(state, "rss", "default");
+		return;
+	}
+	array = cJSON_AddArrayToObject(state, "rss");
+	for (i = 0; i < s->rss.size; i++)
+		cJSON_AddItemToArray(array, cJSON_CreateNumber(s->rss.table[i]));
+}
+
+/* Put back everything that @state names; goes on after a failure. */
+static int restore(struct setup *s, const cJSON *state)
+{
+	const cJSON *rss = cJSON_GetObjectItem(state, "rss"), *item;
+	struct rings r = { 0 };
+	struct rss table = { 0 };
+	int ret = 0, err;
+	long v;
+
+	if (number(state, "tcp_data_split", &v)) {
+		r.has_split = true;
+		r.split = v;
+		say(s, "tcp-data-split %s", split_name(v));
+	}
+	if (number(state, "hds_thresh", &v)) {
+		r.has_threshold = true;
+		r.threshold = v;
+		say(s, "hds-thresh %ld", v);
+	}
+	if (number(state, "rx", &v)) {
+		r.has_rx = true;
+		r.rx = v;
+		say(s, "%ld receive descriptors", v);
+	}
+	if (r.has_split || r.has_threshold || r.has_rx) {
+		err = ethtool_set_rings(&s->eth, s->dev, &r);
+		if (err) {
+			complain("%s: rings cannot be put back: %s", s->dev,
+				 reason(s, err));
+			ret = err;
+		}
+		wait_for_carrier(s);
+	}
+	if (rss) {
+		cJSON_ArrayForEach(item, rss) {
+			void *p = realloc(table.table, (table.size + 1) * sizeof(uint32_t));
+
+			if (!p)
+				break;
+			table.table = p;
+			table.table[table.size++] = item->valuedouble;
+		}
+		say(s, "RSS table as before");
+		err = ethtool_set_rss(&s->eth, s->dev, &table);
+		free(table.table);
+		if (err) {
+			complain("%s: the RSS table cannot be put back: %s",
+				 s->dev, reason(s, err));
+			ret = ret ? ret : err;
+		}
+	}
+	if (number(state, "mtu", &v)) {
+		say(s, "mtu %ld", v);
+		err = set_mtu(s->dev, v);
+		if (err) {
+			complain("%s: the MTU cannot be put back: %s", s->dev,
+				 strerror(-err));
+			ret = ret ? ret : err;
+		}
+		wait_for_carrier(s);
+	}
+	return ret;
+}
+
+/*
+ * Can the driver give a single queue other memory?  A region of one page of
+ * host memory tells, without touching the queue; no answer is no objection.
+ */
+static int probe(struct setup *s)
+{
+	struct netgpu_memory *m;
+	struct netgpu_region *r;
+	int ret;
+
+	if (access("/dev/netgpu", F_OK) || access("/dev/udmabuf", F_OK))
+		return 0;
+	if (netgpu_memory_open("udmabuf", 4096, &m))
+		return 0;
+	ret = netgpu_region_open(m, s->ifindex, s->queue, 0, &r);
+	if (!ret)
+		netgpu_region_close(r);
+	else if (ret != -EEXIST && ret != -EBUSY)
+		complain("%s queue %ld cannot be used: %s", s->dev, s->queue,
+			 netgpu_error());
+	netgpu_memory_close(m);
+	return ret == -EEXIST || ret == -EBUSY ? 0 : ret;
+}
+
+static int apply(struct setup *s, cJSON *state)
+{
+	struct rings want = { 0 };
+	struct rss table = { .size = s->rss.size };
+	uint32_t i, next = 0;
+	int ret;
+
+	if (s->mtu && s->mtu != s->mtu_now) {
+		say(s, "mtu %d -> %ld", s->mtu_now, s->mtu);
+		remember(state, "mtu", s->mtu_now);
+	}
+	if (s->rings.split != SPLIT_ON) {
+		say(s, "tcp-data-split %s -> on", split_name(s->rings.split));
+		remember(state, "tcp_data_split", s->rings.split);
+		want.has_split = true;
+		want.split = SPLIT_ON;
+	}
+	if (s->rings.has_threshold && s->rings.threshold) {
+		say(s, "hds-thresh %u -> 0", s->rings.threshold);
+		remember(state, "hds_thresh", s->rings.threshold);
+		want.has_threshold = true;
+	}
+	if (s->rx && s->rx != s->rings.rx) {
+		say(s, "receive descriptors %u -> %ld", s->rings.rx, s->rx);
+		remember(state, "rx", s->rings.rx);
+		want.has_rx = true;
+		want.rx = s->rx;
+	}
+	if (table.size) {
+		say(s, s->spread ? "RSS: no hashed flow to queue %ld" :
+				   "RSS: all hashed flows to queue %ld", s->queue);
+		remember_rss(state, s);
+	}
+	if (s->dry_run)
+		return 0;
+	ret = store_state(s, state);
+	if (ret)
+		return ret;
+
+	if (s->mtu && s->mtu != s->mtu_now) {
+		ret = set_mtu(s->dev, s->mtu);
+		if (ret) {
+			complain("%s: mtu %ld: %s", s->dev, s->mtu,
+				 reason(s, ret));
+			return ret;
+		}
+		wait_for_carrier(s);
+	}
+	if (want.has_split || want.has_threshold || want.has_rx) {
+		ret = ethtool_set_rings(&s->eth, s->dev, &want);
+		if (ret) {
+			complain("%s: header/data split cannot be switched on: %s",
+				 s->dev, reason(s, ret));
+			return ret;
+		}
+		wait_for_carrier(s);
+	}
+	ret = probe(s);
+	if (ret || !table.size)
+		return ret;
+
+	table.table = malloc(table.size * sizeof(uint32_t));
+	if (!table.table)
+		return -ENOMEM;
+	for (i = 0; i < table.size; i++) {
+		table.table[i] = s->spread ? s->rss.table[i] : (uint32_t)s->queue;
+		if (s->spread && table.table[i] == s->queue) {
+			if (next == s->queue)
+				next++;
+			table.table[i] = next++ % s->queues;
+			if (table.table[i] == s->queue)
+				table.table[i] = next++ % s->queues;
+			next %= s->queues;
+		}
+	}
+	ret = ethtool_set_rss(&s->eth, s->dev, &table);
+	free(table.table);
+	if (ret)
+		complain("%s: RSS table: %s", s->dev, reason(s, ret));
+	return ret;
+}
+
+static void forget(const struct setup *s)
+{
+	char path[128];
+
+	state_path(path, sizeof(path), s->dev);
+	unlink(path);
+}
+
+enum { KEY_SPREAD = 0x100, KEY_MTU, KEY_RX };
+
+static const struct argp_option setup_options[] = {
+	{ "queue", 'q', "N", 0, "Receive queue for zero-copy, counted from 0", 0 },
+	{ "spread", KEY_SPREAD, NULL, 0,
+	  "Take queue N out of the RSS table instead of directing all hashed flows to it; then direct flows by rules (ethtool -N)", 0 },
+	{ "mtu", KEY_MTU, "BYTES", 0,
+	  "Set the MTU; 4148 carries 4096 bytes of payload per packet (IPv4, with timestamps)", 0 },
+	{ "rx", KEY_RX, "N", 0, "Receive descriptors per queue", 0 },
+	{ "dry-run", 'n', NULL, 0, "Only say what would be done", 0 },
+	{ "quiet", 'Q', NULL, 0, "Say nothing unless something fails", 0 },
+	{ 0 }
+};
+
+static const struct argp_option reset_options[] = {
+	{ "quiet", 'Q', NULL, 0, "Say nothing unless something fails", 0 },
+	{ 0 }
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct setup *s = state->input;
+
+	switch (key) {
+	case 'q':
+		if (parse_number(arg, 0, 65535, &s->queue))
+			argp_error(state, "--queue: \"%s\" is not a queue", arg);
+		return 0;
+	case KEY_MTU:
+		if (parse_number(arg, 68, 65535, &s->mtu))
+			argp_error(state, "--mtu: \"%s\" is not from 68 to 65535", arg);
+		return 0;
+	case KEY_RX:
+		if (parse_number(arg, 1, 1 << 20, &s->rx))
+			argp_error(state, "--rx: \"%s\" is not a number of descriptors", arg);
+		return 0;
+	case KEY_SPREAD: s->spread = true; return 0;
+	case 'n': s->dry_run = true; return 0;
+	case 'Q': s->quiet = true; return 0;
+	case ARGP_KEY_ARG:
+		if (s->dev)
+			argp_error(state, "one network device at a time");
+		s->dev = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!s->dev)
+			argp_error(state, "which network device?");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp setup_argp = {
+	.options = setup_options,
+	.parser = parse_option,
+	.args_doc = "IFACE",
+	.doc = "Prepare a network device for zero-copy receive: header/data split on, and its flows to one queue.\v"
+	       "\"netgpu reset IFACE\" puts everything back.",
+};
+
+static const struct argp reset_argp = {
+	.options = reset_options,
+	.parser = parse_option,
+	.args_doc = "IFACE",
+	.doc = "Put back what \"netgpu setup\" has changed.",
+};
+
+int cmd_setup(int argc, char **argv)
+{
+	struct setup s = { .queue = -1 };
+	cJSON *state, *before;
+	bool fresh;
+	int ret;
+
+	if (argp_parse(&setup_argp, argc, argv, 0, NULL, &s))
+		return 1;
+	if (s.queue < 0) {
+		complain("which queue? Give --queue N");
+		return 1;
+	}
+	ret = find_device(&s);
+	if (!ret)
+		ret = look(&s);
+	if (ret)
+		goto out;
+
+	state = load_state(&s);
+	fresh = !state;
+	if (fresh) {
+		state = cJSON_CreateObject();
+		cJSON_AddStringToObject(state, "interface", s.dev);
+		cJSON_AddNumberToObject(state, "ifindex", s.ifindex);
+	}
+	/* A second setup that fails goes back to the first, not behind it. */
+	before = cJSON_Duplicate(state, true);
+	ret = apply(&s, state);
+	if (ret && !s.dry_run) {
+		s.quiet = true;
+		s.eth.said[0] = 0;
+		if (fresh && ret != -EPERM)
+			restore(&s, state);
+		if (fresh)
+			forget(&s);
+		else
+			store_state(&s, before);
+	}
+	cJSON_Delete(before);
+	cJSON_Delete(state);
+out:
+	free(s.rss.table);
+	ethtool_close(&s.eth);
+	return ret ? 1 : 0;
+}
+
+int cmd_reset(int argc, char **argv)
+{
+	struct setup s = { .queue = -1 };
+	cJSON *state;
+	int ret;
+
+	if (argp_parse(&reset_argp, argc, argv, 0, NULL, &s))
+		return 1;
+	ret = find_device(&s);
+	if (ret)
+		goto out;
+	state = load_state(&s);
+	if (!state) {
+		complain("%s: nothing to put back, \"netgpu setup\" has not been used on it",
+			 s.dev);
+		ret = -ENOENT;
+		goto out;
+	}
+	ret = restore(&s, state);
+	if (!ret)
+		forget(&s);
+	cJSON_Delete(state);
+out:
+	ethtool_close(&s.eth);
+	return ret ? 1 : 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/* What setup asks of a network device, by ethtool's netlink. */
+#ifndef NETGPU_ETHTOOL_H
+#define NETGPU_ETHTOOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mnl_socket;
+
+struct ethtool {
+	struct mnl_socket *nl;
+	uint16_t family;
+	uint32_t seq;
+	char said[256];		/* the kernel's words about the last failure */
+};
+
+enum { SPLIT_AUTO, SPLIT_OFF, SPLIT_ON };
+
+struct rings {
+	bool has_split, has_threshold, has_rx;
+	uint8_t split;
+	uint32_t threshold;	/* bytes */
+	uint32_t rx, rx_max;	/* entries */
+};
+
+struct rss {
+	uint32_t *table;	/* queue per entry; free() it */
+	uint32_t size;
+};
+
+/* All: 0 or -errno, and a word in ethtool::said where the kernel gave one. */
+int ethtool_open(struct ethtool *e);
+void ethtool_close(struct ethtool *e);
+int ethtool_get_rings(struct ethtool *e, const char *dev, struct rings *r);
+/* Sets what the has_ fields name. */
+int ethtool_set_rings(struct ethtool *e, const char *dev, const struct rings *r);
+/* How many receive queues the device uses. */
+int ethtool_get_queues(struct ethtool *e, const char *dev, uint32_t *queues);
+int ethtool_get_rss(struct ethtool *e, const char *dev, struct rss *rss);
+/* Size 0: the driver's own table. */
+int ethtool_set_rss(struct ethtool *e, const char *dev, const struct rss *rss);
+
+#endif
