@@ -23,7 +23,7 @@ for round in $(seq $ROUNDS); do
 			grep -q '^listening' /tmp/kill && break
 			sleep 0.05
 		done
-		remote -b pattern_send "$LOCAL_V4" $((9100 + round)) $((1 << 30))
+		remote -b pattern_send "$LOCAL_V4" $((9100 + round)) $((1 << 30)) >/dev/null
 	}
 	sleep "$delay"
 	kill -9 $receiver

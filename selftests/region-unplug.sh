@@ -7,6 +7,8 @@
 . "$(dirname "$0")/vram.sh"
 
 nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")
+addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
+mtu=$(cat "/sys/class/net/$NETIF/mtu")
 bridge=$(basename "$(dirname "$(readlink -f "/sys/class/net/$NETIF/device")")")
 
 ktap_plan 7
@@ -15,7 +17,7 @@ steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 
 receive bound -p 9001 -m "vfio:$VRAM_PCI" -r -b
-remote -b pattern_send "$LOCAL_V4" 9001 $((1 << 30))
+remote -b pattern_send "$LOCAL_V4" 9001 $((1 << 30)) >/dev/null
 sleep 0.5
 echo 1 >"/sys/bus/pci/devices/$nic/remove"
 ktap_ok "unplug with a region bound and data flowing" $?
@@ -23,20 +25,20 @@ ktap_ok "unplug with a region bound and data flowing" $?
 ktap_ok "the region is unmapped when the device is gone" $?
 kill -9 "$receiver"
 wait "$receiver" 2>/dev/null
-nothing_left
-ktap_ok "nothing is left" $?
 
 echo 1 >"/sys/bus/pci/devices/$bridge/rescan"
-for _ in $(seq 100); do
-	[ -e "/sys/class/net/$NETIF" ] && break
-	sleep 0.05
-done
-net_up
+wait_for 10 test -e "/sys/class/net/$NETIF" && ip link set "$NETIF" mtu "$mtu" up
 ktap_ok "the device is back" $?
+for address in $addresses; do
+	ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
+done
 wait_for_carrier && ordinary_traffic
 ktap_ok "ordinary traffic afterwards" $?
 steer_to_queue 1 && receive again -p 9002 -m "vfio:$VRAM_PCI" -r &&
 	remote pattern_send "$LOCAL_V4" 9002 $((8 << 20)) && wait "$receiver" &&
 	[ "$(said again correct)" = 1 ]
 ktap_ok "a new region is bound and receives" $?
+# The killed receiver's socket keeps what came out of order until its FIN is answered.
+nothing_left 60
+ktap_ok "nothing is left" $?
 ktap_end

@@ -378,7 +378,7 @@ int main(int argc, char **argv)
 	good.queue = atoi(argv[2]);
 
 	ksft_print_header();
-	ksft_set_plan(45);
+	ksft_set_plan(43);
 	test_descriptors();
 	test_ranges();
 	test_struct();

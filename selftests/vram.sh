@@ -57,11 +57,12 @@ said() {
 	sed -n "s/^$2 //p" "/tmp/$1"
 }
 
-# All regions and all page pools of memory providers are gone, within 10 s.
+# nothing_left [SECONDS]: all regions and all page pools of memory providers are
+# gone by then (10).
 nothing_left() {
-	local i
+	local end=$((SECONDS + ${1:-10}))
 
-	for i in $(seq 200); do
+	while [ $SECONDS -lt $end ]; do
 		[ "$(cat /sys/class/misc/netgpu/regions)" = 0 ] &&
 		[ "$(cat /sys/class/misc/netgpu/mapped_bytes)" = 0 ] &&
 		[ "$(page_pools leaked)" = 0 ] && return 0
