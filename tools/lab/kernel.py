@@ -104,7 +104,7 @@ def copy_tree(kernel, other):
     new.mkdir(parents=True)
     names = [p.name for p in other.iterdir() if p.name != "obj"]
     subprocess.run(["cp", "-al", *(other / n for n in names), new], check=True)
-    for name in ("stamp", "total"):
+    for name in ("stamp", "total", "configured"):
         (new / ".lab" / name).unlink(missing_ok=True)
     if (other / "obj").is_dir():
         subprocess.run(["cp", "-a", other / "obj", new / "obj"], check=True)
@@ -116,7 +116,7 @@ def make(kernel, *targets, progress=None):
     command = ["make", "-C", kernel.root, "O=obj", f"-j{jobs()}", "CC=ccache gcc", "HOSTCC=ccache gcc", "LOCALVERSION=",
                "KBUILD_BUILD_TIMESTAMP=@0", "KBUILD_BUILD_USER=netgpu", "KBUILD_BUILD_HOST=lab", *targets]
     tail = []
-    with open(kernel.log, "a", encoding="utf-8") as log:
+    with open(kernel.log, "a", buffering=1, encoding="utf-8") as log:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                               text=True, errors="replace") as process:
             for line in process.stdout:
@@ -186,13 +186,10 @@ def build(variant, source):
         changed = patched.Tree(kernel.root).place(patches, files)
         say(f"kernel {variant}: {len(patches)} patches, {len(files)} files of ours; {len(changed)} files changed")
         configured = kernel.lab / "configured"
-        options = patched.digest(configs, *(patched.digest([kernel.root / n]) for n in changed if "Kconfig" in n))
-        if not (kernel.obj / ".config").is_file() or not configured.is_file() or configured.read_text() != options \
-                or any("Kconfig" in name for name in changed):
-            before = (kernel.obj / ".config").read_bytes() if (kernel.obj / ".config").is_file() else b""
+        options = patched.digest(configs)
+        if not configured.is_file() or configured.read_text() != options or any("Kconfig" in name for name in changed):
+            configured.unlink(missing_ok=True)
             configure(kernel)
-            if before == (kernel.obj / ".config").read_bytes():
-                pass
             configured.write_text(options)
 
         total = kernel.lab / "total"
