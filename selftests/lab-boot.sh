@@ -54,7 +54,7 @@ receive() {
 	remote iperf3 -c "$LOCAL_V4" -n 32M
 	local status=$?
 	wait $!
-	return $status
+	return "$status"
 }
 ktap_run "iperf3 receives over the stack" receive
 ktap_end

@@ -48,7 +48,7 @@ ktap_run() {
 
 # ktap_say TEXT: a comment
 ktap_say() {
-	sed 's/^/# /' <<<"$1"
+	printf '# %s\n' "${1//$'\n'/$'\n# '}"
 }
 
 # ktap_end: the last call; the exit status says whether all planned results came and none failed

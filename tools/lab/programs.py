@@ -12,7 +12,7 @@ from say import Failure, run, say
 
 def make(directory, *variables):
     """Run a Makefile of ours; quiet when there is nothing to do."""
-    command = ["make", "--no-print-directory", "-C", directory, f"-j{jobs()}", "CC=ccache gcc", *variables]
+    command = ["make", "--no-print-directory", "-C", directory, "CC=ccache gcc", *variables]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, check=False)
     log = BUILD / "programs.log"
     with open(log, "a", encoding="utf-8") as file:
@@ -41,7 +41,7 @@ def main(_):
     for directory, out in ((TOP / "tools/lab", OWN), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
         if (directory / "Makefile").is_file():
             out.mkdir(parents=True, exist_ok=True)
-            make(directory, f"O={out}", f"OUT={out}", f"KSRC={linux}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include")
+            make(directory, f"-j{jobs()}", f"O={out}", f"OUT={out}", f"KSRC={linux}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include")
     upstream(linux)
 
 

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: LGPL-2.1 OR MIT
+"""What reviewers look at first: lint.py [PART]: the checks whose names contain PART.
+
+Each check prints its findings and one line with their number; the status says whether there were any.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import patched
+from paths import BUILD, LINUX, TOP, jobs
+from say import Failure, clock, run, say
+
+TREE = LINUX / "netgpu"
+OBJ = TREE / "obj"
+LICENCES = (        # first match wins
+    (r"uapi/.*\.h", "GPL-2.0 WITH Linux-syscall-note OR MIT"),
+    (r"(kernel|drivers|include)/|Kconfig$|Makefile$|selftests/", "GPL-2.0"),
+    (r"tools/tests/", "GPL-2.0"),
+    (r"tools/|configs/|\.ci/|\.gitignore$", "LGPL-2.1 OR MIT"),
+)
+NO_SPDX = re.compile(r"LICENSES/|patches/.*\.patch$|patches/series$|.*\.(md|json)$")
+
+
+def files():
+    """Every file of the repository that is or will be committed."""
+    done = subprocess.run(["find", ".", "-path", "./.git", "-prune", "-o", "-path", "./build", "-prune", "-o",
+                           "-name", "__pycache__", "-prune", "-o", "-type", "f", "-print"],
+                          cwd=TOP, capture_output=True, text=True, check=True)
+    return sorted(line[2:] for line in done.stdout.splitlines())
+
+
+def output(*command, cwd=TOP, env=None):
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="replace", check=False,
+                          env=os.environ | (env or {}), stdin=subprocess.DEVNULL)
+    return done.returncode, done.stdout + done.stderr
+
+
+def kernel_files():
+    return [str(p.relative_to(TOP)) for p in patched.own_files().values()
+            if p.relative_to(TOP).parts[0] in ("kernel", "include", "uapi", "drivers")]
+
+
+def kbuild(*targets, tree=TREE):
+    """make in a tree; its warnings and errors."""
+    status, text = output("make", "-C", str(tree), "O=obj", f"-j{jobs()}", "CC=ccache gcc", "HOSTCC=ccache gcc", "LOCALVERSION=",
+                          "KBUILD_BUILD_TIMESTAMP=@0", "KBUILD_BUILD_USER=netgpu", "KBUILD_BUILD_HOST=lab", *targets)
+    found = [line for line in text.splitlines() if re.search(r": (warning|error|fatal error):|\*\*\*|^Error", line)]
+    return found or ([text[-600:]] if status else [])
+
+
+def objects():
+    """The objects that our files and patches are compiled into, as make targets: ours by directory."""
+    targets = {"net/netgpu/"} if (TREE / "net/netgpu/Makefile").is_file() else set()
+    for patch in patched.series():
+        for name in patched.touched(patch):
+            if not name.endswith(".c") or not (TREE / name).is_file():
+                continue
+            target = f"{name[:-2]}.o"
+            if (OBJ / target).is_file():
+                targets.add(target)
+    return sorted(targets)
+
+
+def checkpatch():
+    command = ["perl", str(TREE / "scripts/checkpatch.pl"), "--no-tree", "--strict", "--terse", "--quiet", "--show-types",
+               "--max-line-length=100", f"--root={TREE}"]
+    # FILE_PATH_CHANGES asks for MAINTAINERS, which is not ours to change here; SPDX of the UAPI is checked by spdx.
+    ignore = "--ignore=FILE_PATH_CHANGES,SPDX_LICENSE_TAG,EMBEDDED_FILENAME"
+    user = ",PREFER_KERNEL_TYPES,BIT_MACRO,STRCPY,TRAILING_STATEMENTS"      # what does not hold for programs
+    found = []
+    for name in kernel_files() + [f for f in files() if f.startswith("selftests/")]:
+        if name.endswith((".c", ".h")):
+            extra = user if name.startswith("selftests/") else ""
+            found += output(*command, ignore + extra, "--file", name)[1].splitlines()
+    for patch in patched.series():
+        found += output(*command, ignore, str(patch.relative_to(TOP)))[1].splitlines()
+    return [f for f in found if not f.startswith("total:")]
+
+
+def touch(targets):
+    """Make the objects out of date, so that their warnings are seen again."""
+    for target in targets:
+        for obj in (OBJ / target).rglob("*.o") if target.endswith("/") else [OBJ / target]:
+            obj.unlink(missing_ok=True)
+
+
+def sparse():
+    targets = objects()
+    touch(targets)
+    found = kbuild("C=1", "CHECK=sparse", *targets)
+    return [f for f in found if mine(f)]
+
+
+def warnings():
+    targets = objects()
+    touch(targets)
+    found = kbuild("W=1", *targets)
+    touch(targets)          # and once more as they belong
+    kbuild("bzImage", "modules")
+    return [f for f in found if mine(f)]
+
+
+def mine(line):
+    """Does a warning stand in a file of ours, or in one that a patch changes?"""
+    match = re.match(r"(?:\.\./)*([\w./-]+\.[ch]):", line)
+    if not match:
+        return True
+    name = match[1].removeprefix(f"{TREE}/")
+    return name in patched.own_files() or any(name in patched.touched(p) for p in patched.series())
+
+
+def kernel_doc():
+    tool = TREE / "scripts/kernel-doc.py"
+    if not tool.is_file():
+        tool = TREE / "tools/docs/kernel-doc"
+    found = []
+    for name in kernel_files():
+        if name.endswith((".c", ".h")):
+            status, text = output("python3", str(tool), "-none", "-Wall", name)
+            lines = [line for line in text.splitlines() if re.search(r"warning|error", line, re.I)]
+            found += lines or ([f"{name}: {text.strip()}"] if status else [])
+    return found
+
+
+def shell():
+    scripts = [f for f in files() if f.endswith(".sh")]
+    for name in files():
+        if not name.endswith((".sh", ".py", ".c", ".h", ".patch")):
+            with open(TOP / name, "rb") as file:
+                if re.match(rb"#!/bin/(ba|busybox |)sh", file.readline()):
+                    scripts.append(name)
+    _, text = output("shellcheck", "-x", "-P", "SCRIPTDIR", "--severity=style", "--format=gcc",
+                     "--exclude=SC1090,SC1091,SC2016,SC2317,SC2319,SC2329", *scripts)
+    return text.splitlines()
+
+
+def python():
+    found = []
+    for name in files():
+        if name.endswith(".py"):
+            try:
+                compile((TOP / name).read_text(), name, "exec")
+            except SyntaxError as error:
+                found.append(str(error))
+    return found
+
+
+def spdx():
+    found = []
+    for name in files():
+        if NO_SPDX.match(name):
+            continue
+        head = (TOP / name).read_text(errors="replace").splitlines()[:3]
+        tags = [re.search(r"SPDX-License-Identifier: *(.*?)(?: *(?:\*/|-->))?$", line) for line in head]
+        tag = next((t[1].strip(" ()") for t in tags if t), None)
+        wanted = next((licence for pattern, licence in LICENCES if re.match(pattern, name)), None)
+        normal = (tag or "").replace("(", "").replace(")", "").replace("-only", "")
+        if tag is None:
+            found.append(f"{name}: no SPDX-License-Identifier")
+        elif wanted and normal != wanted:
+            found.append(f"{name}: SPDX says {tag}, expected {wanted}")
+    return found
+
+
+def names():
+    """No host of a package mirror, no path of the machine where something was written."""
+    done = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)"], capture_output=True, text=True, check=False)
+    hosts = {re.sub(r"^\w+://([^/]+).*", r"\1", line) for line in done.stdout.splitlines()}
+    hosts |= {re.sub(r"^.*?\w+://([^/]+).*", r"\1", line.strip()) for line in read_mirrors()}
+    found = []
+    for name in files():
+        for number, line in enumerate((TOP / name).read_text(errors="replace").splitlines(), 1):
+            if any(host in line for host in hosts if host):
+                found.append(f"{name}:{number}: names a package mirror")
+            if str(TOP) in line or re.search(r"(^|[^\w.])/(home|work|farm|Users)/\w", line):
+                found.append(f"{name}:{number}: a path of one machine")
+    return found
+
+
+def read_mirrors():
+    for source in (BUILD / "cache/apt").glob("*/sources.list"):
+        yield from source.read_text().splitlines()
+
+
+def patches():
+    """Every patch of the series builds alone: applied one after the other, its objects compiled each time."""
+    found = []
+    series = patched.series()
+    with tempfile.TemporaryDirectory(dir=LINUX, prefix="lint-") as work:
+        work = Path(work)
+        say("lint: a tree for the series")
+        names = [p.name for p in TREE.iterdir() if p.name not in ("obj",)]
+        subprocess.run(["cp", "-al", *(TREE / n for n in names), work], check=True)
+        subprocess.run(["cp", "-a", OBJ, work / "obj"], check=True)
+        tree = patched.Tree(work)
+        ours = patched.own_files()
+        for count in range(1, len(series) + 1):
+            # Our files come with the patch that hooks them in.
+            hooked = any("net/Makefile" in patched.touched(p) for p in series[:count])
+            changed = tree.place(series[:count], ours if hooked else {})
+            targets = set()
+            for name in changed:
+                if name.endswith(".c") and (OBJ / f"{name[:-2]}.o").is_file() and (work / name).is_file():
+                    targets.add(f"{name[:-2]}.o")
+                elif name.endswith(".h"):
+                    targets |= {f"{p.parent.relative_to(work)}/" for p in (work / name).parent.glob("Makefile")
+                                if (OBJ / p.parent.relative_to(work)).is_dir() and "include" not in name}
+            if hooked:
+                targets.add("net/netgpu/")
+            start = len(found)
+            problems = kbuild("olddefconfig", tree=work) + (kbuild(*sorted(targets), tree=work) if targets else [])
+            found += [f"{series[count - 1].relative_to(TOP)}: {p}" for p in problems]
+            say(f"lint: {series[count - 1].relative_to(TOP)}: {len(targets)} targets, {len(found) - start} findings")
+    return found
+
+
+def clang_tidy():
+    """On the tools; the first time its package goes into the lab's user space."""
+    sources = [f for f in files() if re.match(r"(tools|selftests)/.*\.c$", f)]
+    if not shutil.which("clang-tidy"):
+        say("lint: no clang-tidy in the user space; left out (tools/lab/debian clang-tidy puts it there)")
+        return []
+    checks = "-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,clang-analyzer-*," \
+             "-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,-bugprone-narrowing-conversions," \
+             "-bugprone-assignment-in-if-condition,-bugprone-multi-level-implicit-pointer-conversion"
+    _, text = output("clang-tidy", "--quiet", f"--checks={checks}", *sources, "--", "-std=gnu11", "-D_GNU_SOURCE",
+                     '-DNETGPU_VERSION="0"', "-Itools/lib", "-Iuapi", f"-isystem{BUILD}/selftests/include",
+                     f"-isystem{OBJ}/usr/include", f"-isystem{TREE}/tools/testing/selftests")
+    return [line for line in text.splitlines() if re.search(r": (warning|error):", line)]
+
+
+CHECKS = {
+    "spdx": spdx, "names": names, "python": python, "shell": shell, "kernel-doc": kernel_doc, "checkpatch": checkpatch,
+    "clang-tidy": clang_tidy, "sparse": sparse, "warnings": warnings, "patches": patches,
+}
+
+
+def main(arguments):
+    part = arguments[0] if arguments else ""
+    chosen = {name: check for name, check in CHECKS.items() if part in name}
+    if not chosen:
+        raise Failure(f"no check has {part} in its name; there are {', '.join(CHECKS)}.")
+    bad = 0
+    for name, check in chosen.items():
+        start = time.monotonic()
+        found = check()
+        for line in found:
+            print(f"  {line}")
+        bad += len(found)
+        print(f"{'ok' if not found else 'not ok':7} {name:12} {len(found)} findings, {clock(time.monotonic() - start)}", flush=True)
+    print(f"{bad} findings")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    run(main)
