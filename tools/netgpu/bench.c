@@ -316,6 +316,43 @@ static void name_of(const struct sockaddr_storage *ss, char *host, int *port)
 		inet_ntop(AF_INET6, &in6->sin6_addr, host, INET6_ADDRSTRLEN);
 }
 
+/* @bytes of receive buffer; 0 for what the system does by itself. */
+static void set_receive_buffer(struct bench *b, int fd, int bytes)
+{
+	int half = b->rcvbuf / 2, unlocked = 0;
+
+	if (bytes) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+		return;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
+	setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &unlocked, sizeof(unlocked));
+}
+
+/*
+ * The unit of the window is settled in the handshake, by the receive buffer
+ * that the listening socket has then.
+ *
+ * For zero-copy receive it shall be 4096 bytes.  A sender that meets the end
+ * of the window cuts a segment there and sends the rest by itself later: were
+ * the window counted in smaller units, there would be pieces of a few bytes
+ * among segments that fill a buffer each, and network devices are apt to put
+ * very short packets into host memory, headers and data alike.
+ */
+#define COARSE_WINDOW	(1 << 27)
+
+void bench_listen_options(struct bench *b, int window, int mss)
+{
+	int coarse = COARSE_WINDOW;
+
+	if (b->opt.mode != MODE_ZC)
+		set_receive_buffer(b, b->listener, window);
+	else
+		setsockopt(b->listener, SOL_SOCKET, SO_RCVBUFFORCE, &coarse,
+			   sizeof(coarse));
+	setsockopt(b->listener, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss));
+}
+
 static void accept_one(struct bench *b, int fd)
 {
 	struct sockaddr_storage ss = { 0 };
@@ -330,6 +367,8 @@ static void accept_one(struct bench *b, int fd)
 	}
 	/* Control messages are a byte long, and the next one is not to wait. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (b->opt.mode == MODE_ZC)
+		set_receive_buffer(b, fd, b->session ? b->session->par.window : 0);
 	c->fd = fd;
 	c->watch.ready = writable;
 	c->deadline = now_ns() + COOKIE_TIME;
@@ -432,25 +471,6 @@ static int add_watch(struct bench *b, int fd, struct watch *w)
 	return epoll_ctl(b->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
-void bench_listen_options(struct bench *b, int window, int mss)
-{
-	int half = b->rcvbuf / 2, unlocked = 0;
-
-	/*
-	 * The size of the window is told in the handshake, so it has to be
-	 * right before the connection is there: on the listening socket.
-	 */
-	if (window) {
-		setsockopt(b->listener, SOL_SOCKET, SO_RCVBUF, &window,
-			   sizeof(window));
-	} else {
-		setsockopt(b->listener, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
-		setsockopt(b->listener, SOL_SOCKET, SO_BUF_LOCK, &unlocked,
-			   sizeof(unlocked));
-	}
-	setsockopt(b->listener, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss));
-}
-
 static int open_listener(struct bench *b)
 {
 	int one = 1, v6only = b->opt.family == AF_INET6, family = b->opt.family;
@@ -499,6 +519,7 @@ again:
 	b->rcvbuf = buf;
 	b->listener = fd;
 	b->listen_watch.ready = listener_ready;
+	bench_listen_options(b, 0, 0);
 	return add_watch(b, fd, &b->listen_watch);
 }
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Receive one TCP connection into the memory of a GPU and say how much came.
+ *
+ *   netgpu setup eth0 --queue 1
+ *   receive eth0 1 vfio:0000:03:00.0 7000
+ */
+#include <libnetgpu.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BATCH 128
+
+static void check(int ret, const char *what)
+{
+	if (ret >= 0)
+		return;
+	fprintf(stderr, "%s: %s\n", what, netgpu_error());
+	exit(1);
+}
+
+static int accept_one(int port)
+{
+	struct sockaddr_in6 addr = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(port),
+	};
+	int one = 1, fd, conn;
+
+	fd = socket(AF_INET6, SOCK_STREAM, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    listen(fd, 1) || (conn = accept(fd, NULL, NULL)) < 0) {
+		perror("listen");
+		exit(1);
+	}
+	close(fd);
+	return conn;
+}
+
+int main(int argc, char **argv)
+{
+	struct netgpu_completion done[BATCH];
+	struct netgpu_queue_params params = { 0 };
+	struct netgpu_region_info info;
+	struct netgpu_memory *memory;
+	struct netgpu_region *region;
+	struct netgpu_queue *queue;
+	struct netgpu_conn *conn;
+	unsigned long long bytes = 0;
+	int fd, i, n, end = 0, error = 0;
+
+	if (argc != 5) {
+		fprintf(stderr, "usage: %s IFACE QUEUE MEMORY PORT\n", argv[0]);
+		return 1;
+	}
+	params.ifindex = if_nametoindex(argv[1]);
+	params.queue = atoi(argv[2]);
+
+	check(netgpu_memory_open(argv[3], 64 << 20, &memory), "memory");
+	check(netgpu_region_open(memory, params.ifindex, params.queue,
+				 NETGPU_REQUIRE_P2P, &region), "region");
+	check(netgpu_region_query(region, &info), "region");
+	check(netgpu_queue_open(&params, memory, region, &queue), "queue");
+	printf("%s, exported by %s: data lands in %s memory\n",
+	       netgpu_memory_name(memory), info.exporter,
+	       info.where == NETGPU_WHERE_DEVICE ? "device" : "host");
+	fflush(stdout);
+
+	fd = accept_one(atoi(argv[4]));
+	check(netgpu_queue_add(queue, fd, NULL, &conn), "connection");
+	while (!end) {
+		n = netgpu_queue_wait(queue, done, BATCH, -1);
+		check(n, "receive");
+		for (i = 0; i < n; i++) {
+			if (done[i].result > 0) {
+				bytes += done[i].result;	/* at done[i].offset */
+			} else {
+				error = done[i].result;
+				end = 1;
+			}
+		}
+		/* A GPU would work on it here, before the buffers go back. */
+		netgpu_queue_return(queue, done, n);
+	}
+	printf("%llu bytes\n", bytes);
+
+	netgpu_conn_close(conn);
+	close(fd);
+	netgpu_queue_close(queue);
+	netgpu_region_close(region);
+	netgpu_memory_close(memory);
+	return error ? 1 : 0;
+}
