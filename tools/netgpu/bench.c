@@ -316,43 +316,6 @@ static void name_of(const struct sockaddr_storage *ss, char *host, int *port)
 		inet_ntop(AF_INET6, &in6->sin6_addr, host, INET6_ADDRSTRLEN);
 }
 
-/* @bytes of receive buffer; 0 for what the system does by itself. */
-static void set_receive_buffer(struct bench *b, int fd, int bytes)
-{
-	int half = b->rcvbuf / 2, unlocked = 0;
-
-	if (bytes) {
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-		return;
-	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
-	setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &unlocked, sizeof(unlocked));
-}
-
-/*
- * The unit of the window is settled in the handshake, by the receive buffer
- * that the listening socket has then.
- *
- * For zero-copy receive it shall be 4096 bytes.  A sender that meets the end
- * of the window cuts a segment there and sends the rest by itself later: were
- * the window counted in smaller units, there would be pieces of a few bytes
- * among segments that fill a buffer each, and network devices are apt to put
- * very short packets into host memory, headers and data alike.
- */
-#define COARSE_WINDOW	(1 << 27)
-
-void bench_listen_options(struct bench *b, int window, int mss)
-{
-	int coarse = COARSE_WINDOW;
-
-	if (b->opt.mode != MODE_ZC)
-		set_receive_buffer(b, b->listener, window);
-	else
-		setsockopt(b->listener, SOL_SOCKET, SO_RCVBUFFORCE, &coarse,
-			   sizeof(coarse));
-	setsockopt(b->listener, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss));
-}
-
 static void accept_one(struct bench *b, int fd)
 {
 	struct sockaddr_storage ss = { 0 };
@@ -367,8 +330,6 @@ static void accept_one(struct bench *b, int fd)
 	}
 	/* Control messages are a byte long, and the next one is not to wait. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (b->opt.mode == MODE_ZC)
-		set_receive_buffer(b, fd, b->session ? b->session->par.window : 0);
 	c->fd = fd;
 	c->watch.ready = writable;
 	c->deadline = now_ns() + COOKIE_TIME;
@@ -469,6 +430,41 @@ static int add_watch(struct bench *b, int fd, struct watch *w)
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = w };
 
 	return epoll_ctl(b->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+/*
+ * The unit in which the window of a connection is counted is settled in the
+ * handshake, by the receive buffer that the listening socket has then.
+ *
+ * For zero-copy receive it shall be 4096 bytes.  A sender that meets the end
+ * of the window cuts a segment there and sends the rest by itself later: were
+ * the window counted in smaller units, there would be pieces of a few bytes
+ * among segments that fill a buffer each, and network devices are apt to put
+ * very short packets into host memory, headers and data alike.  What the
+ * buffer allows to be queued is in the region, whose size is the true limit.
+ */
+#define COARSE_WINDOW	(1 << 27)
+
+void bench_listen_options(struct bench *b, int window, int mss)
+{
+	int half = b->rcvbuf / 2, unlocked = 0, no_clamp = 1 << 30;
+	int coarse = COARSE_WINDOW, fd = b->listener;
+
+	if (window) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof(window));
+	} else if (b->opt.mode == MODE_ZC) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &coarse, sizeof(coarse));
+	} else if (b->window_set) {
+		/* Setting a buffer fixes it, and clamps the window. */
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
+		setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &unlocked, sizeof(unlocked));
+		setsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &no_clamp,
+			   sizeof(no_clamp));
+	}
+	b->window_set = window;
+	if (mss || b->mss_set)
+		setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &mss, sizeof(mss));
+	b->mss_set = mss;
 }
 
 static int open_listener(struct bench *b)

@@ -137,7 +137,8 @@ struct bench {
 	int status;		/* to exit with */
 	unsigned int tests;	/* started so far */
 	FILE *out;		/* reports */
-	unsigned long rcvbuf;	/* of the listener, as it was */
+	int rcvbuf;		/* of the listener, as it was */
+	bool window_set, mss_set;
 };
 
 /* Calls from receivers. */
