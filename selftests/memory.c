@@ -8,9 +8,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/dma-heap.h>
+#include <linux/pci_regs.h>
 #include <linux/udmabuf.h>
 #include <linux/vfio.h>
 
@@ -160,4 +162,37 @@ void memory_close(struct memory *mem)
 	close(mem->dmabuf);
 	if (mem->device >= 0)
 		close(mem->device);
+}
+
+static void memory_disable(struct memory *mem)
+{
+	struct vfio_region_info config = {
+		.argsz = sizeof(config),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	__u16 command;
+
+	if (ioctl(mem->device, VFIO_DEVICE_GET_REGION_INFO, &config) ||
+	    pread(mem->device, &command, 2, config.offset + PCI_COMMAND) != 2)
+		err(1, "config space");
+	command &= ~PCI_COMMAND_MEMORY;
+	if (pwrite(mem->device, &command, 2, config.offset + PCI_COMMAND) != 2)
+		err(1, "config space");
+}
+
+long long memory_revoke(struct memory *mem, const char *how)
+{
+	struct timespec start, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (!strcmp(how, "disable"))
+		memory_disable(mem);
+	else if (strcmp(how, "reset"))
+		errx(1, "no such way to revoke: %s (disable, reset)", how);
+	else if (ioctl(mem->device, VFIO_DEVICE_RESET))
+		err(1, "VFIO_DEVICE_RESET");
+	clock_gettime(CLOCK_MONOTONIC, &end);
+
+	return (end.tv_sec - start.tv_sec) * 1000000LL +
+	       (end.tv_nsec - start.tv_nsec) / 1000;
 }

@@ -27,4 +27,11 @@ struct memory {
 void memory_open(struct memory *mem, const char *source, size_t size);
 void memory_close(struct memory *mem);
 
+/*
+ * Have the exporter take the memory away: @how is "disable", which turns off a
+ * vfio device's memory decoding, or "reset". Returns microseconds, until the
+ * exporter had it. The CPU's mapping faults from then on.
+ */
+long long memory_revoke(struct memory *mem, const char *how);
+
 #endif

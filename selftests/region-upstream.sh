@@ -9,7 +9,7 @@
 
 BYTES=$((8 << 20))
 
-ktap_plan 4
+ktap_plan 5
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
@@ -18,6 +18,9 @@ ktap_ok "this kernel has no netgpu" $?
 zcrx_recv -i "$NETIF" -q 1 -m "vfio:$VRAM_PCI" -t 30 >/tmp/vram 2>&1
 [ "$(said vram error)" = EOPNOTSUPP ]
 ktap_ok "zcrx refuses vfio-pci's dma-buf: $(tr '\n' ' ' </tmp/vram)" $?
+devmem_recv -i "$NETIF" -q 1 -m "vfio:$VRAM_PCI" -t 30 >/tmp/devmem 2>&1
+[ "$(said devmem error)" = EOPNOTSUPP ]
+ktap_ok "devmem refuses it: $(tr '\n' ' ' </tmp/devmem)" $?
 receive heap -p 9001 -m heap -s $((4 << 20)) &&
 	remote pattern_send "$LOCAL_V4" 9001 $BYTES &&
 	wait "$receiver" && [ "$(said heap received)" = $BYTES ] && [ "$(said heap correct)" = 1 ]

@@ -35,13 +35,13 @@ ordinary_traffic() {
 	ping -q -c 2 -W 2 "$REMOTE_V4" >/dev/null && ping -q -c 2 -W 2 "$REMOTE_V6" >/dev/null
 }
 
-# receive NAME ARG...: start zcrx_recv with ARGs, wait until it listens.
-# Its output is in /tmp/NAME, its process id in $receiver.
+# receive NAME ARG...: start zcrx_recv (or $receive_with) with ARGs, wait until it
+# listens. Its output is in /tmp/NAME, its process id in $receiver.
 receive() {
 	local name=$1 i
 	shift
 
-	zcrx_recv -i "$NETIF" -q 1 -t 60 "$@" >"/tmp/$name" 2>&1 &
+	"${receive_with:-zcrx_recv}" -i "$NETIF" -q 1 -t 60 "$@" >"/tmp/$name" 2>&1 &
 	receiver=$!
 	for i in $(seq 200); do
 		grep -q '^listening' "/tmp/$name" && return 0
@@ -58,9 +58,9 @@ said() {
 }
 
 # nothing_left [SECONDS]: all regions and all page pools of memory providers are
-# gone by then (10).
+# gone by then (60).
 nothing_left() {
-	local end=$((SECONDS + ${1:-10}))
+	local end=$((SECONDS + ${1:-60}))
 
 	while [ $SECONDS -lt $end ]; do
 		[ "$(cat /sys/class/misc/netgpu/regions)" = 0 ] &&

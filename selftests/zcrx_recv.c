@@ -9,10 +9,7 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -20,10 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "pattern.h"
 #include "region.h"
 
 enum { ACCEPT = 1, RECV };
@@ -75,17 +71,6 @@ static void setup(void)
 	}
 }
 
-static int listen_on(int on_port)
-{
-	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(on_port) };
-	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1))
-		err(1, "port %d", on_port);
-	return fd;
-}
-
 static struct io_uring_sqe *get_sqe(void)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&target.ring);
@@ -104,21 +89,6 @@ static void arm_recv(int fd)
 	sqe->ioprio |= IORING_RECV_MULTISHOT;
 }
 
-static void check(__u64 offset, size_t len)
-{
-	const unsigned char *data = mem.cpu + offset;
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		__u64 pos = received + i;
-
-		if (data[i] != (unsigned char)((pos / 8) >> (pos % 8 * 8)) && correct) {
-			printf("# first difference at %llu\n", (unsigned long long)pos);
-			correct = false;
-		}
-	}
-}
-
 static void give_back(__u64 off, __u32 len)
 {
 	struct io_uring_zcrx_rqe *rqe =
@@ -131,33 +101,8 @@ static void give_back(__u64 off, __u32 len)
 
 static void *take_away(void *arg)
 {
-	struct timespec start, end;
 	(void)arg;
-
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	if (!strcmp(how, "disable")) {
-		/* Turn off the device's memory decoding: config space is region 7. */
-		struct vfio_region_info config = {
-			.argsz = sizeof(config),
-			.index = VFIO_PCI_CONFIG_REGION_INDEX,
-		};
-		__u16 command;
-
-		if (ioctl(mem.device, VFIO_DEVICE_GET_REGION_INFO, &config) ||
-		    pread(mem.device, &command, 2, config.offset + PCI_COMMAND) != 2)
-			err(1, "config space");
-		command &= ~PCI_COMMAND_MEMORY;
-		if (pwrite(mem.device, &command, 2, config.offset + PCI_COMMAND) != 2)
-			err(1, "config space");
-	} else if (!strcmp(how, "reset")) {
-		if (ioctl(mem.device, VFIO_DEVICE_RESET))
-			err(1, "VFIO_DEVICE_RESET");
-	} else {
-		errx(1, "no such way to revoke: %s", how);
-	}
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	printf("revoke_us %lld\n", (end.tv_sec - start.tv_sec) * 1000000LL +
-	       (end.tv_nsec - start.tv_nsec) / 1000);
+	printf("revoke_us %lld\n", memory_revoke(&mem, how));
 	return NULL;
 }
 
@@ -169,7 +114,7 @@ static int receive(void)
 	pthread_t thread;
 
 	sqe = get_sqe();
-	io_uring_prep_accept(sqe, listen_on(port), NULL, NULL, 0);
+	io_uring_prep_accept(sqe, pattern_listen(port), NULL, NULL, 0);
 	sqe->user_data = ACCEPT;
 	printf("listening %d\n", port);
 	fflush(stdout);
@@ -200,8 +145,9 @@ static int receive(void)
 				error = cqe->res;
 				end = true;
 			} else {
-				if (!blind)
-					check(zc->off & ~IORING_ZCRX_AREA_MASK, cqe->res);
+				if (!blind && correct)
+					correct = pattern_check(mem.cpu + (zc->off & ~IORING_ZCRX_AREA_MASK),
+								received, cqe->res);
 				received += cqe->res;
 				give_back(zc->off, cqe->res);
 				rearm = !(cqe->flags & IORING_CQE_F_MORE);

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <err.h>
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netdev_nl.h"
+
+char netdev_nl_message[256];
+static int family;
+
+static int parse_family(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr;
+	(void)data;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID)
+			family = mnl_attr_get_u16(attr);
+	return MNL_CB_OK;
+}
+
+struct nlmsghdr *netdev_nl_request(void *buf, int command, int flags)
+{
+	static unsigned int seq;
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct genlmsghdr *genl;
+
+	nlh->nlmsg_type = family;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	nlh->nlmsg_seq = ++seq;
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	genl->cmd = command;
+	genl->version = 1;
+	return nlh;
+}
+
+static void keep_message(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *attr;
+
+	if (nlh->nlmsg_type != NLMSG_ERROR || !(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+		return;
+	/* With NETLINK_CAP_ACK, the request's header alone is sent back. */
+	mnl_attr_for_each(attr, nlh, sizeof(struct nlmsgerr))
+		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)
+			snprintf(netdev_nl_message, sizeof(netdev_nl_message), "%s",
+				 mnl_attr_get_str(attr));
+}
+
+int netdev_nl_talk(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t callback, void *data)
+{
+	unsigned int seq = nlh->nlmsg_seq;
+	char buf[32768];
+	int ret;
+
+	netdev_nl_message[0] = '\0';
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		err(1, "netlink send");
+	do {
+		ret = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		if (ret < 0)
+			err(1, "netlink receive");
+		keep_message((struct nlmsghdr *)buf);
+		ret = mnl_cb_run(buf, ret, seq, 0, callback, data);
+	} while (ret > 0);
+	return ret < 0 ? -errno : 0;
+}
+
+struct mnl_socket *netdev_nl_open(void)
+{
+	struct mnl_socket *nl = mnl_socket_open(NETLINK_GENERIC);
+	struct nlmsghdr *nlh;
+	char buf[256];
+	int one = 1;
+
+	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) ||
+	    mnl_socket_setsockopt(nl, NETLINK_EXT_ACK, &one, sizeof(one)) ||
+	    mnl_socket_setsockopt(nl, NETLINK_CAP_ACK, &one, sizeof(one)))
+		err(1, "netlink socket");
+
+	nlh = netdev_nl_request(buf, CTRL_CMD_GETFAMILY, 0);
+	nlh->nlmsg_type = GENL_ID_CTRL;
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, NETDEV_FAMILY_NAME);
+	if (netdev_nl_talk(nl, nlh, parse_family, NULL))
+		err(1, "netlink family %s", NETDEV_FAMILY_NAME);
+	return nl;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The netdev family of generic netlink. */
+#ifndef NETDEV_NL_H
+#define NETDEV_NL_H
+
+#include <libmnl/libmnl.h>
+#include <linux/netdev.h>
+
+struct mnl_socket *netdev_nl_open(void);
+
+/* A request in @buf, to which attributes can be added. */
+struct nlmsghdr *netdev_nl_request(void *buf, int command, int flags);
+
+/* Returns 0, or -errno with the kernel's sentence in netdev_nl_message. */
+int netdev_nl_talk(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t callback, void *data);
+extern char netdev_nl_message[256];
+
+#endif

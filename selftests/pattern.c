@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <err.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "pattern.h"
+
+bool pattern_check(const unsigned char *data, uint64_t pos, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++, pos++) {
+		if (data[i] != (unsigned char)((pos / 8) >> (pos % 8 * 8))) {
+			printf("# first difference at %llu\n", (unsigned long long)pos);
+			return false;
+		}
+	}
+	return true;
+}
+
+int pattern_listen(int port)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1))
+		err(1, "port %d", port);
+	return fd;
+}
