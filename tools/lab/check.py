@@ -18,7 +18,7 @@ import time
 
 import ktap
 from paths import BUILD, CHECK, OWN, PROGRAMS, TOP, jobs
-from say import Failure, run, say
+from say import Failure, one_at_a_time, run, say
 
 WRONG = re.compile(r"WARNING:|BUG:|\bOops|refcount_t:|cut here|possible circular locking|possible recursive locking|"
                    r"KASAN:|UBSAN:|KFENCE:|unreferenced object|general protection fault|Kernel panic|INFO: task|INFO: rcu|"
@@ -120,6 +120,11 @@ def main(arguments):
         raise Failure(f"no test has {part} in its name; make check T=list lists them.")
 
     CHECK.mkdir(parents=True, exist_ok=True)
+    with one_at_a_time("check"):
+        return check(tests)
+
+
+def check(tests):
     start = time.monotonic()
     at_once = int(os.environ.get("LAB_MACHINES") or max(1, jobs() // 2))
     say(f"check: {len(tests)} test files, {at_once} at a time")

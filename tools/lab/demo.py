@@ -13,7 +13,7 @@ import threading
 import time
 
 from paths import BUILD, TOP
-from say import Failure, run, say
+from say import Failure, one_at_a_time, run, say
 
 MOVED = 96 << 20        # at least 64 MiB are asked for
 
@@ -132,7 +132,8 @@ def main(arguments):
     options = p.parse_args(arguments)
     start = time.monotonic()
     say("demo: the machine starts")
-    found = judge(transfer(options.name))
+    with one_at_a_time(options.name):
+        found = judge(transfer(options.name))
     result, faults = found[:2]
     with open(options.json, "w", encoding="utf-8") as file:
         json.dump(result, file, indent=2)

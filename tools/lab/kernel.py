@@ -6,7 +6,6 @@ VARIANT netgpu has every patch and our files; upstream only the NIC's patches, t
 Runs in the lab's user space (tools/lab/in). A second run does nothing.
 """
 
-import fcntl
 import os
 import re
 import shutil
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import patched
 from paths import BUILD, LINUX, TOP, jobs
-from say import Failure, Progress, clock, run, say
+from say import Failure, Progress, clock, one_at_a_time, run, say
 
 # variant: (directories of patches/ that go in, or None for all; our files too?)
 VARIANTS = {"netgpu": (None, True), "upstream": (("igb",), False)}
@@ -162,13 +161,7 @@ def build(variant, source):
     kernel = Kernel(variant)
     groups, with_files = VARIANTS[variant]
     LINUX.mkdir(parents=True, exist_ok=True)
-    with open(LINUX / f"{variant}.lock", "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"kernel {variant}: waiting for another build of it to end")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-
+    with one_at_a_time(f"kernel {variant}"):
         patches = patched.series(groups)
         files = patched.own_files() if with_files else {}
         configs = fragments(variant)

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """Words to the user: progress on stderr, and the end of a command that cannot go on."""
 
+import fcntl
 import sys
 import time
+from contextlib import contextmanager
+
+from paths import BUILD
 
 
 class Failure(Exception):
@@ -23,6 +27,18 @@ def run(main):
     except KeyboardInterrupt:
         say("netgpu: interrupted")
         sys.exit(130)
+
+
+@contextmanager
+def one_at_a_time(what):
+    """Two runs of the same thing in one repository would tread on each other's files."""
+    with open(BUILD / f"{what.replace(' ', '-')}.lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"{what}: waiting for another one in this repository to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def clock(seconds):
