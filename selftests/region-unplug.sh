@@ -11,11 +11,13 @@ addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
 bridge=$(basename "$(dirname "$(readlink -f "/sys/class/net/$NETIF/device")")")
 
-ktap_plan 7
+ktap_plan 9
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 
+receive idle -m heap -s $((1 << 20)) -r -w
+idle=$receiver
 receive bound -p 9001 -m "vfio:$VRAM_PCI" -r -b
 remote -b pattern_send "$LOCAL_V4" 9001 $((1 << 30)) >/dev/null
 sleep 0.5
@@ -23,6 +25,10 @@ echo 1 >"/sys/bus/pci/devices/$nic/remove"
 ktap_ok "unplug with a region bound and data flowing" $?
 [ "$(cat /sys/class/misc/netgpu/mapped_bytes)" = 0 ]
 ktap_ok "the region is unmapped when the device is gone" $?
+wait "$idle" && [ "$(said idle hangup)" = 1 ]
+ktap_ok "poll of the idle region reports the hangup" $?
+[ "$(said idle state)" = revoked ]
+ktap_ok "its state is revoked" $?
 kill -9 "$receiver"
 wait "$receiver" 2>/dev/null
 

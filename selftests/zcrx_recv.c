@@ -2,7 +2,8 @@
 /*
  * Receive the stream of pattern_send into a dma-buf or a region, look at every
  * byte of it through the CPU's mapping, and end, if asked to, by having the
- * exporter take the memory away.
+ * exporter take the memory away. Or (-w) bind nothing, and wait for the region
+ * to end.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
  * message, revoke_us, hangup, state. Exit status 0 unless the test itself went wrong.
@@ -26,7 +27,7 @@ enum { ACCEPT = 1, RECV };
 
 static const char *netif, *source = "heap", *how;
 static int queue, port = 9000;
-static bool as_region, require_p2p, blind;
+static bool as_region, require_p2p, idle, blind;
 static size_t size, revoke_after;
 static unsigned long long limit;
 
@@ -64,6 +65,8 @@ static void setup(void)
 		fd = region;
 		flags |= NETGPU_ZCRX_AREA_REGION;
 	}
+	if (idle)
+		return;
 	ret = target_open(&target, ifindex, queue, fd, mem.size, flags);
 	if (ret) {
 		printf("error %s\n", strerrorname_np(-ret));
@@ -191,7 +194,7 @@ int main(int argc, char **argv)
 {
 	int opt, error;
 
-	while ((opt = getopt(argc, argv, "i:q:m:s:rPbn:p:x:a:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "i:q:m:s:rPwbn:p:x:a:t:")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
@@ -199,6 +202,7 @@ int main(int argc, char **argv)
 		case 's': size = strtoull(optarg, NULL, 0); break;
 		case 'r': as_region = true; break;
 		case 'P': require_p2p = true; break;
+		case 'w': idle = true; break;
 		case 'b': blind = true; break;
 		case 'n': limit = strtoull(optarg, NULL, 0); break;
 		case 'p': port = atoi(optarg); break;
@@ -206,7 +210,7 @@ int main(int argc, char **argv)
 		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
 		case 't': alarm(atoi(optarg)); break;
 		default:
-			errx(2, "usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-P]] [-n BYTES] [-p PORT] [-x disable|reset -a BYTES] [-b] [-t SECONDS]");
+			errx(2, "usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-P] [-w]] [-n BYTES] [-p PORT] [-x disable|reset -a BYTES] [-b] [-t SECONDS]");
 		}
 	}
 	if (!netif)
@@ -214,6 +218,14 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 
 	setup();
+	if (idle) {
+		struct pollfd poll_region = { .fd = region };
+
+		printf("listening not\n");
+		poll(&poll_region, 1, -1);
+		report_region();
+		return 0;
+	}
 	error = receive();
 	printf("received %llu\n", received);
 	printf("correct %d\n", correct);
