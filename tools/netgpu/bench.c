@@ -150,6 +150,16 @@ static void begin_session(struct bench *b, struct conn *c)
 		session_control(b->session, c->cookie, c->cookie_len);
 }
 
+/*
+ * The test is all but over, and its client may be gone before its last word is
+ * read here: who comes now is the next one.
+ */
+static bool ending(const struct bench *b)
+{
+	return b->session->phase == PHASE_DISPLAY ||
+	       b->session->phase == PHASE_OVER;
+}
+
 /* A connection while a test is on: one of its streams, or someone else. */
 static size_t newcomer(struct bench *b, struct conn *c, const char *data,
 		       size_t len)
@@ -162,11 +172,7 @@ static size_t newcomer(struct bench *b, struct conn *c, const char *data,
 	c->cookie_len += n;
 	if (c->cookie_len < COOKIE_SIZE)
 		return n;
-	/*
-	 * The last test is all but over: wait for its end, its client may be
-	 * gone before its last word is read here.
-	 */
-	if (b->session->phase == PHASE_DISPLAY)
+	if (ending(b))
 		return n;
 	if (!session_join(b->session, c))
 		deny(b, c);
@@ -352,8 +358,7 @@ static void accept_one(struct bench *b, int fd)
 
 	if (!b->session && !b->holding)
 		begin_session(b, c);
-	else if (!b->session || (b->session->phase != PHASE_STREAMS &&
-				 b->session->phase != PHASE_DISPLAY))
+	else if (!b->session || (b->session->phase != PHASE_STREAMS && !ending(b)))
 		deny(b, c);
 }
 
@@ -368,9 +373,6 @@ static void listener_ready(struct bench *b, struct watch *w, uint32_t events)
 		if (fd >= 0)
 			accept_one(b, fd);
 		else if (errno != EINTR && errno != ECONNABORTED)
-			break;
-		/* A session that has just ended must be gone before the next. */
-		if (b->session && b->session->phase == PHASE_OVER)
 			break;
 	}
 	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||

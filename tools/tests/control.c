@@ -492,6 +492,11 @@ static bool again(void)
 	return true;
 }
 
+static bool authentication(void)
+{
+	return refused("{\"tcp\":true,\"parallel\":1,\"authtoken\":\"bm8=\"}", 142);
+}
+
 static bool params_not_json(void) { return refused("hello", 114); }
 static bool params_array(void) { return refused("[1,2]", 114); }
 static bool no_protocol(void) { return refused("{}", 114); }
@@ -521,6 +526,7 @@ static const struct {
 	{ "data-first", data_first }, { "control-first", control_first },
 	{ "many-strangers", many_strangers }, { "half-cookie", half_cookie },
 	{ "silent", silent }, { "again", again },
+	{ "authentication", authentication },
 	{ "params-not-json", params_not_json }, { "params-array", params_array },
 	{ "no-protocol", no_protocol }, { "streams-0", streams_0 },
 	{ "streams-129", streams_129 }, { "streams-text", streams_text },
