@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <limits.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -17,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -354,6 +355,34 @@ static void test_zcrx(void)
 	close(fd);
 }
 
+/* Failures after the region was made: it has to go again. */
+static void test_unwinding(void)
+{
+	struct netgpu_region_create *fixed;
+	struct rlimit few, many;
+	int fd, error;
+
+	fixed = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+	if (fixed == MAP_FAILED)
+		err(1, "mmap");
+	*fixed = good;
+	mprotect(fixed, 4096, PROT_READ);
+	fd = ioctl(netgpu, NETGPU_IOC_REGION_CREATE, fixed);
+	ksft_test_result(fd < 0 && errno == EFAULT && !regions_left(),
+			 "struct that cannot be written: EFAULT, no region is left\n");
+	munmap(fixed, 4096);
+
+	getrlimit(RLIMIT_NOFILE, &many);
+	few = many;
+	few.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &few);
+	fd = ioctl(netgpu, NETGPU_IOC_REGION_CREATE, &good);
+	error = errno;
+	setrlimit(RLIMIT_NOFILE, &many);
+	ksft_test_result(fd < 0 && error == EMFILE && !regions_left(),
+			 "no file descriptor to be had: EMFILE, no region is left\n");
+}
+
 static void test_leaks(void)
 {
 	int i;
@@ -378,7 +407,7 @@ int main(int argc, char **argv)
 	good.queue = atoi(argv[2]);
 
 	ksft_print_header();
-	ksft_set_plan(43);
+	ksft_set_plan(45);
 	test_descriptors();
 	test_ranges();
 	test_struct();
@@ -386,6 +415,7 @@ int main(int argc, char **argv)
 	test_device();
 	test_placement();
 	test_query();
+	test_unwinding();
 	test_zcrx();
 	test_leaks();
 	ksft_finished();
