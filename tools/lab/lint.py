@@ -4,6 +4,8 @@
 Each check prints its findings and one line with their number; the status says whether there were any.
 """
 
+import atexit
+import functools
 import os
 import re
 import shutil
@@ -46,9 +48,23 @@ def kernel_files():
             if p.relative_to(TOP).parts[0] in ("kernel", "include", "uapi", "drivers")]
 
 
-def kbuild(*targets, tree=TREE):
-    """make in a tree; its warnings and errors."""
-    status, text = output("make", "-C", str(tree), "O=obj", f"-j{jobs()}", "CC=ccache gcc", "HOSTCC=ccache gcc", "LOCALVERSION=",
+@functools.cache
+def scratch():
+    """A copy of the built kernel that lint may take apart; it goes at the end."""
+    say("lint: copying the kernel's tree")
+    for old in LINUX.glob("lint-*"):
+        shutil.rmtree(old)
+    work = Path(tempfile.mkdtemp(dir=LINUX, prefix="lint-"))
+    atexit.register(shutil.rmtree, work)
+    names = [p.name for p in TREE.iterdir() if p.name != "obj"]
+    subprocess.run(["cp", "-al", *(TREE / n for n in names), work], check=True)
+    subprocess.run(["cp", "-a", OBJ, work / "obj"], check=True)
+    return work
+
+
+def kbuild(*targets):
+    """make in the copy; its warnings and errors."""
+    status, text = output("make", "-C", str(scratch()), "O=obj", f"-j{jobs()}", "CC=ccache gcc", "HOSTCC=ccache gcc", "LOCALVERSION=",
                           "KBUILD_BUILD_TIMESTAMP=@0", "KBUILD_BUILD_USER=netgpu", "KBUILD_BUILD_HOST=lab", *targets)
     found = [line for line in text.splitlines() if re.search(r": (warning|error|fatal error):|\*\*\*|^Error", line)]
     return found or ([text[-600:]] if status else [])
@@ -86,7 +102,8 @@ def checkpatch():
 def touch(targets):
     """Make the objects out of date, so that their warnings are seen again."""
     for target in targets:
-        for obj in (OBJ / target).rglob("*.o") if target.endswith("/") else [OBJ / target]:
+        path = scratch() / "obj" / target
+        for obj in path.rglob("*.o") if target.endswith("/") else [path]:
             obj.unlink(missing_ok=True)
 
 
@@ -101,8 +118,6 @@ def warnings():
     targets = objects()
     touch(targets)
     found = kbuild("W=1", *targets)
-    touch(targets)          # and once more as they belong
-    kbuild("bzImage", "modules")
     return [f for f in found if mine(f)]
 
 
@@ -111,7 +126,7 @@ def mine(line):
     match = re.match(r"(?:\.\./)*([\w./-]+\.[ch]):", line)
     if not match:
         return True
-    name = match[1].removeprefix(f"{TREE}/")
+    name = match[1].removeprefix(f"{scratch()}/")
     return name in patched.own_files() or any(name in patched.touched(p) for p in patched.series())
 
 
@@ -189,34 +204,17 @@ def read_mirrors():
 
 
 def patches():
-    """Every patch of the series builds alone: applied one after the other, its objects compiled each time."""
+    """Every patch of the series builds: applied one after the other, kernel and modules linked each time."""
     found = []
     series = patched.series()
-    with tempfile.TemporaryDirectory(dir=LINUX, prefix="lint-") as work:
-        work = Path(work)
-        say("lint: a tree for the series")
-        names = [p.name for p in TREE.iterdir() if p.name not in ("obj",)]
-        subprocess.run(["cp", "-al", *(TREE / n for n in names), work], check=True)
-        subprocess.run(["cp", "-a", OBJ, work / "obj"], check=True)
-        tree = patched.Tree(work)
-        ours = patched.own_files()
-        for count in range(1, len(series) + 1):
-            # Our files come with the patch that hooks them in.
-            hooked = any("net/Makefile" in patched.touched(p) for p in series[:count])
-            changed = tree.place(series[:count], ours if hooked else {})
-            targets = set()
-            for name in changed:
-                if name.endswith(".c") and (OBJ / f"{name[:-2]}.o").is_file() and (work / name).is_file():
-                    targets.add(f"{name[:-2]}.o")
-                elif name.endswith(".h"):
-                    targets |= {f"{p.parent.relative_to(work)}/" for p in (work / name).parent.glob("Makefile")
-                                if (OBJ / p.parent.relative_to(work)).is_dir() and "include" not in name}
-            if hooked:
-                targets.add("net/netgpu/")
-            start = len(found)
-            problems = kbuild("olddefconfig", tree=work) + (kbuild(*sorted(targets), tree=work) if targets else [])
-            found += [f"{series[count - 1].relative_to(TOP)}: {p}" for p in problems]
-            say(f"lint: {series[count - 1].relative_to(TOP)}: {len(targets)} targets, {len(found) - start} findings")
+    tree = patched.Tree(scratch())
+    for count, patch in enumerate(series, 1):
+        # Our files come with the patch that hooks them in.
+        hooked = any("net/Makefile" in patched.touched(p) for p in series[:count])
+        tree.place(series[:count], patched.own_files() if hooked else {})
+        problems = kbuild("olddefconfig") + kbuild("vmlinux", "modules")
+        found += [f"{patch.relative_to(TOP)}: {p}" for p in problems]
+        say(f"lint: {patch.relative_to(TOP)}: {len(problems)} findings")
     return found
 
 

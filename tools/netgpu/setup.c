@@ -300,7 +300,10 @@ static void remember_rss(cJSON *state, const struct setup *s)
 		cJSON_AddItemToArray(array, cJSON_CreateNumber(s->rss.table[i]));
 }
 
-/* Put back everything that @state names; goes on after a failure. */
+/*
+ * Put back everything that @state names.  Rings come first: a queue in use
+ * refuses, and then nothing has been touched.
+ */
 static int restore(struct setup *s, const cJSON *state)
 {
 	const cJSON *rss = cJSON_GetObjectItem(state, "rss"), *item;
@@ -312,25 +315,28 @@ static int restore(struct setup *s, const cJSON *state)
 	if (number(state, "tcp_data_split", &v)) {
 		r.has_split = true;
 		r.split = v;
-		say(s, "tcp-data-split %s", split_name(v));
 	}
 	if (number(state, "hds_thresh", &v)) {
 		r.has_threshold = true;
 		r.threshold = v;
-		say(s, "hds-thresh %ld", v);
 	}
 	if (number(state, "rx", &v)) {
 		r.has_rx = true;
 		r.rx = v;
-		say(s, "%ld receive descriptors", v);
 	}
 	if (r.has_split || r.has_threshold || r.has_rx) {
 		err = ethtool_set_rings(&s->eth, s->dev, &r);
 		if (err) {
 			complain("%s: rings cannot be put back: %s", s->dev,
 				 reason(s, err));
-			ret = err;
+			return err;
 		}
+		if (r.has_split)
+			say(s, "tcp-data-split %s", split_name(r.split));
+		if (r.has_threshold)
+			say(s, "hds-thresh %u", r.threshold);
+		if (r.has_rx)
+			say(s, "%u receive descriptors", r.rx);
 		wait_for_carrier(s);
 	}
 	if (rss) {
@@ -342,19 +348,21 @@ static int restore(struct setup *s, const cJSON *state)
 			table.table = p;
 			table.table[table.size++] = item->valuedouble;
 		}
-		say(s, "RSS table as before");
 		err = ethtool_set_rss(&s->eth, s->dev, &table);
 		free(table.table);
-		if (err) {
+		if (!err) {
+			say(s, "RSS table as before");
+		} else {
 			complain("%s: the RSS table cannot be put back: %s",
 				 s->dev, reason(s, err));
 			ret = ret ? ret : err;
 		}
 	}
 	if (number(state, "mtu", &v)) {
-		say(s, "mtu %ld", v);
 		err = set_mtu(s->dev, v);
-		if (err) {
+		if (!err) {
+			say(s, "mtu %ld", v);
+		} else {
 			complain("%s: the MTU cannot be put back: %s", s->dev,
 				 strerror(-err));
 			ret = ret ? ret : err;

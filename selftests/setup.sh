@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# netgpu setup and reset: what was there comes back exactly, and each refusal says why.
+# lab: topology=switch
+# lab: timeout=120
+. "$(dirname "$0")/lib.sh"
+need_netif
+need_programs netgpu ethtool ip
+
+snapshot() {
+	ethtool -g "$NETIF"
+	ethtool -x "$NETIF" | grep '^ *[0-9]*:'
+	ip -o link show "$NETIF" | grep -o 'mtu [0-9]*'
+}
+refuses() { # WORDS COMMAND...: it fails, says the words, and changes nothing
+	local words=$1 before after status out
+	shift
+	before=$(snapshot)
+	out=$("$@" 2>&1)
+	status=$?
+	after=$(snapshot)
+	[ $status -ne 0 ] && [ $status -lt 126 ] && grep -q -e "$words" <<<"$out" && [ "$before" = "$after" ] || {
+		echo "$out"
+		return 1
+	}
+}
+# The driver may not know its table until it is asked for: compare what RSS does, so set one.
+ethtool -X "$NETIF" equal 2
+ktap_plan 23
+start=$(snapshot)
+mtu=$(cat "/sys/class/net/$NETIF/mtu")
+
+ktap_run "--dry-run" netgpu setup "$NETIF" --queue 1 -n
+ktap_ok "--dry-run changes nothing" "$([ "$(snapshot)" = "$start" ] && [ ! -e "/run/netgpu/$NETIF.json" ]; echo $?)"
+
+ktap_run "refused: no queue named" refuses "which queue" netgpu setup "$NETIF"
+ktap_run "refused: a queue that is not there" refuses "there is no queue 77" netgpu setup "$NETIF" --queue 77
+ktap_run "refused: no such device" refuses "no network device nosuch0" netgpu setup nosuch0 --queue 0
+ktap_run "refused: a device in another namespace" refuses "in this network namespace" unshare -n netgpu setup "$NETIF" --queue 1
+ktap_run "refused: a driver without queues" refuses "receive queues" netgpu setup lo --queue 0
+ktap_run "refused: rings larger than they can be" refuses "at most" netgpu setup "$NETIF" --queue 1 --rx 100000
+ktap_run "refused: no capability" refuses "CAP_NET_ADMIN\|not permitted\|cannot be kept" setpriv --reuid 65534 --regid 65534 --clear-groups netgpu setup "$NETIF" --queue 1
+if modprobe netdevsim 2>/dev/null; then
+	ip link add dummy9 type dummy 2>/dev/null && ip link set dummy9 up
+	echo "9 1" >/sys/bus/netdevsim/new_device
+	sim=$(ls /sys/bus/netdevsim/devices/netdevsim9/net/)
+	ip link set "$sim" up
+	undo modprobe -r netdevsim
+	ktap_run "refused: a driver without an RSS table" refuses "$sim" netgpu setup "$sim" --queue 5
+else
+	ktap_skip "refused: a driver without an RSS table" "no netdevsim"
+fi
+
+ktap_run "setup" netgpu setup "$NETIF" --queue 1 --mtu 2000 --rx 512
+ktap_ok "split is on" "$(ethtool -g "$NETIF" | grep -q 'TCP data split:.*on'; echo $?)"
+ktap_ok "all flows go to the queue" "$(ethtool -x "$NETIF" | grep '^ *[0-9]*:' | cut -d: -f2 | grep -q '[^ 1[:space:]]'; echo $((! $?)))"
+ktap_ok "ring and MTU are set" "$([ "$(cat "/sys/class/net/$NETIF/mtu")" = 2000 ] && ethtool -g "$NETIF" | sed -n '/Current/,$p' | grep -q '^RX:.*512'; echo $?)"
+ktap_run "setup again, differently" netgpu setup "$NETIF" --queue 0
+ktap_run "setup again, with the queue set apart" netgpu setup "$NETIF" --queue 1 --spread
+ktap_ok "no flow goes to that queue" "$(ethtool -x "$NETIF" | grep '^ *[0-9]*:' | cut -d: -f2 | grep -q 1; echo $((! $?)))"
+
+netgpu bench --server --iface "$NETIF" --queue 1 --gpu host >/dev/null 2>&1 &
+server=$!
+wait_for 10 grep -q ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6
+ktap_run "refused: reset while the queue is used" refuses "cannot be put back" netgpu reset "$NETIF"
+kill $server
+wait $server
+ktap_run "reset" netgpu reset "$NETIF"
+ktap_ok "all is as it was before the first setup" "$([ "$(snapshot)" = "$start" ]; echo $?)"
+ktap_run "refused: reset when there is nothing" refuses "nothing to put back" netgpu reset "$NETIF"
+
+ip link set "$NETIF" down
+ktap_run "refused: a device that is down" refuses "is down" netgpu setup "$NETIF" --queue 1
+ip link set "$NETIF" up
+wait_for 20 grep -q 1 "/sys/class/net/$NETIF/carrier"
+ktap_ok "the MTU is untouched" "$([ "$(cat "/sys/class/net/$NETIF/mtu")" = "$mtu" ]; echo $?)"
+ktap_end
