@@ -62,15 +62,13 @@ def fetch(kernel, source):
         if mark.is_file() and mark.read_text() != origin(source):
             shutil.rmtree(kernel.root)
         kernel.lab.mkdir(parents=True, exist_ok=True)
-        ours = kernel.lab / "ours"
-        tree = patched.Tree(kernel.root)
-        if mark.is_file():
-            tree.place([], {})      # the originals again, then what changed in the user's tree
-            shutil.rmtree(tree.orig, ignore_errors=True)
-            shutil.rmtree(tree.absent, ignore_errors=True)
-        ours.write_text("")
+        # Files that we change are kept in their original form; the others are as they are in the user's tree.
+        changed = sorted(patched.Tree(kernel.root).refresh(source))
+        excluded = kernel.lab / "changed"
+        excluded.write_text("".join(f"/{name}\n" for name in changed))
         say(f"kernel: copying {source}")
-        command = ["rsync", "-a", "--delete", *(f"--exclude={name}" for name in NOT_SOURCE), f"{source}/", f"{kernel.root}/"]
+        command = ["rsync", "-a", "--delete", f"--exclude-from={excluded}", *(f"--exclude={name}" for name in NOT_SOURCE),
+                   f"{source}/", f"{kernel.root}/"]
         if subprocess.run(command, check=False).returncode:
             raise Failure(f"{source} could not be copied to {kernel.root}: look at the line above (disk full?).")
         mark.write_text(origin(source))

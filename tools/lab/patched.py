@@ -118,6 +118,20 @@ class Tree:
                 if path.is_file():
                     yield str(path.relative_to(base))
 
+    def refresh(self, source):
+        """Take the originals of all that was ever changed from a source that may have moved on; return their paths."""
+        names = set(self.known())
+        for name in names:
+            for kept in (self.orig / name, self.absent / name):
+                kept.unlink(missing_ok=True)
+            kept = (self.orig if (source / name).is_file() else self.absent) / name
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            if (source / name).is_file():
+                shutil.copy2(source / name, kept)
+            else:
+                kept.touch()
+        return names
+
     def patched(self, patches):
         """A scratch directory with the originals of all that the patches touch, patched."""
         work = self.lab / "work"
