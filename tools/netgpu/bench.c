@@ -251,6 +251,10 @@ static void hold(struct bench *b)
 {
 	if (!b->opt.hold || b->quit || !b->session->start)
 		return;
+	if (b->session->broken) {
+		b->receiver->release(b);
+		return;
+	}
 	b->holding = true;
 	/* A fixed line on standard output, wherever reports go. */
 	puts("holding");

@@ -197,8 +197,8 @@ static void notice_exhaustion(struct bench *b, struct zc_rx *rx)
 	if (st.alloc_failures == rx->alloc_failures)
 		return;
 	rx->alloc_failures = st.alloc_failures;
-	if (b->session && !b->session->alloc_fail)
-		b->session->alloc_fail = now_ns();
+	if (b->session)
+		b->session->alloc_fail = true;
 }
 
 static int zc_wait(struct bench *b, int64_t timeout)

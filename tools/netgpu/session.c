@@ -674,7 +674,6 @@ void session_data(struct session *s, struct stream *st,
 	st->interval_bytes += chunk->length;
 	if (chunk->offset == NOT_IN_REGION)
 		st->stray += chunk->length;
-	s->alloc_fail = 0;
 	if (s->phase == PHASE_DRAIN && drained(s, now))
 		answer(s);
 }
@@ -726,8 +725,7 @@ static void running_clock(struct session *s, uint64_t now)
 	}
 	if (idle && now - s->last_data >= idle)
 		session_terminate(s, "no data for too long");
-	else if (s->alloc_fail && s->bench->opt.hold &&
-		 now - s->alloc_fail >= EXHAUSTED_TIME)
+	else if (s->alloc_fail && now - s->last_data >= EXHAUSTED_TIME)
 		session_error(s, IE_INITTEST, ENOBUFS,
 			      "the region is full and --hold keeps all of it: use a larger --region-size");
 }
@@ -804,7 +802,7 @@ int64_t session_timeout(struct session *s, uint64_t now)
 		if (s->bench->opt.idle)
 			sooner(&timeout, now, s->last_data + s->bench->opt.idle * NSEC);
 		if (s->alloc_fail)
-			sooner(&timeout, now, s->alloc_fail + EXHAUSTED_TIME);
+			sooner(&timeout, now, s->last_data + EXHAUSTED_TIME);
 	}
 	return timeout;
 }

@@ -109,7 +109,7 @@ struct session {
 	bool omitting;
 	uint64_t omit_end;
 	uint64_t interval_start, interval_next;
-	uint64_t alloc_fail;	/* ns, of the first report not followed by data */
+	bool alloc_fail;	/* with --hold: the region has run out of buffers */
 
 	struct timespec cpu_wall;
 	struct rusage cpu_start;

@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# netgpu bench receiving without copies: iperf3's options with data and control connection in the region, every kind
+# of memory, clients that mean ill, and a receiver that is killed.
+# lab: topology=switch
+# lab: timeout=400
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+PATH=$PATH:$(cd "$(dirname "$0")/.." && pwd)/build/tools/tests
+need_netif
+need_programs netgpu control python3 ethtool
+[ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
+port=5201
+dir=$(mktemp -d)
+undo rm -rf "$dir"
+cd "$dir" || exit 1
+vram_bind
+
+serve() { # OPTION...
+	netgpu bench --server --port $port "$@" >server.out 2>server.err </dev/null &
+	server=$!
+	wait_for 10 listening || { ktap_say "$(cat server.err)"; return 1; }
+}
+listening() {
+	grep -q "$(printf ':%04X .* 0A ' $port)" /proc/net/tcp /proc/net/tcp6 || ! kill -0 $server
+}
+stop() {
+	kill -0 $server 2>/dev/null && kill -TERM $server && wait $server
+}
+zc() { # MEMORY OPTION...
+	local memory=$1
+	shift
+	serve --iface "$NETIF" --queue 1 --gpu "$memory" --region-size 64M "$@"
+}
+moves() { # all that was sent has come; what a client cancels in the middle of a write it does not count
+	remote timeout 40 iperf3 -c "${host:-$LOCAL_V4}" -J "$@" >client.json || { grep '"error"' client.json; tail -3 server.err; return 1; }
+	python3 - <<-'PYTHON'
+		import json, sys
+		end = json.load(open("client.json"))["end"]
+		sent, received = end["sum_sent"]["bytes"], end["sum_received"]["bytes"]
+		print("sent", sent, "received", received)
+		sys.exit(not 0 < sent <= received < sent + (1 << 24))
+	PYTHON
+}
+says() { # WORDS OPTION...
+	local words=$1 status
+	shift
+	remote timeout 20 iperf3 -c "$LOCAL_V4" "$@" >client.out 2>&1
+	status=$?
+	[ $status -ne 0 ] && [ $status -ne 124 ] && grep -q "$words" client.out || { cat client.out; return 1; }
+}
+figure() { # FIELD of the netgpu object in server.out
+	python3 -c 'import json, sys; print(json.load(open("server.out"))["netgpu"][sys.argv[1]])' "$1"
+}
+ended() { ! kill -0 $server 2>/dev/null; }
+
+options=(
+	"-n 16M" "-n 4M -P 4" "-t 1" "-t 1 -P 2" "-k 20" "-k 20 -l 1000" "-n 1M -l 1K -N" "-n 8M -l 1M" "-n 4M -w 64K" "-n 4M -w 1M"
+	"-6 -n 4M" "-n 4M -Z" "-n 2M -M 1000" "-n 2M -M 536 -l 700" "-b 50M -t 1" "-n 1M --extra-data words" "-n 1M --get-server-output"
+	"-n 4M -P 16"
+)
+mapfile -t cases < <(control list)
+ktap_plan $((${#options[@]} + ${#cases[@]} + 28))
+
+ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
+undo netgpu reset "$NETIF"
+
+zc "vfio:$VRAM_PCI"
+ktap_ok "the memory of another device: the server starts" $?
+ktap_ok "netgpu regions shows its region" "$(netgpu regions | grep -q "$NETIF .* 1 .*device .*bound.*vfio"; echo $?)"
+for line in "${options[@]}"; do
+	host=$LOCAL_V4
+	case $line in *-6*) host=$LOCAL_V6 ;; esac
+	read -ra words <<<"$line"
+	ktap_run "iperf3 $line" moves "${words[@]}"
+done
+host=$LOCAL_V4
+ktap_run "refused: UDP" says "Protocol not supported" -u -t 1
+ktap_run "refused: -R" says "not implemented" -R -t 1
+number=$(remote -b iperf3 -c "$LOCAL_V4" -t 20)
+sleep 1.5
+ktap_run "a second client is told that the server is busy" says "busy running a test" -n 1M
+remote -k "$number" >/dev/null 2>&1
+wait_for 10 grep -q "client has" server.err
+ktap_ok "a client is ended: the server says so" $?
+ktap_run "and goes on" moves -n 4M
+stop
+ktap_ok "told to end, it ends with 0" $?
+ktap_ok "no region is left" "$([ "$(netgpu regions)" = "no regions" ]; echo $?)"
+
+zc "vfio:$VRAM_PCI" --one-off --json --record record
+ktap_run "--record: a test" moves -n 16M
+wait_for 10 ended
+wait $server
+ktap_ok "--one-off: it ends with 0" $?
+ktap_run "the record covers the stream, within the region" python3 - <<'PYTHON'
+import json
+d = json.load(open("server.out"))["netgpu"]
+at = 0
+for r in map(json.loads, open("record")):
+    assert r["stream"] == 1 and r["offset"] == at and r["length"] > 0, (at, r)
+    assert r["region"] is None or r["region"] + r["length"] <= 64 << 20, r
+    at += r["length"]
+assert at == d["bytes"] >= 16 << 20 and d["placement"] == "device" and d["exporter"] == "vfio_pci_core" and d["region"]["netgpu"], d
+PYTHON
+ktap_ok "whole segments: no byte was copied" "$([ "$(figure bytes_copied_by_cpu)" = 0 ]; echo $?)"
+
+# What is held is not given back, and a region that is too small for it is found out.
+mkfifo go
+netgpu bench --server --iface "$NETIF" --queue 1 --gpu "vfio:$VRAM_PCI" --region-size 64M --hold --one-off --json --logfile log <>go >server.out 2>server.err &
+server=$!
+wait_for 10 listening
+ktap_run "--hold: a test" moves -n 16M
+wait_for 10 grep -qx holding server.out
+ktap_ok "--hold: the server holds" $?
+ktap_ok "--hold: all pieces are held" "$(python3 -c 'import json; d = json.load(open("log"))["netgpu"]; assert d["held"] >= (16 << 20) / 4096'; echo $?)"
+echo go >go
+wait_for 10 ended
+wait $server
+ktap_ok "--hold: it ends when told" $?
+zc "vfio:$VRAM_PCI" --hold --one-off
+ktap_run "--hold with too small a region: the client hears of it" says "No buffer space" -n 128M
+wait_for 10 ended
+wait $server
+ktap_ok "and the server ends with 1" $(($? != 1))
+ktap_ok "and says what would help" "$(grep -q 'larger --region-size' server.err; echo $?)"
+
+zc "vfio:$VRAM_PCI"
+number=$(remote -b iperf3 -c "$LOCAL_V4" -t 20)
+sleep 1.5
+kill -KILL $server
+wait $server 2>/dev/null
+zc "vfio:$VRAM_PCI"
+remote -k "$number" >/dev/null 2>&1
+ktap_run "killed in the middle of a test, and started again at once" moves -n 4M
+kill -KILL $server
+wait $server 2>/dev/null
+ktap_run "ordinary traffic goes on" ordinary_traffic
+
+zc udmabuf --one-off
+ktap_run "udmabuf" moves -n 16M
+zc host --one-off
+ktap_run "host memory" moves -n 16M
+serve --mode recv-copy --gpu "vfio:$VRAM_PCI" --region-size 64M --one-off --json
+ktap_run "recv-copy into the memory of another device" moves -n 16M
+wait_for 10 ended
+ktap_ok "recv-copy: all was copied" "$([ "$(figure program_copy_bytes)" = "$(figure bytes)" ]; echo $?)"
+
+# No device: the kernel copies, and everything goes through the same code.
+port=5202
+serve --nodev --gpu host --region-size 4M
+for name in "${cases[@]}"; do
+	ktap_run "a rude client: $name" timeout 30 control $port "$name"
+done
+stop
+ktap_ok "and the server ends with 0" $?
+ktap_end
