@@ -681,11 +681,14 @@ void session_data(struct session *s, struct stream *st,
 void session_data_ended(struct session *s, struct stream *st, int error)
 {
 	if (error && error != -ECONNRESET && s->phase == PHASE_RUNNING) {
-		session_error(s, IE_STREAMREAD, -error,
-			      "a stream could not be received");
+		snprintf(s->text, sizeof(s->text),
+			 "stream %d could not be received after %llu bytes: %s%s",
+			 st->id, (unsigned long long)st->total, strerror(-error),
+			 error == -EFAULT ? " (the network device mixed payload in host memory with payload in the region)" :
+			 error == -ENODEV ? " (the region was revoked)" : "");
+		session_error(s, IE_STREAMREAD, -error, s->text);
 		return;
 	}
-	(void)st;
 	if (s->phase == PHASE_DRAIN && drained(s, now_ns()))
 		answer(s);
 }

@@ -96,6 +96,7 @@ struct session {
 	int nr_streams;
 	bool broken;		/* ended by an error */
 	const char *why;	/* it ended early */
+	char text[200];		/* room for such a sentence */
 
 	/* control input: a message of @need bytes, @have of them here */
 	char *in;
