@@ -8,7 +8,7 @@
 . "$(dirname "$0")/vram.sh"
 PATH=$PATH:$(cd "$(dirname "$0")/.." && pwd)/build/tools/tests
 need_netif
-need_programs netgpu control python3 ethtool
+need_programs netgpu page_pools control python3 ethtool
 [ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
 port=5201
 dir=$(mktemp -d)
@@ -61,7 +61,7 @@ options=(
 	"-n 4M -P 16" "-n 8M -N -l 4116"
 )
 mapfile -t cases < <(control list)
-ktap_plan $((${#options[@]} + ${#cases[@]} + 28))
+ktap_plan $((${#options[@]} + ${#cases[@]} + 31))
 
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
 undo netgpu reset "$NETIF"
@@ -155,4 +155,18 @@ for name in "${cases[@]}"; do
 done
 stop
 ktap_ok "and the server ends with 0" $?
+
+# The network device goes away; the last test, as it does not come back.
+port=5201
+netgpu setup "$NETIF" --queue 1 -Q
+zc "vfio:$VRAM_PCI"
+number=$(remote -b iperf3 -c "$LOCAL_V4" -t 20)
+sleep 2
+echo 1 >"$(readlink -f "/sys/class/net/$NETIF/device")/remove"
+wait_for 10 ended
+wait $server
+ktap_ok "the network device is removed: the server ends with 1" $(($? != 1))
+ktap_ok "and says what has happened" "$(grep -q 'has gone' server.err; echo $?)"
+remote -k "$number" >/dev/null 2>&1
+ktap_run "and nothing is left" nothing_left
 ktap_end

@@ -298,7 +298,8 @@ int netgpu_conn_fd(const struct netgpu_conn *conn);
  * @user: returned with the completion, whose conn is NULL and result the
  *	events of poll(2).
  *
- * Stays until the queue is closed. At most 8 descriptors (ENOSPC).
+ * Stays until the queue is closed, or POLLHUP was reported. At most 8
+ * descriptors (ENOSPC).
  */
 int netgpu_queue_watch(struct netgpu_queue *queue, int fd, void *user);
 

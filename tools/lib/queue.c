@@ -668,7 +668,7 @@ static int take(struct netgpu_queue *q, const struct io_uring_cqe *cqe,
 			.user = w->user, .result = cqe->res,
 			.offset = NETGPU_IN_HOST,
 		};
-		if (cqe->res >= 0)
+		if (cqe->res >= 0 && !(cqe->res & POLLHUP))
 			arm_watch(w);
 		return 1;
 	case KIND_EVENT:

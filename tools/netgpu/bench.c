@@ -563,8 +563,8 @@ static void serve(struct bench *b)
 	while (!b->quit) {
 		if (b->receiver->wait(b, timeout(b)) < 0) {
 			if (b->session)
-				session_error(b->session, IE_INITTEST, EIO,
-					      "receiving has failed");
+				session_error(b->session, IE_INITTEST, ENODEV,
+					      "receiving has come to an end");
 			b->status = 1;
 			b->quit = true;
 		}

@@ -113,6 +113,9 @@ static int zc_open(struct bench *b)
 	}
 	if (!ret)
 		ret = netgpu_queue_watch(rx->queue, b->epoll, b);
+	if (!ret && rx->region)
+		ret = netgpu_queue_watch(rx->queue,
+					 netgpu_region_fd(rx->region), rx);
 	if (ret)
 		complain("%s", netgpu_error());
 	return ret;
@@ -205,6 +208,7 @@ static int zc_wait(struct bench *b, int64_t timeout)
 {
 	struct zc_rx *rx = b->rx;
 	unsigned int back = 0;
+	bool revoked = false;
 	int i, n;
 
 	n = netgpu_queue_wait(rx->queue, rx->batch, BATCH, timeout);
@@ -215,7 +219,11 @@ static int zc_wait(struct bench *b, int64_t timeout)
 	for (i = 0; i < n; i++) {
 		struct netgpu_completion *done = &rx->batch[i];
 
-		if (!done->conn) {
+		if (!done->conn && done->user == rx) {
+			complain("%s was taken back by its exporter, or %s has gone",
+				 netgpu_memory_name(rx->memory), b->opt.iface);
+			revoked = true;
+		} else if (!done->conn) {
 			bench_epoll_dispatch(b, 0);
 		} else if (done->result > 0) {
 			if (received(b, done))
@@ -227,7 +235,7 @@ static int zc_wait(struct bench *b, int64_t timeout)
 	netgpu_queue_return(rx->queue, rx->back, back);
 	if (b->opt.hold)
 		notice_exhaustion(b, rx);
-	return 0;
+	return revoked ? -ENODEV : 0;
 }
 
 static void zc_release(struct bench *b)

@@ -209,6 +209,8 @@ static bool deep_json(void)
 	char *text = malloc(n + 1);
 	bool good;
 
+	if (!text)
+		return false;
 	memset(text, '[', n);
 	text[n] = 0;
 	good = refused(text, 114);
@@ -222,6 +224,8 @@ static bool long_json(void)
 	char *text = malloc(n + 200);
 	int fd = hello();
 
+	if (!text)
+		return false;
 	/* As --extra-data with a long text makes it: not an error. */
 	sprintf(text, "{\"tcp\":true,\"time\":1,\"parallel\":1,\"extra_data\":\"");
 	memset(text + strlen(text), 'x', n);
@@ -349,7 +353,7 @@ static long received(int fd)
 		return -1;
 	len = ntohl(len);
 	text = malloc(len);
-	if (get(fd, text, len) != len)
+	if (!text || get(fd, text, len) != len)
 		return -1;
 	json = cJSON_ParseWithLength(text, len);
 	streams = cJSON_GetObjectItem(json, "streams");
