@@ -145,7 +145,9 @@ def check(tests):
     if not passed + failed:
         print("nothing ran")
     print(f"results: {BUILD.name}/check/, {time.monotonic() - start:.0f} s")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    summary = f"{passed} passed, {failed} failed, {skipped} skipped"
+    (CHECK / "summary").write_text(summary + "\n")
+    print(summary, flush=True)
     return 0 if passed and not failed else 1
 
 
