@@ -29,11 +29,11 @@ serve() {
 	wait_for 5 listening
 }
 listening() {
-	grep -q "$(printf ':%04X .* 0A ' $port)" /proc/net/tcp /proc/net/tcp6
+	grep -q "$(printf ':%04X .* 0A ' "$port")" /proc/net/tcp /proc/net/tcp6
 }
 # stop: the server must still be there, and end well
 stop() {
-	kill -0 $server 2>/dev/null && kill -TERM $server && wait $server
+	kill -0 "$server" 2>/dev/null && kill -TERM $server && wait $server
 }
 client() {
 	timeout 25 "$iperf3" -c "${host:-127.0.0.1}" -p $port "$@"
@@ -71,7 +71,10 @@ says() { # WORDS OPTION...: the client fails with a sentence
 	shift
 	client "$@" >client.out 2>&1
 	local status=$?
-	[ $status -ne 0 ] && [ $status -ne 124 ] && grep -q "$words" client.out || { cat client.out; return 1; }
+	if [ "$status" -eq 0 ] || [ "$status" -eq 124 ] || ! grep -q "$words" client.out; then
+		cat client.out
+		return 1
+	fi
 }
 
 options=(
@@ -171,7 +174,7 @@ ktap_ok "a server is killed: the client ends" $((status == 0 || status == 124))
 
 serve --mode recv --one-off
 ktap_run "--one-off: a test" moves -n 1M
-ended() { ! kill -0 $server 2>/dev/null; }
+ended() { ! kill -0 "$server" 2>/dev/null; }
 wait_for 5 ended
 wait $server
 ktap_ok "--one-off: the server ends with 0" $?

@@ -19,10 +19,10 @@ refuses() { # WORDS COMMAND...: it fails, says the words, and changes nothing
 	out=$("$@" 2>&1)
 	status=$?
 	after=$(snapshot)
-	[ $status -ne 0 ] && [ $status -lt 126 ] && grep -q -e "$words" <<<"$out" && [ "$before" = "$after" ] || {
+	if [ "$status" -eq 0 ] || [ "$status" -ge 126 ] || ! grep -q -e "$words" <<<"$out" || [ "$before" != "$after" ]; then
 		echo "$out"
 		return 1
-	}
+	fi
 }
 # The driver may not know its table until it is asked for: compare what RSS does, so set one.
 ethtool -X "$NETIF" equal 2

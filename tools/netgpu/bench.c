@@ -102,11 +102,19 @@ void conn_send(struct bench *b, struct conn *c, const void *data, size_t len)
 
 void conn_close(struct bench *b, struct conn *c)
 {
+	/*
+	 * With the network gone, a socket would wait minutes for its peer, and
+	 * keep the buffers of segments that came out of order.
+	 */
+	struct linger now = { .l_onoff = 1 };
+
 	if (c->dead)
 		return;
 	c->dead = true;
 	c->stream = NULL;
 	b->receiver->del(b, c);
+	if (b->cut_off)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(c->fd);
 	b->nr_conns--;
 }
@@ -562,6 +570,7 @@ static void serve(struct bench *b)
 	report_listening(b);
 	while (!b->quit) {
 		if (b->receiver->wait(b, timeout(b)) < 0) {
+			b->cut_off = true;
 			if (b->session)
 				session_error(b->session, IE_INITTEST, ENODEV,
 					      "receiving has come to an end");
@@ -576,7 +585,7 @@ static void serve(struct bench *b)
 	close(b->listener);
 	b->listener = -1;
 	until = now_ns() + LINGER_TIME;
-	while (b->conns && now_ns() < until) {
+	while (b->conns && !b->cut_off && now_ns() < until) {
 		if (b->receiver->wait(b, NSEC / 20) < 0)
 			break;
 		clocks(b);

@@ -134,6 +134,7 @@ struct bench {
 	unsigned int nr_conns;
 	struct session *session;
 	bool quit, holding;
+	bool cut_off;		/* nothing can be received any more */
 	int status;		/* to exit with */
 	unsigned int tests;	/* started so far */
 	FILE *out;		/* reports */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * A rude client of netgpu bench: control PORT CASE.  Says what the server
  * answered; exits with 0 when that is what the protocol has for the case.
