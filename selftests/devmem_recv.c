@@ -121,6 +121,10 @@ static void receive(void)
 	printf("error %s\n", n < 0 ? strerrorname_np(errno) : "0");
 }
 
+static const char usage[] =
+	"usage: devmem_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-p PORT]\n"
+	"                   [-x disable|reset -a BYTES] [-t SECONDS]";
+
 int main(int argc, char **argv)
 {
 	struct mnl_socket *nl;
@@ -137,7 +141,7 @@ int main(int argc, char **argv)
 		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
 		case 't': alarm(atoi(optarg)); break;
 		default:
-			errx(2, "usage: devmem_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-p PORT] [-x disable|reset -a BYTES] [-t SECONDS]");
+			errx(2, "%s", usage);
 		}
 	}
 	if (!netif)

@@ -5,6 +5,7 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,6 +30,8 @@ int main(int argc, char **argv)
 		errx(2, "%s: %s", argv[1], gai_strerror(ret));
 
 	fd = socket(ai->ai_family, SOCK_STREAM, 0);
+	if (fd < 0)
+		err(1, "socket");
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen))
 		err(1, "connect");
@@ -44,8 +47,7 @@ int main(int argc, char **argv)
 			ssize_t n = send(fd, (char *)block + done, len - done, MSG_NOSIGNAL);
 
 			if (n < 0)
-				err(1, "send after %llu bytes",
-				    (unsigned long long)(pos + done));
+				err(1, "send after %" PRIu64 " bytes", pos + done);
 			done += n;
 		}
 		pos += len;

@@ -56,7 +56,7 @@ static void expect(const char *what, struct netgpu_region_create *create,
 				      strerrorname_np(errno), strerrorname_np(error));
 		return;
 	}
-	ksft_test_result(strstr(region_message, words) != NULL,
+	ksft_test_result(!!strstr(region_message, words),
 			 "%s: %s, \"%s\"\n", what, strerrorname_np(error),
 			 region_message);
 }

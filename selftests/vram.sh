@@ -21,9 +21,7 @@ steer_to_queue() {
 }
 
 wait_for_carrier() {
-	local i
-
-	for i in $(seq 200); do
+	for _ in $(seq 200); do
 		[ "$(cat "/sys/class/net/$NETIF/operstate" 2>/dev/null)" = up ] && return 0
 		sleep 0.05
 	done
@@ -38,12 +36,12 @@ ordinary_traffic() {
 # receive NAME ARG...: start zcrx_recv (or $receive_with) with ARGs, wait until it
 # listens. Its output is in /tmp/NAME, its process id in $receiver.
 receive() {
-	local name=$1 i
+	local name=$1
 	shift
 
 	"${receive_with:-zcrx_recv}" -i "$NETIF" -q 1 -t 60 "$@" >"/tmp/$name" 2>&1 &
 	receiver=$!
-	for i in $(seq 200); do
+	for _ in $(seq 200); do
 		grep -q '^listening' "/tmp/$name" && return 0
 		kill -0 "$receiver" 2>/dev/null || break
 		sleep 0.05

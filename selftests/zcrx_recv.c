@@ -148,9 +148,11 @@ static int receive(void)
 				error = cqe->res;
 				end = true;
 			} else {
+				__u64 offset = zc->off & ~IORING_ZCRX_AREA_MASK;
+
 				if (!blind && correct)
-					correct = pattern_check(mem.cpu + (zc->off & ~IORING_ZCRX_AREA_MASK),
-								received, cqe->res);
+					correct = pattern_check(mem.cpu + offset, received,
+								cqe->res);
 				received += cqe->res;
 				give_back(zc->off, cqe->res);
 				rearm = !(cqe->flags & IORING_CQE_F_MORE);
@@ -190,6 +192,10 @@ static void report_region(void)
 	printf("state %s\n", states[query.state]);
 }
 
+static const char usage[] =
+	"usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-P] [-w]]\n"
+	"                 [-n BYTES] [-p PORT] [-x disable|reset -a BYTES] [-b] [-t SECONDS]";
+
 int main(int argc, char **argv)
 {
 	int opt, error;
@@ -210,7 +216,7 @@ int main(int argc, char **argv)
 		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
 		case 't': alarm(atoi(optarg)); break;
 		default:
-			errx(2, "usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-P] [-w]] [-n BYTES] [-p PORT] [-x disable|reset -a BYTES] [-b] [-t SECONDS]");
+			errx(2, "%s", usage);
 		}
 	}
 	if (!netif)
