@@ -326,6 +326,8 @@ static void name_of(const struct sockaddr_storage *ss, char *host, int *port)
 		*port = ntohs(in->sin_port);
 		return;
 	}
+	if (ss->ss_family != AF_INET6)
+		return;
 	*port = ntohs(in6->sin6_port);
 	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
 		inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], host,
@@ -351,11 +353,11 @@ static void accept_one(struct bench *b, int fd)
 	c->fd = fd;
 	c->watch.ready = writable;
 	c->deadline = now_ns() + COOKIE_TIME;
-	getpeername(fd, (struct sockaddr *)&ss, &len);
-	name_of(&ss, c->remote_host, &c->remote_port);
+	if (!getpeername(fd, (struct sockaddr *)&ss, &len))
+		name_of(&ss, c->remote_host, &c->remote_port);
 	len = sizeof(ss);
-	getsockname(fd, (struct sockaddr *)&ss, &len);
-	name_of(&ss, c->local_host, &c->local_port);
+	if (!getsockname(fd, (struct sockaddr *)&ss, &len))
+		name_of(&ss, c->local_host, &c->local_port);
 
 	ret = b->receiver->add(b, c);
 	if (ret) {

@@ -20,6 +20,14 @@ struct entry {
 	bool found;
 };
 
+static void cut_line(char *text)
+{
+	char *end = strchr(text, '\n');
+
+	if (end)
+		*end = 0;
+}
+
 static void take_line(struct entry *e, char *text)
 {
 	char *value = strchr(text, ':');
@@ -28,9 +36,8 @@ static void take_line(struct entry *e, char *text)
 		return;
 	*value++ = 0;
 	text += strlen(PREFIX);
-	while (isspace((unsigned char)*value))
-		value++;
-	value[strcspn(value, "\n")] = 0;
+	value += strspn(value, " \t");
+	cut_line(value);
 	e->found = true;
 	if (!strcmp(text, "exporter"))
 		snprintf(e->exporter, sizeof(e->exporter), "%s", value);
@@ -73,7 +80,7 @@ static void command_name(const char *pid, char *name, size_t size)
 	if (!f)
 		return;
 	if (fgets(name, size, f))
-		name[strcspn(name, "\n")] = 0;
+		cut_line(name);
 	fclose(f);
 }
 

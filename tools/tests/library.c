@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: LGPL-2.1 OR MIT
+// SPDX-License-Identifier: GPL-2.0
 /* libnetgpu without hardware: what it refuses, and that it says why. KTAP. */
 #include <errno.h>
 #include <fcntl.h>
