@@ -32,7 +32,7 @@ stream vram-region 9002 -m "vfio:$VRAM_PCI" -r
 ktap_ok "stream into device memory, by region" $?
 [ "$(said vram-region placement)" = device ]
 ktap_ok "its placement is device" $?
-stream vram-small 9003 -m "vfio:$VRAM_PCI" -s $((1 << 20)) -r
+stream vram-small 9003 -m "vfio:$VRAM_PCI" -s $((4 << 20)) -r
 ktap_ok "stream larger than the region: buffers come back" $?
 stream heap-dmabuf 9004 -m heap -s $((4 << 20))
 ktap_ok "stream into host memory, by dma-buf" $?
