@@ -102,7 +102,7 @@ static void netgpu_region_show_fdinfo(struct seq_file *m, struct file *file)
 		   netgpu_state_names[netgpu_region_state(region)]);
 }
 
-const struct file_operations netgpu_region_fops = {
+static const struct file_operations netgpu_region_fops = {
 	.owner		= THIS_MODULE,
 	.release	= netgpu_region_release,
 	.poll		= netgpu_region_poll,
@@ -110,6 +110,28 @@ const struct file_operations netgpu_region_fops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 	.show_fdinfo	= netgpu_region_show_fdinfo,
 };
+
+/**
+ * netgpu_region_get_fd - look up a region by its file descriptor
+ * @fd: what NETGPU_IOC_REGION_CREATE returned.
+ *
+ * Return: the region, with a reference; -EBADF when @fd is not open, -EBADFD
+ * when it is something else than a region.
+ */
+struct netgpu_region *netgpu_region_get_fd(int fd)
+{
+	CLASS(fd, f)(fd);
+	struct netgpu_region *region;
+
+	if (fd_empty(f))
+		return ERR_PTR(-EBADF);
+	if (fd_file(f)->f_op != &netgpu_region_fops)
+		return ERR_PTR(-EBADFD);
+
+	region = fd_file(f)->private_data;
+	refcount_inc(&region->refs);
+	return region;
+}
 
 /* Would a memory provider be accepted on this queue now? */
 static int netgpu_check_queue(struct net_device *dev, u32 queue,

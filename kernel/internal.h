@@ -77,6 +77,4 @@ void netgpu_region_invalidate(struct dma_buf_attachment *attach);
 void netgpu_region_revoke(struct netgpu_region *region);
 void netgpu_revoke_work(struct work_struct *work);
 
-extern const struct file_operations netgpu_region_fops;
-
 #endif /* _NETGPU_INTERNAL_H */

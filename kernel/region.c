@@ -3,7 +3,6 @@
  * Regions: attach, pin and map a range of a dma-buf for a network device.
  */
 #include <linux/dma-resv.h>
-#include <linux/file.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
@@ -280,28 +279,6 @@ void netgpu_region_put(struct netgpu_region *region)
 	put_device(region->dev);
 	sg_free_table(&region->sgt);
 	kfree(region);
-}
-
-/**
- * netgpu_region_get_fd - look up a region by its file descriptor
- * @fd: what NETGPU_IOC_REGION_CREATE returned.
- *
- * Return: the region, with a reference; -EBADF when @fd is not open, -EBADFD
- * when it is something else than a region.
- */
-struct netgpu_region *netgpu_region_get_fd(int fd)
-{
-	CLASS(fd, f)(fd);
-	struct netgpu_region *region;
-
-	if (fd_empty(f))
-		return ERR_PTR(-EBADF);
-	if (fd_file(f)->f_op != &netgpu_region_fops)
-		return ERR_PTR(-EBADFD);
-
-	region = fd_file(f)->private_data;
-	refcount_inc(&region->refs);
-	return region;
 }
 
 /**

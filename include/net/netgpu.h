@@ -60,7 +60,6 @@ struct netgpu_region *
 netgpu_region_create(struct dma_buf *dmabuf,
 		     const struct netgpu_region_params *params,
 		     struct netlink_ext_ack *extack);
-struct netgpu_region *netgpu_region_get_fd(int fd);
 void netgpu_region_put(struct netgpu_region *region);
 
 int netgpu_region_bind(struct netgpu_region *region,
@@ -75,11 +74,6 @@ static inline struct netgpu_region *
 netgpu_region_create(struct dma_buf *dmabuf,
 		     const struct netgpu_region_params *params,
 		     struct netlink_ext_ack *extack)
-{
-	return ERR_PTR(-EOPNOTSUPP);
-}
-
-static inline struct netgpu_region *netgpu_region_get_fd(int fd)
 {
 	return ERR_PTR(-EOPNOTSUPP);
 }
@@ -113,6 +107,15 @@ static inline u64 netgpu_region_length(const struct netgpu_region *region)
 static inline struct sg_table *netgpu_region_sgt(struct netgpu_region *region)
 {
 	return NULL;
+}
+#endif
+
+#if IS_ENABLED(CONFIG_NETGPU)
+struct netgpu_region *netgpu_region_get_fd(int fd);
+#else
+static inline struct netgpu_region *netgpu_region_get_fd(int fd)
+{
+	return ERR_PTR(-EOPNOTSUPP);
 }
 #endif
 
