@@ -9,7 +9,7 @@ need_programs netgpu ethtool ip
 
 snapshot() {
 	ethtool -g "$NETIF"
-	ethtool -x "$NETIF" | grep '^ *[0-9]*:'
+	ethtool -x "$NETIF" | grep '^ *[0-9]*: '
 	ip -o link show "$NETIF" | grep -o 'mtu [0-9]*'
 }
 refuses() { # WORDS COMMAND...: it fails, says the words, and changes nothing
@@ -53,11 +53,11 @@ fi
 
 ktap_run "setup" netgpu setup "$NETIF" --queue 1 --mtu 2000 --rx 512
 ktap_ok "split is on" "$(ethtool -g "$NETIF" | grep -q 'TCP data split:.*on'; echo $?)"
-ktap_ok "all flows go to the queue" "$(ethtool -x "$NETIF" | grep '^ *[0-9]*:' | cut -d: -f2 | grep -q '[^ 1[:space:]]'; echo $((! $?)))"
+ktap_ok "all flows go to the queue" "$(ethtool -x "$NETIF" | grep '^ *[0-9]*: ' | cut -d: -f2 | grep -q '[^ 1[:space:]]'; echo $((! $?)))"
 ktap_ok "ring and MTU are set" "$([ "$(cat "/sys/class/net/$NETIF/mtu")" = 2000 ] && ethtool -g "$NETIF" | sed -n '/Current/,$p' | grep -q '^RX:.*512'; echo $?)"
 ktap_run "setup again, differently" netgpu setup "$NETIF" --queue 0
 ktap_run "setup again, with the queue set apart" netgpu setup "$NETIF" --queue 1 --spread
-ktap_ok "no flow goes to that queue" "$(ethtool -x "$NETIF" | grep '^ *[0-9]*:' | cut -d: -f2 | grep -q 1; echo $((! $?)))"
+ktap_ok "no flow goes to that queue" "$(ethtool -x "$NETIF" | grep '^ *[0-9]*: ' | cut -d: -f2 | grep -q 1; echo $((! $?)))"
 
 netgpu bench --server --iface "$NETIF" --queue 1 --gpu host >/dev/null 2>&1 &
 server=$!
