@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 need_netif
-need_programs ethtool iou-zcrx ncdevmem socat
+need_programs ethtool iou-zcrx ncdevmem queues socat xdp_attach xsk
 [ "$(basename "$(readlink -f "/sys/class/net/$NETIF/device/driver")")" = igb ] ||
 	skip_all "$NETIF is not driven by igb"
 [ -c /dev/udmabuf ] || skip_all "there is no /dev/udmabuf"
@@ -56,6 +56,9 @@ flows() {
 	ethtool -X "$NETIF" start "$1" equal 1
 }
 
+# one that is to be refused
+provider=(timeout 10 ncdevmem -l -f "$NETIF" -s :: -p 5403 -t 1 -q 1 -n)
+
 # receives PORT: the holder's queue takes a stream into its memory, all of it
 receives() {
 	flows 1
@@ -74,7 +77,7 @@ queue_packets() {
 	ethtool -S "$NETIF" | sed -n "s/^ *rx_queue_${1}_packets: //p"
 }
 
-ktap_plan 25
+ktap_plan 42
 undo ethtool -G "$NETIF" tcp-data-split off
 undo ethtool -L "$NETIF" combined 2
 undo ethtool -X "$NETIF" default
@@ -108,7 +111,7 @@ hold 5401 && receives 5401
 ktap_ok "a provider on queue 1 receives" $?
 
 hold 5402
-refused "already memory provider bound" ncdevmem -l -f "$NETIF" -s :: -p 5403 -t 1 -q 1 -n
+refused "already memory provider bound" "${provider[@]}"
 ktap_ok "a second one is refused" $?
 refused "can't disable tcp-data-split while device has memory provider" ethtool -G "$NETIF" tcp-data-split off
 ktap_ok "turning the split off is refused" $?
@@ -147,15 +150,82 @@ before=$(queue_packets 1)
 flows 1 && pings && flows 0 && [ "$(queue_packets 1)" -gt "$before" ]
 ktap_ok "queue 1 counts its packets" $?
 
+# Which NAPI serves which queue, and whose memory is on it, as the netdev family tells it.
+# linked PROVIDER: each queue has a NAPI of this interface, shared with none of its kind; queue 1 has that provider
+linked() {
+	local out channels kind napis others=1 result=0
+	[ "$1" != - ] || others=0
+	channels=$(ethtool -l "$NETIF" | sed -n 's/^Combined:[[:space:]]*//p' | tail -1)
+	out=$(queues "$NETIF")
+	for kind in rx tx; do
+		napis=$(sed -nE "s/^$kind [0-9]+ ([0-9]+) .*/\1/p" <<<"$out" | sort -u | wc -l)
+		[ "$napis" = "$channels" ] || result=1
+	done
+	[ "$(sed -n 's/^rx 1 [^ ]* //p' <<<"$out")" = "$1" ] || result=1
+	[ "$(grep -cv ' -$' <<<"$out")" -eq $others ] || result=1
+	[ $result -eq 0 ] || ktap_say "$channels channels, $out"
+	return $result
+}
+linked -
+ktap_ok "each queue names its NAPI" $?
+hold 5409
+linked dmabuf
+ktap_ok "a queue with device memory says so" $?
+ethtool -L "$NETIF" combined 4 && carrier && linked dmabuf
+ktap_ok "and after a change of the channels" $?
+let_go
+iou-zcrx -s -p 9901 -i "$NETIF" -q 1 >/dev/null 2>&1 &
+holder=$!
+wait_for 5 linked io_uring
+linked io_uring
+ktap_ok "a queue with io_uring's memory says so" $?
+let_go
+wait_for 5 linked -
+linked -
+ktap_ok "and that it has gone" $?
+
+# XDP and AF_XDP do not go with a provider, nor with split headers; each says so.
+# Programs for frags pass the stack's own check of the split, generic ones never see the driver.
+xdp_cases=13
 if ! grep -qw bpf_prog_put /proc/kallsyms; then
-	ktap_skip "XDP is refused with a provider" "the kernel has no BPF"
-elif ! command -v xdp_attach >/dev/null; then
-	ktap_skip "XDP is refused with a provider" "there is no program that attaches XDP"
+	for _ in $(seq $xdp_cases); do ktap_skip "XDP, AF_XDP and a provider" "the kernel has no BPF"; done
 else
+	ip link set "$NETIF" mtu 1500 && carrier
 	hold 5406
-	refused "busy" xdp_attach "$NETIF"
-	ktap_ok "XDP is refused with a provider" $?
+	refused "busy" xdp_attach "$NETIF" && refused "busy" xdp_attach -f "$NETIF"
+	ktap_ok "with a provider: XDP is refused" $?
+	refused "busy" xdp_attach -f -g "$NETIF"
+	ktap_ok "with a provider: generic XDP is refused" $?
+	refused "busy" xsk "$NETIF" 1
+	ktap_ok "with a provider: AF_XDP is refused" $?
 	let_go
+
+	xdp_attach -f -g "$NETIF" true
+	ktap_ok "without one: generic XDP" $?
+	refused "XDP program attached" xdp_attach -f -g "$NETIF" "${provider[@]}"
+	ktap_ok "with XDP: a provider is refused" $?
+	refused "already in use by AF_XDP" xsk -c "$NETIF" 1 "${provider[@]}"
+	ktap_ok "with AF_XDP: a provider is refused" $?
+	refused "busy" xdp_attach -f "$NETIF" && refused "busy" xsk "$NETIF" 1
+	ktap_ok "with split headers: XDP and AF_XDP are refused" $?
+
+	ethtool -G "$NETIF" tcp-data-split off && carrier
+	xdp_attach "$NETIF" sh -c "ping -q -c 2 -w 20 $REMOTE_V4 >/dev/null"
+	ktap_ok "without split headers: XDP" $?
+	refused "detach the program first" xdp_attach -f "$NETIF" ethtool -G "$NETIF" tcp-data-split on
+	ktap_ok "with XDP: split headers are refused" $?
+	refused "close its sockets first" xsk "$NETIF" 1 ethtool -G "$NETIF" tcp-data-split on
+	ktap_ok "with AF_XDP: split headers are refused" $?
+	refused "tcp-data-split is disabled" xsk "$NETIF" 1 "${provider[@]}"
+	ktap_ok "with AF_XDP and without split headers: a provider is refused" $?
+	flows 1
+	job=$(remote -b "ping -q -i 0.1 -c 200 $LOCAL_V4")
+	ktap_run "without split headers: AF_XDP receives, zero-copy" xsk -n 20 "$NETIF" 1
+	remote -k "$job" >/dev/null
+	flows 0
+
+	ip link set "$NETIF" mtu "$mtu" && ethtool -G "$NETIF" tcp-data-split on && carrier && pings && hold 5410 && receives 5410
+	ktap_ok "after all that a provider receives" $?
 fi
 
 hold 5407

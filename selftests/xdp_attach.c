@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-/* xdp_attach IFACE: attach a program that passes every packet, in the driver, and take it away again. */
-#include <errno.h>
+/*
+ * xdp_attach [-f] [-g] IFACE [COMMAND...]: attach a program that passes every
+ * packet, in the driver, run the command meanwhile, and take it away again.
+ * -f: the program takes packets in more than one buffer; -g: in the stack.
+ * Exit status: the command's; 3 when the program was refused.
+ */
+#include <err.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <net/if.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/syscall.h>
+#include <stdbool.h>
 #include <unistd.h>
 
-static int bpf(int command, union bpf_attr *attr)
-{
-	return (int)syscall(SYS_bpf, command, attr, sizeof(*attr));
-}
+#include "xdp.h"
 
 int main(int argc, char **argv)
 {
@@ -21,32 +20,20 @@ int main(int argc, char **argv)
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	union bpf_attr load, link;
-	int program;
+	bool generic = false, frags = false;
+	int opt;
 
-	if (argc != 2 || !if_nametoindex(argv[1])) {
-		fprintf(stderr, "usage: xdp_attach IFACE\n");
-		return 2;
+	while ((opt = getopt(argc, argv, "+fg")) != -1) {
+		switch (opt) {
+		case 'f': frags = true; break;
+		case 'g': generic = true; break;
+		default: optind = argc;
+		}
 	}
-	memset(&load, 0, sizeof(load));
-	load.prog_type = BPF_PROG_TYPE_XDP;
-	load.expected_attach_type = BPF_XDP;
-	load.insns = (uintptr_t)pass;
-	load.insn_cnt = sizeof(pass) / sizeof(pass[0]);
-	load.license = (uintptr_t)"GPL";
-	program = bpf(BPF_PROG_LOAD, &load);
-	if (program < 0) {
-		perror("load");
-		return 2;
-	}
-	memset(&link, 0, sizeof(link));
-	link.link_create.prog_fd = program;
-	link.link_create.target_ifindex = if_nametoindex(argv[1]);
-	link.link_create.attach_type = BPF_XDP;
-	link.link_create.flags = XDP_FLAGS_DRV_MODE;
-	if (bpf(BPF_LINK_CREATE, &link) < 0) {
-		perror("attach");
-		return 1;
-	}
-	return 0;
+	if (optind >= argc)
+		errx(2, "usage: xdp_attach [-f] [-g] IFACE [COMMAND...]");
+	if (xdp_attach(xdp_index(argv[optind]), xdp_load(pass, 2, frags),
+		       generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE) < 0)
+		err(3, "attach");
+	return xdp_run(argv + optind + 1);
 }
