@@ -202,7 +202,8 @@ for i in d["intervals"]:
 moved = d["end"]["sum_received"]["bytes"]
 assert sum(i["sum"]["bytes"] for i in d["intervals"]) == moved >= 2 << 20
 assert d["end"]["sum_sent"]["bytes"] == moved and "host_total" in d["end"]["cpu_utilization_percent"]
-assert len(d["end"]["streams"]) == 2 and d["end"]["streams"][0]["receiver"]["bytes"]
+# -n is shared: on a busy machine one stream may have sent all of it before the other begins
+assert len(d["end"]["streams"]) == 2 and sum(s["receiver"]["bytes"] for s in d["end"]["streams"]) == moved
 assert d["netgpu"]["mode"] == "recv" and d["netgpu"]["bytes"] == moved
 PYTHON
 
