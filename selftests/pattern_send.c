@@ -5,7 +5,6 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <netdb.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -47,7 +46,7 @@ int main(int argc, char **argv)
 			ssize_t n = send(fd, (char *)block + done, len - done, MSG_NOSIGNAL);
 
 			if (n < 0)
-				err(1, "send after %" PRIu64 " bytes", pos + done);
+				err(1, "send after %llu bytes", (unsigned long long)pos + done);
 			done += n;
 		}
 		pos += len;

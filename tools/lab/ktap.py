@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass, field
 
-RESULT = re.compile(r"^(\s*)(not )?ok (\d+)\b(?: *-)? *(.*)$")
+RESULT = re.compile(r"^(\s*)(not )?ok (\d+)\b(?: *-(?= ))? *(.*)$")
 PLAN = re.compile(r"^(\s*)1\.\.(\d+)(?:\s*# SKIP\s*(.*))?", re.I)
 SKIP = re.compile(r"\s*#\s*SKIP\b\s*(.*)", re.I)
 

@@ -88,14 +88,17 @@ def checkpatch():
                "--max-line-length=100", f"--root={TREE}"]
     # FILE_PATH_CHANGES asks for MAINTAINERS, which is not ours to change here; SPDX of the UAPI is checked by spdx.
     ignore = "--ignore=FILE_PATH_CHANGES,SPDX_LICENSE_TAG,EMBEDDED_FILENAME"
-    user = ",PREFER_KERNEL_TYPES,BIT_MACRO,STRCPY,TRAILING_STATEMENTS"      # what does not hold for programs
+    user = ",PREFER_KERNEL_TYPES,BIT_MACRO,STRCPY,TRAILING_STATEMENTS,ARRAY_SIZE"   # what does not hold for programs
+    no_git = {"GIT_DIR": "none"}        # the user space has none
     found = []
     for name in kernel_files() + [f for f in files() if f.startswith("selftests/")]:
         if name.endswith((".c", ".h")):
             extra = user if name.startswith("selftests/") else ""
-            found += output(*command, ignore + extra, "--file", name)[1].splitlines()
+            found += output(*command, ignore + extra, "--file", name, env=no_git)[1].splitlines()
     for patch in patched.series():
-        found += output(*command, ignore, str(patch.relative_to(TOP)))[1].splitlines()
+        found += output(*command, ignore, str(patch.relative_to(TOP)), env=no_git)[1].splitlines()
+    for seen in TOP.glob(".checkpatch-camelcase.*"):
+        seen.unlink()
     return [f for f in found if not f.startswith("total:")]
 
 
