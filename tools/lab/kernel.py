@@ -70,7 +70,7 @@ def fetch(kernel, source):
         command = ["rsync", "-a", "--delete", f"--exclude-from={excluded}", *(f"--exclude={name}" for name in NOT_SOURCE),
                    f"{source}/", f"{kernel.root}/"]
         if subprocess.run(command, check=False).returncode:
-            raise Failure(f"{source} could not be copied to {kernel.root}: look at the line above (disk full?).")
+            raise Failure(f"{source} could not be copied to {kernel.root} (disk full? rsync's words are above): free some space, and run this again.")
         mark.write_text(origin(source))
         return
     if mark.is_file() and mark.read_text() == origin(source):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """Words to the user: progress on stderr, and the end of a command that cannot go on."""
 
+import errno
 import fcntl
 import sys
 import time
@@ -23,6 +24,11 @@ def run(main):
         sys.exit(main(sys.argv[1:]))
     except Failure as failure:
         say(f"netgpu: {failure}")
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        say(f"netgpu: the disk of {error.filename or BUILD} is full: free some of it, and run this again.")
         sys.exit(1)
     except KeyboardInterrupt:
         say("netgpu: interrupted")
