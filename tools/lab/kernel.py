@@ -65,7 +65,8 @@ def fetch(kernel, source):
         # Files that we change are kept in their original form; the others are as they are in the user's tree.
         changed = sorted(patched.Tree(kernel.root).refresh(source))
         excluded = kernel.lab / "changed"
-        excluded.write_text("".join(f"/{name}\n" for name in changed))
+        ours = {f"{d}/" for name in changed for d in Path(name).parents if not (source / d).is_dir()}
+        excluded.write_text("".join(f"/{name}\n" for name in [*changed, *sorted(ours)]))
         say(f"kernel: copying {source}")
         command = ["rsync", "-a", "--delete", f"--exclude-from={excluded}", *(f"--exclude={name}" for name in NOT_SOURCE),
                    f"{source}/", f"{kernel.root}/"]
