@@ -2,8 +2,13 @@
 # Two readers: kbuild, where this file is net/netgpu/Makefile, and people, where it is the top of the repository.
 ifneq ($(KERNELRELEASE),)
 
-obj-$(CONFIG_NETGPU_REGION) += placement.o region.o revoke.o
-obj-$(CONFIG_NETGPU) += device.o
+obj-$(CONFIG_NETGPU_REGION) += buffer.o copy.o limit.o placement.o region.o revoke.o trace.o
+ifdef CONFIG_INET
+obj-$(CONFIG_NET_DEVMEM) += sockets.o
+endif
+obj-$(CONFIG_NETGPU) += device.o probe.o
+obj-$(CONFIG_NETGPU_KUNIT_TEST) += netgpu_test.o
+GCOV_PROFILE := y
 
 else
 
@@ -13,6 +18,7 @@ help:
 	@echo 'make demo             network data arrives in the memory of another PCI device, with proof'
 	@echo 'make check            all tests, each in a machine of its own; T=part those whose names contain it; T=list their names'
 	@echo 'make check-debug      the same on a kernel with debugging'
+	@echo 'make soak             for hours: random calls on that kernel, and what comes and goes again and again'
 	@echo 'make bench            measurements'
 	@echo 'make lint             what reviewers check first'
 	@echo 'make shell            the machine with a prompt; TOPOLOGY=switch|rootports|novram,nic2,...'
@@ -25,6 +31,8 @@ check:
 	@$(lab) check
 check-debug:
 	@$(lab) check-debug
+soak:
+	@$(lab) soak
 bench:
 	@$(lab) bench
 lint:
@@ -39,7 +47,7 @@ distclean:
 	@$(lab) distclean
 
 export KSRC T TOPOLOGY
-.PHONY: help demo check check-debug bench lint shell kernel clean distclean
+.PHONY: help demo check check-debug soak bench lint shell kernel clean distclean
 MAKEFLAGS += --no-print-directory
 
 endif

@@ -3,6 +3,8 @@
  * /dev/netgpu: regions as file descriptors.
  */
 #include <linux/anon_inodes.h>
+#include <linux/cred.h>
+#include <linux/dma-resv.h>
 #include <linux/ethtool.h>
 #include <linux/file.h>
 #include <linux/init.h>
@@ -11,6 +13,7 @@
 #include <linux/netlink.h>
 #include <linux/nsproxy.h>
 #include <linux/poll.h>
+#include <linux/sched/user.h>
 #include <linux/seq_file.h>
 #include <linux/sysfs.h>
 #include <linux/uaccess.h>
@@ -32,6 +35,12 @@ static const char * const netgpu_state_names[] = {
 	[NETGPU_STATE_REVOKED]		= "revoked",
 };
 
+static const char * const netgpu_cause_names[] = {
+	[NETGPU_COPY_HEADER]		= "header",
+	[NETGPU_COPY_PAGE]		= "page",
+	[NETGPU_COPY_OTHER_QUEUE]	= "other-queue",
+};
+
 static int netgpu_region_release(struct inode *inode, struct file *file)
 {
 	netgpu_region_put(file->private_data);
@@ -46,13 +55,24 @@ static __poll_t netgpu_region_poll(struct file *file, poll_table *wait)
 	return READ_ONCE(region->revoked) ? EPOLLHUP : 0;
 }
 
+static void netgpu_region_counters(struct netgpu_region *region, u64 *copied,
+				   u64 *refused)
+{
+	struct dma_resv *resv = region->buffer->dmabuf->resv;
+
+	dma_resv_lock(resv, NULL);
+	memcpy(copied, region->copied, sizeof(region->copied));
+	*refused = region->copy_refused;
+	dma_resv_unlock(resv);
+}
+
 static long netgpu_region_query(struct netgpu_region *region,
 				void __user *arg, size_t size)
 {
 	struct netgpu_region_query query;
 	int err;
 
-	BUILD_BUG_ON(sizeof(query) != NETGPU_REGION_QUERY_SIZE_VER0);
+	BUILD_BUG_ON(sizeof(query) != NETGPU_REGION_QUERY_SIZE_VER1);
 
 	if (size < NETGPU_REGION_QUERY_SIZE_VER0)
 		return -EMSGSIZE;
@@ -68,7 +88,9 @@ static long netgpu_region_query(struct netgpu_region *region,
 	query.queue = region->queue;
 	query.placement = region->placement;
 	query.state = netgpu_region_state(region);
-	strscpy(query.exporter, region->dmabuf->exp_name);
+	strscpy(query.exporter, region->buffer->dmabuf->exp_name);
+	netgpu_region_counters(region, query.copied_bytes,
+			       &query.copy_refused_bytes);
 
 	return copy_struct_to_user(arg, size, &query, sizeof(query), NULL);
 }
@@ -90,8 +112,13 @@ static long netgpu_region_ioctl(struct file *file, unsigned int cmd,
 static void netgpu_region_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct netgpu_region *region = file->private_data;
+	u64 copied[NETGPU_COPY_CAUSES], refused;
+	unsigned int i;
 
-	seq_printf(m, "netgpu-exporter:\t%s\n", region->dmabuf->exp_name);
+	netgpu_region_counters(region, copied, &refused);
+
+	seq_printf(m, "netgpu-exporter:\t%s\n",
+		   region->buffer->dmabuf->exp_name);
 	seq_printf(m, "netgpu-offset:\t%llu\n", region->offset);
 	seq_printf(m, "netgpu-length:\t%llu\n", region->length);
 	seq_printf(m, "netgpu-ifindex:\t%u\n", region->ifindex);
@@ -100,6 +127,10 @@ static void netgpu_region_show_fdinfo(struct seq_file *m, struct file *file)
 		   netgpu_placement_names[region->placement]);
 	seq_printf(m, "netgpu-state:\t%s\n",
 		   netgpu_state_names[netgpu_region_state(region)]);
+	for (i = 0; i < NETGPU_COPY_CAUSES; i++)
+		seq_printf(m, "netgpu-copied-%s:\t%llu\n",
+			   netgpu_cause_names[i], copied[i]);
+	seq_printf(m, "netgpu-copy-refused:\t%llu\n", refused);
 }
 
 static const struct file_operations netgpu_region_fops = {
@@ -185,97 +216,150 @@ static int netgpu_check_queue(struct net_device *dev, u32 queue,
 	return 0;
 }
 
-static struct netgpu_region *
-netgpu_region_create_locked(struct net_device *dev, struct dma_buf *dmabuf,
-			    const struct netgpu_region_create *create,
-			    struct netlink_ext_ack *extack)
+/* What creating and probing have in common. */
+struct netgpu_request {
+	int dmabuf_fd;
+	u32 flags;
+	u64 offset;
+	u64 length;
+	u32 ifindex;
+	u32 queue;
+	bool resv_used;
+	struct dma_buf *dmabuf;
+	struct net_device *dev;
+	struct device *dma_dev;
+};
+
+static int netgpu_request_check(const struct netgpu_request *req,
+				const struct net *net,
+				struct netlink_ext_ack *extack)
 {
-	struct netgpu_region_params params = {
-		.dir	= DMA_FROM_DEVICE,
-		.offset	= create->offset,
-		.length	= create->length,
-		.flags	= create->flags,
-		.netdev	= dev,
-		.queue	= create->queue,
-	};
+	if (!ns_capable(net->user_ns, CAP_NET_ADMIN)) {
+		NL_SET_ERR_MSG(extack,
+			       "receive queues need CAP_NET_ADMIN over the device's network namespace");
+		return -EPERM;
+	}
+	if (req->flags & ~(u32)NETGPU_REGION_REQUIRE_P2P) {
+		NL_SET_ERR_MSG(extack, "unknown flag: this kernel knows REQUIRE_P2P (1)");
+		return -EINVAL;
+	}
+	if (req->resv_used) {
+		NL_SET_ERR_MSG(extack, "a reserved field is not zero");
+		return -EBADR;
+	}
+	return 0;
+}
+
+/* Look up and lock the device, find what does DMA for its queue. */
+static int netgpu_request_lock_dev(struct netgpu_request *req, struct net *net,
+				   struct netlink_ext_ack *extack)
+{
 	int err;
 
-	err = netgpu_check_queue(dev, create->queue, extack);
-	if (err)
-		return ERR_PTR(err);
-
-	params.dev = netdev_queue_get_dma_dev(dev, create->queue,
-					      NETDEV_QUEUE_TYPE_RX);
-	if (!params.dev) {
-		NL_SET_ERR_MSG(extack, "the device does no DMA of its own: use a physical one");
-		return ERR_PTR(-EOPNOTSUPP);
+	req->dev = netdev_get_by_index_lock(net, req->ifindex);
+	if (!req->dev) {
+		NL_SET_ERR_MSG_FMT(extack, "no network device %u in this network namespace",
+				   req->ifindex);
+		return -ENODEV;
 	}
-	return netgpu_region_create(dmabuf, &params, extack);
+	err = netgpu_check_queue(req->dev, req->queue, extack);
+	if (err)
+		goto err_unlock;
+
+	req->dma_dev = netdev_queue_get_dma_dev(req->dev, req->queue,
+						NETDEV_QUEUE_TYPE_RX);
+	if (!req->dma_dev) {
+		NL_SET_ERR_MSG(extack, "the device does no DMA of its own: use a physical one");
+		err = -EOPNOTSUPP;
+		goto err_unlock;
+	}
+	return 0;
+
+err_unlock:
+	netdev_unlock(req->dev);
+	return err;
+}
+
+/* On success the device is locked and the dma-buf referenced. */
+static int netgpu_request_begin(struct netgpu_request *req,
+				struct netlink_ext_ack *extack)
+{
+	struct net *net = current->nsproxy->net_ns;
+	int err;
+
+	err = netgpu_request_check(req, net, extack);
+	if (err)
+		return err;
+
+	req->dmabuf = dma_buf_get(req->dmabuf_fd);
+	if (IS_ERR(req->dmabuf)) {
+		if (PTR_ERR(req->dmabuf) == -EINVAL) {
+			NL_SET_ERR_MSG(extack,
+				       "the file descriptor is not a dma-buf: export the memory as one first");
+			return -EMEDIUMTYPE;
+		}
+		NL_SET_ERR_MSG(extack, "the dma-buf's file descriptor is not open");
+		return PTR_ERR(req->dmabuf);
+	}
+
+	err = netgpu_request_lock_dev(req, net, extack);
+	if (err)
+		dma_buf_put(req->dmabuf);
+	return err;
+}
+
+static void netgpu_request_end(struct netgpu_request *req)
+{
+	netdev_unlock(req->dev);
+	dma_buf_put(req->dmabuf);
+}
+
+/* The reason of a failure, as far as it has one and the caller has room. */
+static int netgpu_put_msg(u64 to, u32 size, const struct netlink_ext_ack *extack)
+{
+	const char *msg = extack->_msg ?: "";
+	size_t len = strlen(msg) + 1;
+
+	if (!size)
+		return 0;
+	if (len > size) {
+		len = size;
+		if (put_user('\0', (char __user *)u64_to_user_ptr(to) + len - 1))
+			return -EFAULT;
+		len--;
+	}
+	return copy_to_user(u64_to_user_ptr(to), msg, len) ? -EFAULT : 0;
 }
 
 static struct netgpu_region *
 netgpu_region_create_user(const struct netgpu_region_create *create,
 			  struct netlink_ext_ack *extack)
 {
-	struct net *net = current->nsproxy->net_ns;
+	struct netgpu_request req = {
+		.dmabuf_fd	= create->dmabuf_fd,
+		.flags		= create->flags,
+		.ifindex	= create->ifindex,
+		.queue		= create->queue,
+		.resv_used	= !mem_is_zero(create->resv, sizeof(create->resv)),
+	};
+	struct netgpu_region_params params = {
+		.dir	= DMA_FROM_DEVICE,
+		.offset	= create->offset,
+		.length	= create->length,
+		.flags	= create->flags,
+		.queue	= create->queue,
+	};
 	struct netgpu_region *region;
-	struct net_device *dev;
-	struct dma_buf *dmabuf;
+	int err;
 
-	if (!ns_capable(net->user_ns, CAP_NET_ADMIN)) {
-		NL_SET_ERR_MSG(extack,
-			       "receive queues need CAP_NET_ADMIN over the device's network namespace");
-		return ERR_PTR(-EPERM);
-	}
-	if (create->flags & ~(u32)NETGPU_REGION_REQUIRE_P2P) {
-		NL_SET_ERR_MSG(extack, "unknown flag: this kernel knows REQUIRE_P2P (1)");
-		return ERR_PTR(-EINVAL);
-	}
-	if (!mem_is_zero(create->resv, sizeof(create->resv))) {
-		NL_SET_ERR_MSG(extack, "a reserved field is not zero");
-		return ERR_PTR(-EBADR);
-	}
-
-	dmabuf = dma_buf_get(create->dmabuf_fd);
-	if (IS_ERR(dmabuf)) {
-		if (PTR_ERR(dmabuf) == -EINVAL) {
-			NL_SET_ERR_MSG(extack,
-				       "the file descriptor is not a dma-buf: export the memory as one first");
-			return ERR_PTR(-EMEDIUMTYPE);
-		}
-		NL_SET_ERR_MSG(extack, "the dma-buf's file descriptor is not open");
-		return ERR_CAST(dmabuf);
-	}
-
-	dev = netdev_get_by_index_lock(net, create->ifindex);
-	if (!dev) {
-		NL_SET_ERR_MSG_FMT(extack, "no network device %u in this network namespace",
-				   create->ifindex);
-		dma_buf_put(dmabuf);
-		return ERR_PTR(-ENODEV);
-	}
-	region = netgpu_region_create_locked(dev, dmabuf, create, extack);
-	netdev_unlock(dev);
-	dma_buf_put(dmabuf);
+	err = netgpu_request_begin(&req, extack);
+	if (err)
+		return ERR_PTR(err);
+	params.dev = req.dma_dev;
+	params.netdev = req.dev;
+	region = netgpu_region_create(req.dmabuf, &params, extack);
+	netgpu_request_end(&req);
 	return region;
-}
-
-/* The reason of a failure, as far as it has one and the caller has room. */
-static int netgpu_put_msg(const struct netgpu_region_create *create,
-			  const struct netlink_ext_ack *extack)
-{
-	const char *msg = extack->_msg ?: "";
-	size_t len = strlen(msg) + 1;
-
-	if (!create->msg_size)
-		return 0;
-	if (len > create->msg_size) {
-		len = create->msg_size;
-		if (put_user('\0', (char __user *)u64_to_user_ptr(create->msg) + len - 1))
-			return -EFAULT;
-		len--;
-	}
-	return copy_to_user(u64_to_user_ptr(create->msg), msg, len) ? -EFAULT : 0;
 }
 
 static long netgpu_ioctl_create(struct netgpu_region_create __user *arg,
@@ -295,7 +379,7 @@ static long netgpu_ioctl_create(struct netgpu_region_create __user *arg,
 		return err;
 
 	region = netgpu_region_create_user(&create, &extack);
-	err = netgpu_put_msg(&create, &extack);
+	err = netgpu_put_msg(create.msg, create.msg_size, &extack);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	if (err || put_user(region->placement, &arg->placement)) {
@@ -310,6 +394,82 @@ static long netgpu_ioctl_create(struct netgpu_region_create __user *arg,
 	return err;
 }
 
+/* What stands in the way of the range, beside the path to it. */
+static int netgpu_probe_use(struct dma_buf *dmabuf, u64 offset, u64 length,
+			    struct netlink_ext_ack *extack)
+{
+	struct user_struct *user = get_current_user();
+	struct netgpu_buffer *buffer;
+	int err = 0;
+
+	buffer = netgpu_buffer_get(dmabuf, user, extack);
+	if (IS_ERR(buffer)) {
+		err = PTR_ERR(buffer);
+		goto out;
+	}
+	scoped_guard(mutex, &buffer->lock) {
+		if (netgpu_overlap(buffer, offset, length)) {
+			NL_SET_ERR_MSG(extack,
+				       "a part of the range is being received into already: use another, or end what uses it");
+			err = -EBUSY;
+		}
+	}
+	netgpu_buffer_put(buffer, user);
+out:
+	free_uid(user);
+	return err;
+}
+
+static int netgpu_probe_user(const struct netgpu_probe *probe,
+			     struct netgpu_reach *reach,
+			     struct netlink_ext_ack *extack)
+{
+	struct netgpu_request req = {
+		.dmabuf_fd	= probe->dmabuf_fd,
+		.flags		= probe->flags,
+		.ifindex	= probe->ifindex,
+		.queue		= probe->queue,
+		.resv_used	= !mem_is_zero(probe->resv, sizeof(probe->resv)),
+	};
+	int err;
+
+	err = netgpu_request_begin(&req, extack);
+	if (err)
+		return err;
+	err = netgpu_probe(req.dmabuf, req.dma_dev, probe->offset, probe->length,
+			   probe->flags & NETGPU_REGION_REQUIRE_P2P, reach,
+			   extack);
+	if (!err)
+		err = netgpu_probe_use(req.dmabuf, probe->offset, probe->length,
+				       extack);
+	netgpu_request_end(&req);
+	return err;
+}
+
+static long netgpu_ioctl_probe(struct netgpu_probe __user *arg, size_t size)
+{
+	struct netgpu_reach reach = { .distance = -1 };
+	struct netlink_ext_ack extack = {};
+	struct netgpu_probe probe;
+	int err, result;
+
+	BUILD_BUG_ON(sizeof(probe) != NETGPU_PROBE_SIZE_VER0);
+
+	if (size < NETGPU_PROBE_SIZE_VER0)
+		return -EMSGSIZE;
+	err = copy_struct_from_user(&probe, sizeof(probe), arg, size);
+	if (err)
+		return err;
+
+	result = netgpu_probe_user(&probe, &reach, &extack);
+	err = netgpu_put_msg(probe.msg, probe.msg_size, &extack);
+	if (err || put_user(reach.placement, &arg->placement) ||
+	    put_user(reach.path, &arg->path) ||
+	    put_user(reach.distance, &arg->distance))
+		return -EFAULT;
+	return result;
+}
+
 static long netgpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	if (_IOC_TYPE(cmd) != NETGPU_IOC_MAGIC)
@@ -318,6 +478,8 @@ static long netgpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (_IOC_NR(cmd)) {
 	case _IOC_NR(NETGPU_IOC_REGION_CREATE):
 		return netgpu_ioctl_create((void __user *)arg, _IOC_SIZE(cmd));
+	case _IOC_NR(NETGPU_IOC_PROBE):
+		return netgpu_ioctl_probe((void __user *)arg, _IOC_SIZE(cmd));
 	}
 	return -ENOTTY;
 }

@@ -2,113 +2,92 @@
 /*
  * Regions: attach, pin and map a range of a dma-buf for a network device.
  */
+#include <linux/cred.h>
 #include <linux/dma-resv.h>
-#include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/netlink.h>
 #include <linux/overflow.h>
+#include <linux/sched/user.h>
 #include <linux/slab.h>
 
 #include "internal.h"
 
-MODULE_IMPORT_NS("DMA_BUF");
-
 static LIST_HEAD(netgpu_regions);
-static DEFINE_MUTEX(netgpu_regions_lock);
 
-static const struct dma_buf_attach_ops netgpu_attach_pinned_ops = {
-	.allow_peer2peer = true,
-};
-
-static const struct dma_buf_attach_ops netgpu_attach_pinned_revocable_ops = {
-	.allow_peer2peer = true,
-	.invalidate_mappings = netgpu_region_invalidate,
-};
-
-/* Keep the part of the exporter's mapping that the region covers. */
-static int netgpu_region_fill_sgt(struct netgpu_region *region)
+/**
+ * netgpu_sgt_range - the part of a mapping that covers a range
+ * @to: the part, DMA addresses and lengths only. To be freed with
+ *	sg_free_table().
+ * @from: the mapping.
+ * @offset: first byte of the range.
+ * @length: bytes in the range, not 0.
+ *
+ * Return: 0, -EINVAL when the mapping ends before the range, -ENOMEM.
+ */
+int netgpu_sgt_range(struct sg_table *to, struct sg_table *from, u64 offset,
+		     u64 length)
 {
-	u64 start = region->offset, end = start + region->length;
-	struct scatterlist *sg, *to;
+	u64 end = offset + length;
+	struct scatterlist *in, *out;
 	unsigned int i, nents = 0;
 	u64 pos = 0;
 	int err;
 
-	for_each_sgtable_dma_sg(region->mapping, sg, i) {
-		u64 next = pos + sg_dma_len(sg);
+	for_each_sgtable_dma_sg(from, in, i) {
+		u64 next = pos + sg_dma_len(in);
 
-		nents += next > start && pos < end;
+		nents += next > offset && pos < end;
 		pos = next;
 	}
 	if (pos < end)
 		return -EINVAL;
 
-	err = sg_alloc_table(&region->sgt, nents, GFP_KERNEL_ACCOUNT);
+	err = sg_alloc_table(to, nents, GFP_KERNEL_ACCOUNT);
 	if (err)
 		return err;
 
 	pos = 0;
-	to = region->sgt.sgl;
-	for_each_sgtable_dma_sg(region->mapping, sg, i) {
-		u64 next = pos + sg_dma_len(sg);
+	out = to->sgl;
+	for_each_sgtable_dma_sg(from, in, i) {
+		u64 next = pos + sg_dma_len(in);
 
-		if (next > start && pos < end) {
-			u64 from = max(pos, start);
+		if (next > offset && pos < end) {
+			u64 start = max(pos, offset);
 
-			sg_dma_address(to) = sg_dma_address(sg) + (from - pos);
-			sg_dma_len(to) = min(next, end) - from;
-			to = sg_next(to);
+			sg_dma_address(out) = sg_dma_address(in) + (start - pos);
+			sg_dma_len(out) = min(next, end) - start;
+			out = sg_next(out);
 		}
 		pos = next;
 	}
 	return 0;
 }
 
+/* Map, find the placement, and be one of the attachment's regions. */
 static int netgpu_region_map(struct netgpu_region *region, u32 flags,
 			     struct netlink_ext_ack *extack)
 {
-	struct dma_buf *dmabuf = region->dmabuf;
-	struct sg_table *mapping;
-	long err;
+	struct netgpu_attachment *attachment = region->attachment;
+	bool require_p2p = flags & NETGPU_REGION_REQUIRE_P2P;
+	int err;
 
-	dma_resv_assert_held(dmabuf->resv);
+	dma_resv_assert_held(region->buffer->dmabuf->resv);
 
-	err = dma_buf_pin(region->attach);
-	if (err) {
-		NL_SET_ERR_MSG(extack,
-			       "the exporter could not pin the buffer where this device can reach it");
+	err = netgpu_attachment_map(attachment, require_p2p, extack);
+	if (err)
 		return err;
-	}
 
-	mapping = dma_buf_map_attachment(region->attach, region->dir);
-	if (IS_ERR(mapping)) {
-		err = PTR_ERR(mapping);
-		if (err == -EINVAL && (flags & NETGPU_REGION_REQUIRE_P2P))
-			err = -EXDEV;
-		NL_SET_ERR_MSG(extack,
-			       "no peer-to-peer path to the buffer: put both devices below one PCIe switch, or use a host bridge that forwards between its ports");
-		goto err_unpin;
-	}
-	region->mapping = mapping;
-
-	/* The exporter may still be moving the content to where it is pinned. */
-	err = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL, false,
-				    MAX_SCHEDULE_TIMEOUT);
-	if (err < 0)
-		goto err_unmap;
-
-	err = netgpu_region_fill_sgt(region);
+	err = netgpu_sgt_range(&region->sgt, attachment->mapping,
+			       region->offset, region->length);
 	if (err) {
 		if (err == -EINVAL)
 			NL_SET_ERR_MSG(extack, "the exporter mapped less than the dma-buf's size");
 		goto err_unmap;
 	}
 
-	region->placement = netgpu_placement(region->dev, &region->sgt);
-	if ((flags & NETGPU_REGION_REQUIRE_P2P) &&
-	    region->placement != NETGPU_PLACEMENT_DEVICE) {
-		if (region->attach->peer2peer)
+	region->placement = netgpu_placement(attachment->dev, &region->sgt);
+	if (require_p2p && region->placement != NETGPU_PLACEMENT_DEVICE) {
+		if (attachment->attach->peer2peer)
 			NL_SET_ERR_MSG(extack,
 				       "the buffer is host memory: allocate it in device memory, or drop REQUIRE_P2P");
 		else
@@ -117,20 +96,51 @@ static int netgpu_region_map(struct netgpu_region *region, u32 flags,
 		err = -EXDEV;
 		goto err_free_sgt;
 	}
+
+	list_add_tail(&region->node, &attachment->regions);
 	return 0;
 
 err_free_sgt:
 	sg_free_table(&region->sgt);
 err_unmap:
-	region->mapping = NULL;
-	dma_buf_unmap_attachment(region->attach, mapping, region->dir);
-err_unpin:
-	dma_buf_unpin(region->attach);
+	if (list_empty(&attachment->regions))
+		netgpu_attachment_unmap(attachment);
 	return err;
 }
 
-static int netgpu_region_check_range(const struct dma_buf *dmabuf, u64 offset,
-				     u64 length, struct netlink_ext_ack *extack)
+static int netgpu_region_attach(struct netgpu_region *region,
+				const struct netgpu_region_params *params,
+				struct netlink_ext_ack *extack)
+{
+	struct netgpu_buffer *buffer = region->buffer;
+	int err;
+
+	guard(mutex)(&buffer->lock);
+
+	region->attachment = netgpu_attachment_get(buffer, params->dev,
+						   params->dir, extack);
+	if (IS_ERR(region->attachment))
+		return PTR_ERR(region->attachment);
+
+	dma_resv_lock(buffer->dmabuf->resv, NULL);
+	err = netgpu_region_map(region, params->flags, extack);
+	dma_resv_unlock(buffer->dmabuf->resv);
+	if (err)
+		netgpu_attachment_put(region->attachment);
+	return err;
+}
+
+/**
+ * netgpu_check_range - can this be a region of a dma-buf?
+ * @dmabuf: the dma-buf.
+ * @offset: first byte.
+ * @length: bytes.
+ * @extack: receives the reason of a refusal, may be NULL.
+ *
+ * Return: 0, -ENODATA, -EDOM, -EOVERFLOW, -ERANGE.
+ */
+int netgpu_check_range(const struct dma_buf *dmabuf, u64 offset, u64 length,
+		       struct netlink_ext_ack *extack)
 {
 	u64 end;
 
@@ -164,26 +174,27 @@ static int netgpu_region_check_range(const struct dma_buf *dmabuf, u64 offset,
  *
  * The attachment allows peer-to-peer, so the exporter may leave the buffer in
  * device memory. Unless @params->dir is DMA_TO_DEVICE it is revocable too: the
- * exporter may end it, see netgpu_region_bind().
+ * exporter may end it, see netgpu_region_bind(). Regions of one dma-buf for
+ * one device share the attachment.
  *
  * Context: process context. Takes the reservation lock of @dmabuf; the netdev
  * instance lock may be held.
  *
  * Return: the region, to be released with netgpu_region_put(), or an ERR_PTR:
- * -ENODATA, -EDOM, -EOVERFLOW, -ERANGE for a bad range, -EXDEV where
- * NETGPU_REGION_REQUIRE_P2P cannot be met, -ENOMEM, or what the exporter said.
+ * -ENODATA, -EDOM, -EOVERFLOW, -ERANGE for a bad range, -EDQUOT where the user
+ * has pinned too much, -EXDEV where NETGPU_REGION_REQUIRE_P2P cannot be met,
+ * -ENOMEM, or what the exporter said.
  */
 struct netgpu_region *
 netgpu_region_create(struct dma_buf *dmabuf,
 		     const struct netgpu_region_params *params,
 		     struct netlink_ext_ack *extack)
 {
-	const struct dma_buf_attach_ops *ops = &netgpu_attach_pinned_revocable_ops;
 	struct netgpu_region *region;
 	int err;
 
-	err = netgpu_region_check_range(dmabuf, params->offset, params->length,
-					extack);
+	err = netgpu_check_range(dmabuf, params->offset, params->length,
+				 extack);
 	if (err)
 		return ERR_PTR(err);
 
@@ -195,71 +206,75 @@ netgpu_region_create(struct dma_buf *dmabuf,
 	spin_lock_init(&region->lock);
 	init_waitqueue_head(&region->wait);
 	INIT_WORK(&region->revoke_work, netgpu_revoke_work);
-	region->dir = params->dir;
+	INIT_LIST_HEAD(&region->bound);
 	region->offset = params->offset;
 	region->length = params->length;
 	region->queue = params->queue;
 	region->netdev = params->netdev;
 	if (params->netdev)
 		region->ifindex = params->netdev->ifindex;
+	region->charged = get_current_user();
 
-	if (params->dir == DMA_TO_DEVICE)
-		ops = &netgpu_attach_pinned_ops;
-	region->attach = dma_buf_dynamic_attach(dmabuf, params->dev, ops, region);
-	if (IS_ERR(region->attach)) {
-		err = PTR_ERR(region->attach);
-		NL_SET_ERR_MSG_FMT(extack, "exporter %s refused to attach the device, error %d",
-				   dmabuf->exp_name, err);
+	region->buffer = netgpu_buffer_get(dmabuf, region->charged, extack);
+	if (IS_ERR(region->buffer)) {
+		err = PTR_ERR(region->buffer);
 		goto err_free;
 	}
-	get_dma_buf(dmabuf);
-	region->dmabuf = dmabuf;
-	region->dev = get_device(params->dev);
-
-	dma_resv_lock(dmabuf->resv, NULL);
-	err = netgpu_region_map(region, params->flags, extack);
-	dma_resv_unlock(dmabuf->resv);
+	err = netgpu_region_attach(region, params, extack);
 	if (err)
-		goto err_detach;
+		goto err_put_buffer;
 
-	scoped_guard(mutex, &netgpu_regions_lock)
+	scoped_guard(mutex, &netgpu_lock)
 		list_add_tail(&region->list, &netgpu_regions);
 	return region;
 
-err_detach:
-	put_device(region->dev);
-	dma_buf_detach(dmabuf, region->attach);
-	dma_buf_put(dmabuf);
+err_put_buffer:
+	netgpu_buffer_put(region->buffer, region->charged);
 err_free:
+	free_uid(region->charged);
 	kfree(region);
 	return ERR_PTR(err);
 }
 
-void netgpu_region_unmap_locked(struct netgpu_region *region)
+/**
+ * netgpu_region_end_locked - nothing will access a region any more
+ * @region: the region; without a user, for good.
+ *
+ * The last region of an attachment to end unmaps it. Later calls do nothing.
+ *
+ * Context: the reservation lock is held.
+ */
+void netgpu_region_end_locked(struct netgpu_region *region)
 {
-	struct sg_table *mapping = region->mapping;
+	struct netgpu_attachment *attachment = region->attachment;
 
-	dma_resv_assert_held(region->dmabuf->resv);
+	dma_resv_assert_held(region->buffer->dmabuf->resv);
 
-	if (!mapping)
+	if (region->ended)
 		return;
-	WRITE_ONCE(region->mapping, NULL);
-	dma_buf_unmap_attachment(region->attach, mapping, region->dir);
-	dma_buf_unpin(region->attach);
-}
-
-/* Nothing may access the memory any more. */
-void netgpu_region_unmap(struct netgpu_region *region)
-{
-	dma_resv_lock(region->dmabuf->resv, NULL);
-	netgpu_region_unmap_locked(region);
-	dma_resv_unlock(region->dmabuf->resv);
+	WRITE_ONCE(region->ended, true);
+	list_del(&region->node);
+	if (list_empty(&attachment->regions))
+		netgpu_attachment_unmap(attachment);
 	wake_up_all(&region->wait);
 }
 
 /**
+ * netgpu_region_end - netgpu_region_end_locked() without the lock
+ * @region: the region.
+ */
+void netgpu_region_end(struct netgpu_region *region)
+{
+	struct dma_resv *resv = region->buffer->dmabuf->resv;
+
+	dma_resv_lock(resv, NULL);
+	netgpu_region_end_locked(region);
+	dma_resv_unlock(resv);
+}
+
+/**
  * netgpu_region_put - drop a reference
- * @region: the region; unmapped and freed with the last reference.
+ * @region: the region; ended and freed with the last reference.
  *
  * Context: process context, as it may take the reservation lock.
  */
@@ -270,13 +285,14 @@ void netgpu_region_put(struct netgpu_region *region)
 
 	WARN_ON_ONCE(region->user);
 
-	scoped_guard(mutex, &netgpu_regions_lock)
+	scoped_guard(mutex, &netgpu_lock)
 		list_del(&region->list);
 
-	netgpu_region_unmap(region);
-	dma_buf_detach(region->dmabuf, region->attach);
-	dma_buf_put(region->dmabuf);
-	put_device(region->dev);
+	netgpu_region_end(region);
+	scoped_guard(mutex, &region->buffer->lock)
+		netgpu_attachment_put(region->attachment);
+	netgpu_buffer_put(region->buffer, region->charged);
+	free_uid(region->charged);
 	sg_free_table(&region->sgt);
 	kfree(region);
 }
@@ -289,7 +305,7 @@ void netgpu_region_put(struct netgpu_region *region)
  */
 struct device *netgpu_region_device(const struct netgpu_region *region)
 {
-	return region->dev;
+	return region->attachment->dev;
 }
 
 /**
@@ -331,10 +347,10 @@ void netgpu_regions_count(unsigned long *regions, u64 *bytes)
 	*regions = 0;
 	*bytes = 0;
 
-	guard(mutex)(&netgpu_regions_lock);
+	guard(mutex)(&netgpu_lock);
 	list_for_each_entry(region, &netgpu_regions, list) {
 		(*regions)++;
-		if (READ_ONCE(region->mapping))
+		if (!READ_ONCE(region->ended))
 			*bytes += region->length;
 	}
 }
@@ -343,19 +359,15 @@ void netgpu_regions_count(unsigned long *regions, u64 *bytes)
  * netgpu_regions_end - a network device goes away
  * @netdev: the device, already without memory providers.
  *
- * Its driver is about to lose the DMA device, so an idle region is unmapped
- * here and now. One that is still bound is revoked like any other.
+ * Its driver is about to lose the DMA device, so an idle region ends here and
+ * now. One that is still bound is revoked like any other.
  */
 void netgpu_regions_end(const struct net_device *netdev)
 {
 	struct netgpu_region *region;
 
-	guard(mutex)(&netgpu_regions_lock);
-	list_for_each_entry(region, &netgpu_regions, list) {
-		if (region->netdev != netdev)
-			continue;
-		netgpu_region_revoke(region);
-		if (!READ_ONCE(region->user))
-			netgpu_region_unmap(region);
-	}
+	guard(mutex)(&netgpu_lock);
+	list_for_each_entry(region, &netgpu_regions, list)
+		if (region->netdev == netdev && netgpu_region_revoke(region))
+			netgpu_region_end(region);
 }

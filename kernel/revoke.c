@@ -15,6 +15,30 @@
 #include <linux/dma-resv.h>
 
 #include "internal.h"
+#include "trace.h"
+
+/**
+ * netgpu_overlap - find what is already bound in a range
+ * @buffer: the buffer, locked.
+ * @offset: first byte of the range.
+ * @length: bytes in the range.
+ *
+ * Return: a region that a device may be writing into and that shares at least
+ * one byte with the range, or NULL.
+ */
+struct netgpu_region *netgpu_overlap(struct netgpu_buffer *buffer, u64 offset,
+				     u64 length)
+{
+	struct netgpu_region *region;
+
+	lockdep_assert_held(&buffer->lock);
+
+	list_for_each_entry(region, &buffer->bound, bound)
+		if (region->offset < offset + length &&
+		    offset < region->offset + region->length)
+			return region;
+	return NULL;
+}
 
 /**
  * netgpu_region_bind - start to use a region
@@ -22,83 +46,118 @@
  * @user: callbacks, of static lifetime.
  * @priv: passed to them.
  *
- * From here on @user->revoke may be called, until netgpu_region_unbind().
+ * From here on @user->revoke may be called, until netgpu_region_unbind(). No
+ * two regions that a device writes into may overlap while they are bound: one
+ * would overwrite what the other has received. Sending from memory that is
+ * being received into is its user's business.
  *
- * Return: 0, -EBUSY when the region is in use, -ENODEV when it was revoked.
+ * Context: process context. The netdev instance lock may be held.
+ *
+ * Return: 0, -EBUSY when the region is in use or overlaps one that is, -ENODEV
+ * when it was revoked.
  */
 int netgpu_region_bind(struct netgpu_region *region,
 		       const struct netgpu_region_user *user, void *priv)
 {
-	guard(spinlock)(&region->lock);
+	struct netgpu_buffer *buffer = region->buffer;
+	bool writes = region->attachment->dir != DMA_TO_DEVICE;
 
-	if (region->revoked)
-		return -ENODEV;
-	if (region->user)
+	guard(mutex)(&buffer->lock);
+
+	if (writes && netgpu_overlap(buffer, region->offset, region->length))
 		return -EBUSY;
 
-	region->user = user;
-	region->user_priv = priv;
+	scoped_guard(spinlock, &region->lock) {
+		if (region->revoked)
+			return -ENODEV;
+		if (region->user)
+			return -EBUSY;
+		region->user = user;
+		region->user_priv = priv;
+	}
+	if (writes)
+		list_add_tail(&region->bound, &buffer->bound);
+	trace_netgpu_bind(region);
 	return 0;
 }
 
 /**
  * netgpu_region_unbind - the device has stopped to access a region
- * @region: a bound region.
+ * @region: a region; when it is not bound (any more), nothing happens.
  *
- * A region that only lives for its user, and one that was revoked, is unmapped
- * here. A region that has a file descriptor of its own can be bound again.
+ * A region that only lives for its user, and one that was revoked, ends here.
+ * A region that has a file descriptor of its own can be bound again.
  *
  * Context: takes the reservation lock of the dma-buf. The caller has made sure
  * that the device does not access the memory any more.
  */
 void netgpu_region_unbind(struct netgpu_region *region)
 {
-	bool keep;
+	bool was_bound, keep;
 
-	scoped_guard(spinlock, &region->lock) {
-		region->user = NULL;
-		region->user_priv = NULL;
-		keep = region->netdev && !region->revoked;
+	scoped_guard(mutex, &region->buffer->lock) {
+		list_del_init(&region->bound);
+		scoped_guard(spinlock, &region->lock) {
+			was_bound = region->user;
+			region->user = NULL;
+			region->user_priv = NULL;
+			keep = region->netdev && !region->revoked;
+		}
 	}
+	if (was_bound)
+		trace_netgpu_unbind(region);
 	if (!keep)
-		netgpu_region_unmap(region);
+		netgpu_region_end(region);
 }
 
 /**
  * netgpu_region_revoke - end the use of a region, for good
  * @region: the region.
  *
- * Marks the region and leaves the rest to a work item. Later calls do nothing.
+ * Marks the region. If it is bound, a work item does the rest, else the caller
+ * is to end it. Later calls do nothing.
  *
  * Context: any that may hold the reservation lock.
+ *
+ * Return: true when nothing uses the region.
  */
-void netgpu_region_revoke(struct netgpu_region *region)
+bool netgpu_region_revoke(struct netgpu_region *region)
 {
+	bool idle;
+
 	scoped_guard(spinlock, &region->lock) {
+		idle = !region->user;
 		if (region->revoked)
-			return;
+			return idle;
 		WRITE_ONCE(region->revoked, true);
 	}
+	trace_netgpu_revoke(region, !idle);
 	wake_up_all(&region->wait);
+	if (idle)
+		return true;
 
-	/* On its way out, the region is unmapped by who dropped the last ref. */
-	if (!refcount_inc_not_zero(&region->refs))
-		return;
-	if (!queue_work(system_dfl_wq, &region->revoke_work))
+	/* Without references it has been unbound by now, and is being ended. */
+	if (refcount_inc_not_zero(&region->refs) &&
+	    !queue_work(system_dfl_wq, &region->revoke_work))
 		WARN_ON_ONCE(refcount_dec_and_test(&region->refs));
+	return false;
 }
 
-void netgpu_region_invalidate(struct dma_buf_attachment *attach)
+void netgpu_invalidate(struct dma_buf_attachment *attach)
 {
-	struct netgpu_region *region = attach->importer_priv;
+	struct netgpu_attachment *attachment = attach->importer_priv;
+	struct netgpu_region *region, *next;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	/* Not mapped yet: this is the move that pinning it brings about. */
-	if (!region->mapping)
+	if (!attachment->mapping)
 		return;
 
-	netgpu_region_revoke(region);
+	WRITE_ONCE(attachment->revoked, true);
+	list_for_each_entry_safe(region, next, &attachment->regions, node)
+		if (netgpu_region_revoke(region))
+			netgpu_region_end_locked(region);
 }
 
 void netgpu_revoke_work(struct work_struct *work)
@@ -120,9 +179,9 @@ void netgpu_revoke_work(struct work_struct *work)
 		user->revoke(priv);
 		user->put(priv);
 	} else if (!user) {
-		netgpu_region_unmap(region);
+		netgpu_region_end(region);
 	}
-	/* Otherwise the user is about to unbind, which unmaps. */
+	/* Otherwise the user is about to unbind, which ends it. */
 
 	netgpu_region_put(region);
 }

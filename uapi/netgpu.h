@@ -39,6 +39,41 @@ enum netgpu_placement {
 };
 
 /**
+ * enum netgpu_path - the way DMA takes to a region
+ * @NETGPU_PATH_UNKNOWN: not found out, or of mixed kind.
+ * @NETGPU_PATH_HOST: to system memory.
+ * @NETGPU_PATH_SWITCH: through PCI bridges that both devices are below; host
+ *	bridge and IOMMU are not involved.
+ * @NETGPU_PATH_HOST_BRIDGE: through the host bridge.
+ * @NETGPU_PATH_IOMMU: through the host bridge, by addresses that the IOMMU
+ *	translates.
+ */
+enum netgpu_path {
+	NETGPU_PATH_UNKNOWN		= 0,
+	NETGPU_PATH_HOST		= 1,
+	NETGPU_PATH_SWITCH		= 2,
+	NETGPU_PATH_HOST_BRIDGE		= 3,
+	NETGPU_PATH_IOMMU		= 4,
+};
+
+/**
+ * enum netgpu_copy_cause - why payload was in host memory and had to be copied
+ * @NETGPU_COPY_HEADER: it was in the same buffer as its headers: a packet that
+ *	the device found too small to split, or could not split.
+ * @NETGPU_COPY_PAGE: it was in ordinary pages of the right queue: it arrived
+ *	before the queue received into the region, or after.
+ * @NETGPU_COPY_OTHER_QUEUE: it arrived on another queue, or device.
+ * @NETGPU_COPY_CAUSES: number of causes.
+ */
+enum netgpu_copy_cause {
+	NETGPU_COPY_HEADER		= 0,
+	NETGPU_COPY_PAGE		= 1,
+	NETGPU_COPY_OTHER_QUEUE		= 2,
+
+	NETGPU_COPY_CAUSES		= 3,
+};
+
+/**
  * enum netgpu_state - life of a region
  * @NETGPU_STATE_IDLE: mapped, no queue receives into it.
  * @NETGPU_STATE_BOUND: mapped, a queue receives into it.
@@ -92,6 +127,9 @@ enum netgpu_state {
  * EEXIST          the queue already receives into device memory
  * EBUSY           the queue is used by AF_XDP or leased to another device
  * EXDEV           NETGPU_REGION_REQUIRE_P2P, and only host memory is in reach
+ * EDQUOT          the caller's user would have pinned more than the sysctl
+ *                 net.netgpu.max_pinned_bytes allows; a dma-buf counts with
+ *                 its whole size, once per user
  * ENOMEM, EMFILE  as usual
  * =============== ==========================================================
  *
@@ -122,6 +160,11 @@ struct netgpu_region_create {
  * @state: out, &enum netgpu_state.
  * @exporter: out, name that the exporter of the dma-buf goes by, cut to 31
  *	bytes, ending in NUL.
+ * @copied_bytes: out, bytes of payload that the CPU had to copy into the
+ *	region, by &enum netgpu_copy_cause, since it was created.
+ * @copy_refused_bytes: out, bytes that it could not copy, because the exporter
+ *	does not let the CPU at the memory (no vmap). Receives that met them
+ *	have ended with EOPNOTSUPP.
  *
  * The whole struct must be zero on entry. Errors: EINVAL when it is not,
  * EMSGSIZE when it is shorter than its first version (64 bytes), E2BIG as in
@@ -135,13 +178,64 @@ struct netgpu_region_query {
 	__u32	placement;
 	__u32	state;
 	char	exporter[32];
+	__aligned_u64 copied_bytes[NETGPU_COPY_CAUSES];
+	__aligned_u64 copy_refused_bytes;
 };
 
 #define NETGPU_REGION_QUERY_SIZE_VER0	64
+#define NETGPU_REGION_QUERY_SIZE_VER1	96
+
+/**
+ * struct netgpu_probe - argument of NETGPU_IOC_PROBE
+ * @dmabuf_fd: as in &struct netgpu_region_create, like the following.
+ * @flags: see there.
+ * @offset: see there.
+ * @length: see there.
+ * @ifindex: see there.
+ * @queue: see there.
+ * @msg: see there.
+ * @msg_size: see there.
+ * @placement: out, &enum netgpu_placement that a region would have now, 0 when
+ *	that could not be found out.
+ * @path: out, &enum netgpu_path.
+ * @distance: out, how far apart the devices are, counted in PCI bridges and
+ *	links between them as the kernel does (2 means below the same bridge);
+ *	-1 when it is not known.
+ * @resv: must be 0.
+ *
+ * Would NETGPU_IOC_REGION_CREATE with the same arguments succeed, and a queue
+ * be able to receive into the region? Nothing is pinned or bound, and nothing
+ * is charged. Where the exporter has to move the memory for the device to
+ * reach it, it may do so.
+ *
+ * The ioctl returns 0, or -1 with errno set and the reason in @msg, as
+ * NETGPU_IOC_REGION_CREATE does, and EBUSY when the range is being received
+ * into already. Placement, path and distance are filled in as far as they are
+ * known in either case.
+ */
+struct netgpu_probe {
+	__s32	dmabuf_fd;
+	__u32	flags;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__u32	ifindex;
+	__u32	queue;
+	__aligned_u64 msg;
+	__u32	msg_size;
+	__u32	placement;
+	__u32	path;
+	__s32	distance;
+	__aligned_u64 resv[2];
+};
+
+#define NETGPU_PROBE_SIZE_VER0		72
 
 /* On /dev/netgpu. */
 #define NETGPU_IOC_REGION_CREATE \
 	_IOWR(NETGPU_IOC_MAGIC, 0x00, struct netgpu_region_create)
+
+#define NETGPU_IOC_PROBE \
+	_IOWR(NETGPU_IOC_MAGIC, 0x01, struct netgpu_probe)
 
 /* On a region. */
 #define NETGPU_IOC_REGION_QUERY \
@@ -154,5 +248,12 @@ struct netgpu_region_query {
  * one of io_uring's own.
  */
 #define NETGPU_ZCRX_AREA_REGION		0x80000000U
+
+/*
+ * Event type of io_uring zero-copy receive, for the type_mask of its event
+ * descriptor: the exporter of an area has taken the memory back, or its
+ * network device has gone away. Posted once; receives end with ENODEV.
+ */
+#define NETGPU_ZCRX_EVENT_REVOKED	31
 
 #endif /* _UAPI_LINUX_NETGPU_H */

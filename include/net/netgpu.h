@@ -69,6 +69,10 @@ void netgpu_region_unbind(struct netgpu_region *region);
 struct device *netgpu_region_device(const struct netgpu_region *region);
 u64 netgpu_region_length(const struct netgpu_region *region);
 struct sg_table *netgpu_region_sgt(struct netgpu_region *region);
+
+int netgpu_region_copy(struct netgpu_region *region, u64 offset,
+		       const void *from, size_t length,
+		       enum netgpu_copy_cause cause);
 #else
 static inline struct netgpu_region *
 netgpu_region_create(struct dma_buf *dmabuf,
@@ -107,6 +111,21 @@ static inline u64 netgpu_region_length(const struct netgpu_region *region)
 static inline struct sg_table *netgpu_region_sgt(struct netgpu_region *region)
 {
 	return NULL;
+}
+
+static inline int netgpu_region_copy(struct netgpu_region *region, u64 offset,
+				     const void *from, size_t length,
+				     enum netgpu_copy_cause cause)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+#if IS_ENABLED(CONFIG_NET_DEVMEM) && IS_ENABLED(CONFIG_INET)
+void netgpu_sockets_revoked(u32 id);
+#else
+static inline void netgpu_sockets_revoked(u32 id)
+{
 }
 #endif
 
