@@ -22,6 +22,7 @@ PLACES = (
     ("include", "include"),
     ("uapi", "include/uapi/linux"),
     ("drivers", "drivers"),
+    ("Documentation", "Documentation"),
     ("selftests", "tools/testing/selftests/drivers/net/netgpu"),
     ("Kconfig", "net/netgpu/Kconfig"),
     ("Makefile", "net/netgpu/Makefile"),
