@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""Run the selftests whose names contain PART, each in a machine of its own: check.py [--kernels] [PART]
+"""Run the selftests whose names contain PART, each in a machine of its own: check.py [--kernels] MODE [PART]
 
+MODE is check; check-debug, all that have a machine, on the kernel debug; or soak, some of them for long.
 A test says in its first lines what it needs:
   # lab: kernel=netgpu|upstream     # lab: topology=WORDS (machine.py)   # lab: timeout=SECONDS
+  # lab: kernel=debug               only with check-debug
   # lab: memory=MIB                 # lab: machine=none (runs here, without one)
+  # lab: vram=MIB
   # lab: console=REGEX              a warning on the console that the test provokes
+  # lab: debug=REASON               why check-debug skips it
+  # lab: soak=KERNEL NAME=VALUE...  soak runs it, on this kernel and with these variables
 With --kernels: print which kernels the tests need.
 """
 
@@ -17,20 +22,29 @@ import sys
 import time
 
 import ktap
-from paths import BUILD, CHECK, OWN, PROGRAMS, TOP, jobs
+from paths import BUILD, OWN, PROGRAMS, TOP, jobs
 from say import Failure, one_at_a_time, run, say
+from vm import SLOWER
 
 WRONG = re.compile(r"WARNING:|BUG:|\bOops|refcount_t:|cut here|possible circular locking|possible recursive locking|"
                    r"KASAN:|UBSAN:|KFENCE:|unreferenced object|general protection fault|Kernel panic|INFO: task|INFO: rcu|"
-                   r"RTNL: assertion|unregister_netdevice: waiting|page_pool.*stalled|DMA-API: .*(device driver|leak)|protection fault")
+                   r"RTNL: assertion|unregister_netdevice: waiting|page_pool.*stalled|DMA-API: .*(device driver|leak)|protection fault|"
+                   r"suspected memory leaks|suspicious RCU|sleeping function called|list_\w+ corruption|ref_tracker: .*(leaked|has \d)|"
+                   # a detector that has given up finds nothing more
+                   r"ODEBUG: |DMA-API: .*(out of memory|disabl)|leak detector disabled|Cannot allocate a kmemleak|"
+                   r"turning off the locking|lockdep is turned off")
+LONGEST = 6 * 3600      # seconds of a test in soak
 
 
 class Test:
-    def __init__(self, path):
+    def __init__(self, path, mode):
         self.path = path
         self.name = path.stem
+        self.mode = mode
+        self.results = BUILD / mode
         self.is_test = False        # or a file that tests read
-        self.settings = {"topology": "switch", "timeout": "120", "memory": "1024", "machine": "vm", "append": ""}
+        self.variables = []
+        self.settings = {"topology": "switch", "timeout": "120", "memory": "1024", "vram": "256", "machine": "vm", "append": ""}
         with open(path, encoding="utf-8") as lines:
             for _, line in zip(range(30), lines):
                 match = re.match(r"# lab: (\w+)=(.*)$", line)
@@ -38,16 +52,38 @@ class Test:
                     self.is_test = True
                     self.settings[match[1]] = match[2].strip()
         if self.settings["machine"] != "none":
-            self.settings.setdefault("kernel", "netgpu")
+            self.adapt()
+
+    def adapt(self):
+        """Kernel, time and memory, as the mode wants them."""
+        s = self.settings
+        s.setdefault("kernel", "netgpu")
+        if self.mode == "check-debug":
+            s["kernel"] = "debug"
+            s["timeout"] = str(int(s["timeout"]) * SLOWER["debug"])
+        elif self.mode == "soak" and "soak" in s:
+            s["kernel"], *self.variables = s["soak"].split()
+            s["timeout"] = str(LONGEST)
+        if s["kernel"] == "debug":
+            s["memory"] = str(int(s["memory"]) * 2)
+
+    def wanted(self):
+        """Is this a test of its mode?"""
+        s = self.settings
+        return self.is_test and {"check": s.get("kernel") != "debug",
+                                 "check-debug": s["machine"] != "none",
+                                 "soak": "soak" in s}[self.mode]
 
     def run(self):
         """Run it; return its counted results and the seconds it took."""
         s = self.settings
-        out = CHECK / f"{self.name}.ktap"
-        console = CHECK / f"{self.name}.console"
+        out = self.results / f"{self.name}.ktap"
+        console = self.results / f"{self.name}.console"
         out.write_bytes(b"")
         console.write_bytes(b"")
         start = time.monotonic()
+        if self.mode == "check-debug" and "debug" in s:
+            return self, ktap.Count(skipped=[(self.name, s["debug"])]), 0.0
         if s["machine"] == "none":
             with open(out, "wb") as file:
                 path = f"{PROGRAMS}:{OWN}:{TOP}/tools/lab:{os.environ['PATH']}"
@@ -56,15 +92,19 @@ class Test:
                                         env=os.environ | {"PATH": path}, cwd=TOP, check=False).returncode
         else:
             command = ["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py",
-                       "--name", f"check-{self.name}", "--kernel", s["kernel"], "--topology", s["topology"],
-                       "--memory", s["memory"], "--timeout", s["timeout"], "--append", s["append"],
-                       "--out", out, "--console", console, "bash", f"/netgpu/selftests/{self.path.name}"]
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  text=True, check=False)
-            status = done.returncode
-            if done.stdout:
+                       "--name", f"{self.mode}-{self.name}", "--kernel", s["kernel"], "--topology", s["topology"],
+                       "--memory", s["memory"], "--vram", s["vram"], "--timeout", s["timeout"], "--append", s["append"],
+                       "--out", out, "--console", console,
+                       "env", *self.variables, "bash", f"/netgpu/selftests/{self.path.name}"]
+            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  text=True) as process:
+                if self.mode == "soak":
+                    follow(self.name, out, process)
+                said = process.communicate()[0]
+            status = process.returncode
+            if said:
                 with open(out, "a", encoding="utf-8") as file:
-                    file.write("\n".join(f"# {line}" for line in done.stdout.splitlines()) + "\n")
+                    file.write("\n".join(f"# {line}" for line in said.splitlines()) + "\n")
         result = ktap.count(out.read_text(errors="replace"), self.name, status)
         allowed = re.compile(s["console"]) if "console" in s else None
         wrong = [line for line in console.read_text(errors="replace").splitlines()
@@ -72,6 +112,15 @@ class Test:
         if wrong:
             result.failed.append(f"on the console: {wrong[0].strip()}")
         return self, result, time.monotonic() - start
+
+
+def follow(name, path, process):
+    """Show what a test says while it runs."""
+    with open(path, encoding="utf-8", errors="replace") as out:
+        while process.poll() is None:
+            time.sleep(5)
+            for line in out.read().splitlines():
+                print(f"{name}: {line}", flush=True)
 
 
 def comments(path, names):
@@ -99,9 +148,9 @@ def report(test, result, seconds):
     for name in result.failed:
         print(f"          failed: {name}")
     if result.failed:
-        for line in comments(CHECK / f"{test.name}.ktap", result.failed):
+        for line in comments(test.results / f"{test.name}.ktap", result.failed):
             print(f"            {line}")
-        print(f"          see build/check/{test.name}.ktap and .console", flush=True)
+        print(f"          see build/{test.results.name}/{test.name}.ktap and .console", flush=True)
 
 
 def main(arguments):
@@ -109,25 +158,26 @@ def main(arguments):
         raise KeyboardInterrupt(number)
     signal.signal(signal.SIGTERM, stop)
     kernels = arguments[:1] == ["--kernels"]
-    part = arguments[kernels] if len(arguments) > kernels else ""
-    tests = [Test(path) for path in sorted((TOP / "selftests").glob("*.sh")) if part in path.stem]
-    tests = [test for test in tests if test.is_test]
+    mode, part = (arguments[kernels:] + [""])[:2]
+    tests = [Test(path, mode) for path in sorted((TOP / "selftests").glob("*.sh")) if part in path.stem]
+    tests = [test for test in tests if test.wanted()]
     if kernels:
         needed = {t.settings["kernel"] for t in tests if "kernel" in t.settings}
         print(" ".join(sorted(needed)))     # netgpu before upstream, which starts from its objects
         return 0
     if not tests:
-        raise Failure(f"no test has {part} in its name; make check T=list lists them.")
+        raise Failure(f"no test has {part} in its name; make {mode} T=list lists them.")
 
-    CHECK.mkdir(parents=True, exist_ok=True)
-    with one_at_a_time("check"):
-        return check(tests)
+    results = BUILD / mode
+    results.mkdir(parents=True, exist_ok=True)
+    with one_at_a_time(mode):
+        return check(tests, results)
 
 
-def check(tests):
+def check(tests, results):
     start = time.monotonic()
     at_once = int(os.environ.get("LAB_MACHINES") or max(1, jobs() // 2))
-    say(f"check: {len(tests)} test files, {at_once} at a time")
+    say(f"{results.name}: {len(tests)} test files, {at_once} at a time")
     passed = failed = skipped = 0
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         waiting = [pool.submit(test.run) for test in tests]
@@ -144,9 +194,9 @@ def check(tests):
             raise
     if not passed + failed:
         print("nothing ran")
-    print(f"results: {BUILD.name}/check/, {time.monotonic() - start:.0f} s")
+    print(f"results: {BUILD.name}/{results.name}/, {time.monotonic() - start:.0f} s")
     summary = f"{passed} passed, {failed} failed, {skipped} skipped"
-    (CHECK / "summary").write_text(summary + "\n")
+    (results / "summary").write_text(summary + "\n")
     print(summary, flush=True)
     return 0 if passed and not failed else 1
 

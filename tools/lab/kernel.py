@@ -18,8 +18,10 @@ import patched
 from paths import BUILD, LINUX, TOP, jobs
 from say import Failure, Progress, clock, one_at_a_time, run, say
 
-# variant: (directories of patches/ that go in, or None for all; our files too?)
-VARIANTS = {"netgpu": (None, True), "upstream": (("igb",), False)}
+# variant: (directories of patches/ that go in, or None for all; our files too?; directories of configs/)
+VARIANTS = {"netgpu": (None, True, ("netgpu",)),
+            "upstream": (("igb",), False, ()),
+            "debug": (None, True, ("netgpu", "debug"))}
 USUAL = 2347        # what a first build compiles and links, before we have counted it once
 NOT_SOURCE = ("/obj/", "/.lab/", ".git/", "*.o", "*.ko", ".*.cmd", "/.config", "/include/config/",
               "/include/generated/", "/arch/*/include/generated/", "/vmlinux*", "/.tmp_*")
@@ -45,7 +47,8 @@ def fragments(variant):
     """The configuration files, in order: lean.config, the others, then those of this variant alone."""
     base = TOP / "configs/lean.config"
     rest = sorted(p for p in (TOP / "configs").glob("*.config") if p != base)
-    return [base, *rest, *sorted((TOP / "configs" / variant).glob("*.config"))]
+    own = [p for name in VARIANTS[variant][2] for p in sorted((TOP / "configs" / name).glob("*.config"))]
+    return [base, *rest, *own]
 
 
 def origin(source):
@@ -158,7 +161,7 @@ def configure(kernel):
 
 def build(variant, source):
     kernel = Kernel(variant)
-    groups, with_files = VARIANTS[variant]
+    groups, with_files, _ = VARIANTS[variant]
     LINUX.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(f"kernel {variant}"):
         patches = patched.series(groups)

@@ -22,7 +22,7 @@ TREE = LINUX / "netgpu"
 OBJ = TREE / "obj"
 LICENCES = (        # first match wins
     (r"uapi/.*\.h", "GPL-2.0 WITH Linux-syscall-note OR MIT"),
-    (r"(kernel|drivers|include)/|Kconfig$|Makefile$|selftests/", "GPL-2.0"),
+    (r"(kernel|drivers|include|Documentation)/|Kconfig$|Makefile$|selftests/", "GPL-2.0"),
     (r"tools/tests/", "GPL-2.0"),
     (r"tools/|configs/|\.ci/|\.gitignore$", "LGPL-2.1 OR MIT"),
 )
@@ -90,10 +90,11 @@ def checkpatch():
     ignore = "--ignore=FILE_PATH_CHANGES,SPDX_LICENSE_TAG,EMBEDDED_FILENAME"
     user = ",PREFER_KERNEL_TYPES,BIT_MACRO,STRCPY,TRAILING_STATEMENTS,ARRAY_SIZE"   # what does not hold for programs
     no_git = {"GIT_DIR": "none"}        # the user space has none
+    macros = ",PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE,SPACING"       # how trace events are written
     found = []
     for name in kernel_files() + [f for f in files() if f.startswith("selftests/")]:
         if name.endswith((".c", ".h")):
-            extra = user if name.startswith("selftests/") else ""
+            extra = user if name.startswith("selftests/") else macros if name.endswith("/trace.h") else ""
             found += output(*command, ignore + extra, "--file", name, env=no_git)[1].splitlines()
     for patch in patched.series():
         found += output(*command, ignore, str(patch.relative_to(TOP)), env=no_git)[1].splitlines()
@@ -124,13 +125,25 @@ def warnings():
     return [f for f in found if mine(f)]
 
 
+@functools.cache
+def changed_lines(name):
+    """The numbers of the lines that are not in the original of a patched file."""
+    original = TREE / ".lab/orig" / name
+    if not original.is_file():
+        original = "/dev/null"
+    text = output("diff", "--unchanged-line-format=", "--old-line-format=", "--new-line-format=%dn ", original, TREE / name)[1]
+    return set(map(int, text.split()))
+
+
 def mine(line):
-    """Does a warning stand in a file of ours, or in one that a patch changes?"""
-    match = re.match(r"(?:\.\./)*([\w./-]+\.[ch]):", line)
+    """Does a warning stand in a file of ours, or in a line that a patch changes?"""
+    match = re.match(r"(?:\.\./)*([\w./-]+\.[ch]):(\d+)?", line)
     if not match:
         return True
     name = match[1].removeprefix(f"{scratch()}/")
-    return name in patched.own_files() or any(name in patched.touched(p) for p in patched.series())
+    if name in patched.own_files():
+        return True
+    return any(name in patched.touched(p) for p in patched.series()) and (not match[2] or int(match[2]) in changed_lines(name))
 
 
 def kernel_doc():

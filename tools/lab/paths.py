@@ -7,7 +7,6 @@ from pathlib import Path
 TOP = Path(os.environ.get("LAB_TOP") or Path(__file__).resolve().parents[2])
 BUILD = TOP / "build"
 LINUX = BUILD / "linux"
-CHECK = BUILD / "check"
 PROGRAMS = BUILD / "selftests"      # first in PATH of guest and sender
 OWN = BUILD / "lab"                 # what tools/lab compiles for itself
 

@@ -7,8 +7,9 @@
                                 let it go on. --base: offset of the region in VRAM
   proof scan                    the same, RAM only
   proof flip OFFSET             change one bit of VRAM (to see that check finds it)
+  proof watch SECONDS           let the machine run, and look at VRAM again and again: does anything in it change?
 
-check and scan print JSON and keep it as $LAB_RUN/proof.json. Their status says whether the proof could be made at
+check, scan and watch print JSON; the first two keep it as $LAB_RUN/proof.json. Their status says whether the proof could be made at
 all, not how it came out.
 """
 
@@ -18,6 +19,7 @@ import mmap
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -106,6 +108,21 @@ def scan(image, key):
     return json.loads(done.stdout)
 
 
+def watch(path, seconds):
+    """Compare an image with what it was at first, until the time is over."""
+    piece = 1 << 20
+    samples = 0
+    changed = set()
+    with mapped(path) as view:
+        image = view.obj
+        first = image[:]
+        start = time.monotonic()
+        while time.monotonic() < start + seconds:
+            changed |= {i for i in range(0, len(first), piece) if image[i:i + piece] != first[i:i + piece]}
+            samples += 1
+    return {"changed": len(changed), "first": min(changed, default=None), "samples": samples}
+
+
 def main(arguments):
     p = argparse.ArgumentParser(prog="proof", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sub = p.add_subparsers(dest="command", required=True)
@@ -113,6 +130,7 @@ def main(arguments):
     sub.add_parser("check").add_argument("--base", type=int, default=0)
     sub.add_parser("scan")
     sub.add_parser("flip").add_argument("offset", type=int)
+    sub.add_parser("watch").add_argument("seconds", type=float)
     options = p.parse_args(arguments)
 
     def place(name):
@@ -131,6 +149,10 @@ def main(arguments):
             byte = vram.read(1)
             vram.seek(options.offset)
             vram.write(bytes([byte[0] ^ 1]))
+        return 0
+
+    if options.command == "watch":
+        print(json.dumps(watch(place("LAB_VRAM"), options.seconds)))
         return 0
 
     records = [json.loads(line) for line in sys.stdin if line.strip()] if options.command == "check" else []

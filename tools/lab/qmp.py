@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""QEMU's control socket: stop and continue the machine, unplug a device, ... Also a command: qmp.py SOCKET COMMAND [JSON]"""
+"""QEMU's control socket: stop and continue the machine, unplug a device, ... Also a command: qmp.py SOCKET COMMAND [JSON],
+where $NAME in JSON is replaced from the environment."""
 
 import json
+import os
 import socket
 
 from say import Failure, run
@@ -44,8 +46,9 @@ class Qmp:
 
 
 def main(arguments):
+    values = json.loads(os.path.expandvars(arguments[2]) if len(arguments) > 2 else "{}")
     with Qmp(arguments[0]) as qmp:
-        print(json.dumps(qmp.command(arguments[1], **json.loads(arguments[2] if len(arguments) > 2 else "{}"))))
+        print(json.dumps(qmp.command(arguments[1], **values)))
 
 
 if __name__ == "__main__":

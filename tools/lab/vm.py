@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """Boot a machine, run one command in it, and end with the command's status.
 
-  vm.py [--name NAME] [--kernel VARIANT] [--topology WORDS] [--memory MIB] [--timeout SECONDS]
+  vm.py [--name NAME] [--kernel VARIANT] [--topology WORDS] [--memory MIB] [--vram MIB] [--timeout SECONDS]
         [--append WORDS] [--out FILE] [--console FILE] (--shell | COMMAND...)
 
 Runs in the lab's user space, in a network namespace of its own (tools/lab/in -n). Everything is ended and removed
@@ -27,7 +27,7 @@ from paths import BUILD, LINUX, OWN, PROGRAMS, TOP
 from say import Failure, run, say
 
 MTU = 4148              # 4096 bytes of TCP payload, with timestamps, over IPv4
-VRAM = 256
+SLOWER = {"debug": 4}   # times that a kernel needs, at most; others 1
 NETS = ("10.77.0", "fd77::"), ("10.78.0", "fd78::")
 
 
@@ -78,14 +78,15 @@ class Vm:
         self.out = Path(options.out or self.directory / "out")
         self.console = Path(options.console or self.directory / "console")
         self.ram = shared_file(stack, options.memory)
-        self.vram = shared_file(stack, VRAM)
+        self.vram = shared_file(stack, options.vram)
 
     def environment(self, nics):
         """What both sides know; remote and local as seen from the guest."""
         values = {
             "REMOTE_TYPE": "lab", "LAB_KERNEL": self.options.kernel, "LAB_MTU": MTU,
             "LAB_NETS": " ".join(f"{v4}.2,{v6}2" for v4, v6 in NETS[:nics]),
-            "LAB_TOPOLOGY": self.options.topology,
+            "LAB_TOPOLOGY": self.options.topology, "LAB_VRAM_MIB": self.options.vram,
+            "LAB_SLOWER": SLOWER.get(self.options.kernel, 1),
         }
         if nics:
             values |= {"NETIF": "eth0", "LOCAL_V4": "10.77.0.2", "LOCAL_V6": "fd77::2",
@@ -101,7 +102,7 @@ class Vm:
         if not kernel.is_file():
             raise Failure(f"the kernel {options.kernel} is not built: run make kernel.")
         self.vram.seek(0)
-        files = {"ram": f"/proc/self/fd/{self.ram.fileno()}", "vram": f"/proc/self/fd/{self.vram.fileno()}", "vram_size": VRAM,
+        files = {"ram": f"/proc/self/fd/{self.ram.fileno()}", "vram": f"/proc/self/fd/{self.vram.fileno()}", "vram_size": options.vram,
                  "console": self.console, "out": self.out, "exit": self.directory / "exit", "top": TOP,
                  "qmp": self.sockets / "qmp", "remote": self.sockets / "remote", "tty": options.shell}
         append = f"console=ttyS0 quiet loglevel=7 panic=-1 oops=panic lab.run={options.name} {options.append}"
@@ -163,6 +164,7 @@ def parser():
     p.add_argument("--kernel", default="netgpu")
     p.add_argument("--topology", default="switch")
     p.add_argument("--memory", type=int, default=1024)
+    p.add_argument("--vram", type=int, default=256)
     p.add_argument("--timeout", type=int, default=0)
     p.add_argument("--append", default="")
     p.add_argument("--accel", default=os.environ.get("LAB_ACCEL", "tcg"))
