@@ -164,6 +164,73 @@ int netgpu_region_query(struct netgpu_region *region,
 /** netgpu_region_fd - its descriptor; poll() gives POLLHUP when revoked */
 int netgpu_region_fd(const struct netgpu_region *region);
 
+/**
+ * struct netgpu_region_stats - payload that came in host memory, bytes since
+ *	the region was opened
+ * @copied_header: copied into the region, as it was in one buffer with its
+ *	headers
+ * @copied_page: copied, as it was in ordinary pages of the right queue
+ * @copied_other_queue: copied, as it came in on another queue, or device
+ * @refused: not copied, as the exporter does not let the CPU at the memory
+ * @resv: zero
+ */
+struct netgpu_region_stats {
+	uint64_t copied_header;
+	uint64_t copied_page;
+	uint64_t copied_other_queue;
+	uint64_t refused;
+	uint64_t resv[4];
+};
+
+/**
+ * netgpu_region_get_stats - ask the kernel for the counters
+ *
+ * A kernel that does not count says 0.
+ */
+int netgpu_region_get_stats(struct netgpu_region *region,
+			    struct netgpu_region_stats *stats);
+
+enum netgpu_way {
+	NETGPU_WAY_UNKNOWN	= 0,
+	NETGPU_WAY_HOST		= 1,	/* to host memory */
+	NETGPU_WAY_SWITCH	= 2,	/* through PCI bridges above both */
+	NETGPU_WAY_HOST_BRIDGE	= 3,
+	NETGPU_WAY_IOMMU	= 4,	/* host bridge and IOMMU */
+};
+
+/**
+ * struct netgpu_verdict - what a region would be like
+ * @where: &enum netgpu_where
+ * @way: &enum netgpu_way
+ * @distance: how far apart the devices are, in PCI bridges and links between
+ *	them; -1 when it is not known
+ * @resv: zero
+ * @sentence: why not, or why in host memory; empty where there is nothing to
+ *	say
+ */
+struct netgpu_verdict {
+	unsigned int where;
+	unsigned int way;
+	int distance;
+	unsigned int resv[5];
+	char sentence[256];
+};
+
+/**
+ * netgpu_probe - would netgpu_region_open() succeed, and with which placement?
+ * @memory: as for netgpu_region_open(), like the following.
+ * @ifindex: see there.
+ * @queue: see there.
+ * @flags: see there.
+ * @verdict: filled in as far as things are known, whatever is returned.
+ *
+ * Nothing is pinned or bound. Errors: as netgpu_region_open(); EBUSY the
+ * memory is being received into already; ENOTTY the kernel cannot probe.
+ */
+int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
+		 unsigned int queue, unsigned int flags,
+		 struct netgpu_verdict *verdict);
+
 /* -------------------------------------------------------------- queue */
 
 /** Flags of struct netgpu_queue_params. */
@@ -226,8 +293,8 @@ struct netgpu_completion {
  * @alloc_failures: reports that no buffer was left for the network device
  * @copies: pieces that the kernel had to copy into the memory
  * @copy_bytes: bytes in them
- * @stray_bytes: bytes that came in host memory, out of the kernel's reach for
- *	a copy
+ * @stray_bytes: bytes that came in host memory and that the kernel could not
+ *	copy into the memory; handed out with NETGPU_IN_HOST
  */
 struct netgpu_queue_stats {
 	uint64_t completions;
@@ -311,7 +378,9 @@ int netgpu_queue_watch(struct netgpu_queue *queue, int fd, void *user);
  * @timeout: nanoseconds to wait for the first, 0 not to wait, < 0 without end.
  *
  * Returns how many there are: 0 after the timeout or a signal, else up to
- * @count; more may be waiting. Never allocates.
+ * @count; more may be waiting. ENODEV: the memory was taken away by its
+ * exporter, or the network device has gone; all completions were handed out,
+ * and no more come. Never allocates.
  */
 int netgpu_queue_wait(struct netgpu_queue *queue,
 		      struct netgpu_completion *completions, unsigned int count,

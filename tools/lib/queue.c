@@ -123,6 +123,7 @@ struct netgpu_queue {
 	unsigned int returned;	/* since a connection starved */
 	bool readable;		/* the kernel can write to the memory */
 	bool nodev;
+	bool revoked;	/* the memory was taken away */
 	bool ring_ready;
 	char *bounce;
 	struct watched watches[WATCHES];
@@ -198,7 +199,8 @@ static int open_zcrx(struct netgpu_queue *q,
 	struct io_uring_region_desc rd = { .flags = IORING_MEM_REGION_TYPE_USER };
 	struct event_desc events = {
 		.user_data = (uintptr_t)q | KIND_EVENT,
-		.type_mask = 1u << EVENT_ALLOC_FAIL,
+		.type_mask = 1u << EVENT_ALLOC_FAIL |
+			     1u << NETGPU_ZCRX_EVENT_REVOKED,
 		.flags = EVENT_FLAG_STATS,
 	};
 	struct ifq_reg reg = {
@@ -238,6 +240,12 @@ static int open_zcrx(struct netgpu_queue *q,
 	}
 
 	ret = io_uring_register_ifq(&q->ring, (void *)&reg);
+	if (ret == -EINVAL) {
+		/* Without netgpu no memory is taken away. */
+		events.type_mask = 1u << EVENT_ALLOC_FAIL;
+		reg.zcrx_id = 0;
+		ret = io_uring_register_ifq(&q->ring, (void *)&reg);
+	}
 	if (ret == -EINVAL) {
 		/* Linux 6.15 to 6.19 know no events. */
 		reg.event_desc = 0;
@@ -578,6 +586,12 @@ static int arm_all(struct netgpu_queue *q, struct netgpu_completion *out)
 	return 0;
 }
 
+static int taken_away(const struct netgpu_queue *q)
+{
+	return fail(-ENODEV, "%s was taken away by its exporter, or the network device has gone",
+		    q->memory->name);
+}
+
 /* A receive has ended; 1 when the caller must hear of it. */
 static int receive_ended(struct netgpu_conn *c, int res,
 			 struct netgpu_completion *out)
@@ -607,13 +621,15 @@ static int receive_ended(struct netgpu_conn *c, int res,
 			return 0;
 		}
 		/* fall through */
-	case -EOPNOTSUPP:
+	case -EOPNOTSUPP:	/* the exporter does not let the CPU at it */
 	case -EFAULT:
 	case -EIO:
 		c->stray = true;
 		want_armed(c);
 		return 0;
 	}
+	if (res == -ENODEV)
+		taken_away(q);
 	complete(c, out, res);
 	return 1;
 }
@@ -626,6 +642,10 @@ static void event(struct netgpu_queue *q, int type)
 		.event_type = type,
 	};
 
+	if (type == NETGPU_ZCRX_EVENT_REVOKED) {
+		q->revoked = true;	/* posted once */
+		return;
+	}
 	if (type == EVENT_ALLOC_FAIL)
 		q->stats.alloc_failures++;
 	io_uring_register_zcrx_ctrl(&q->ring, (void *)&ctrl);
@@ -678,6 +698,19 @@ static int take(struct netgpu_queue *q, const struct io_uring_cqe *cqe,
 	return 0;
 }
 
+/* The memory was taken away, and every connection has heard of it. */
+static bool over(const struct netgpu_queue *q)
+{
+	const struct netgpu_conn *c;
+
+	if (!q->revoked)
+		return false;
+	for (c = q->conns; c; c = c->next)
+		if (c->armed || c->queued)
+			return false;
+	return true;
+}
+
 int netgpu_queue_wait(struct netgpu_queue *q, struct netgpu_completion *out,
 		      unsigned int count, int64_t timeout)
 {
@@ -692,7 +725,8 @@ int netgpu_queue_wait(struct netgpu_queue *q, struct netgpu_completion *out,
 	if (q->todo && arm_all(q, out))
 		return 1;
 
-	if (io_uring_cq_ready(&q->ring) || timeout == 0 || q->todo)
+	if (io_uring_cq_ready(&q->ring) || timeout == 0 || q->todo ||
+	    over(q))
 		ret = io_uring_submit_and_get_events(&q->ring);
 	else
 		ret = io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1,
@@ -709,6 +743,8 @@ int netgpu_queue_wait(struct netgpu_queue *q, struct netgpu_completion *out,
 		seen++;
 	}
 	io_uring_cq_advance(&q->ring, seen);
+	if (!n && over(q))
+		return taken_away(q);
 	return n;
 }
 

@@ -2,6 +2,7 @@
 /* Regions of /dev/netgpu. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -9,6 +10,23 @@
 
 #include "internal.h"
 #include "netgpu.h"	/* the kernel's */
+
+/* Its descriptor, or -errno with a sentence. */
+static int open_device(const struct netgpu_memory *memory, unsigned int flags)
+{
+	int dev;
+
+	if (flags & ~NETGPU_REQUIRE_P2P)
+		return fail(-EINVAL, "region: unknown flags %#x", flags);
+	if (memory->fd < 0)
+		return fail(-EINVAL, "%s has no dma-buf, so no region can be made of it",
+			    memory->name);
+	dev = open("/dev/netgpu", O_RDWR | O_CLOEXEC);
+	if (dev < 0)
+		return fail(-errno, "/dev/netgpu: %s%s", strerror(errno),
+			    errno == ENOENT ? " (a kernel without netgpu)" : "");
+	return dev;
+}
 
 int netgpu_region_open(struct netgpu_memory *memory, unsigned int ifindex,
 		       unsigned int queue, unsigned int flags,
@@ -27,15 +45,9 @@ int netgpu_region_open(struct netgpu_memory *memory, unsigned int ifindex,
 	struct netgpu_region *r;
 	int dev, fd, err;
 
-	if (flags & ~NETGPU_REQUIRE_P2P)
-		return fail(-EINVAL, "region: unknown flags %#x", flags);
-	if (memory->fd < 0)
-		return fail(-EINVAL, "%s has no dma-buf, so no region can be made of it",
-			    memory->name);
-	dev = open("/dev/netgpu", O_RDWR | O_CLOEXEC);
+	dev = open_device(memory, flags);
 	if (dev < 0)
-		return fail(-errno, "/dev/netgpu: %s%s", strerror(errno),
-			    errno == ENOENT ? " (a kernel without netgpu)" : "");
+		return dev;
 	fd = ioctl(dev, NETGPU_IOC_REGION_CREATE, &create);
 	err = errno;
 	close(dev);
@@ -85,4 +97,59 @@ int netgpu_region_query(struct netgpu_region *region,
 	memcpy(info->exporter, q.exporter, sizeof(info->exporter));
 	info->exporter[sizeof(info->exporter) - 1] = 0;
 	return 0;
+}
+
+int netgpu_region_get_stats(struct netgpu_region *region,
+			    struct netgpu_region_stats *stats)
+{
+	struct netgpu_region_query q = { 0 };
+
+	memset(stats, 0, sizeof(*stats));
+	if (ioctl(region->fd, NETGPU_IOC_REGION_QUERY, &q))
+		return fail(-errno, "region of %s: %s", region->memory->name,
+			    strerror(errno));
+	stats->copied_header = q.copied_bytes[NETGPU_COPY_HEADER];
+	stats->copied_page = q.copied_bytes[NETGPU_COPY_PAGE];
+	stats->copied_other_queue = q.copied_bytes[NETGPU_COPY_OTHER_QUEUE];
+	stats->refused = q.copy_refused_bytes;
+	return 0;
+}
+
+int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
+		 unsigned int queue, unsigned int flags,
+		 struct netgpu_verdict *verdict)
+{
+	struct netgpu_probe probe = {
+		.dmabuf_fd = memory->fd,
+		.flags = flags & NETGPU_REQUIRE_P2P ? NETGPU_REGION_REQUIRE_P2P : 0,
+		.length = memory->size,
+		.ifindex = ifindex,
+		.queue = queue,
+		.msg_size = sizeof(verdict->sentence),
+		.msg = (uintptr_t)verdict->sentence,
+		.distance = -1,
+	};
+	int dev, ret;
+
+	memset(verdict, 0, sizeof(*verdict));
+	verdict->distance = -1;
+	dev = open_device(memory, flags);
+	if (dev < 0) {
+		ret = dev;
+	} else {
+		ret = ioctl(dev, NETGPU_IOC_PROBE, &probe) ? -errno : 0;
+		close(dev);
+		verdict->where = probe.placement;
+		verdict->way = probe.path;
+		verdict->distance = probe.distance;
+		verdict->sentence[sizeof(verdict->sentence) - 1] = 0;
+		if (ret)
+			fail(ret, "region of %s: %s", memory->name,
+			     verdict->sentence[0] ? verdict->sentence : strerror(-ret));
+	}
+	/* Not every reason is the kernel's, and not all it gives are sentences. */
+	if (ret && !verdict->sentence[0])
+		snprintf(verdict->sentence, sizeof(verdict->sentence), "%s",
+			 dev < 0 ? netgpu_error() : strerror(-ret));
+	return ret;
 }

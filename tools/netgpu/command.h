@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #ifndef NETGPU_VERSION
-#define NETGPU_VERSION "0.1"
+#define NETGPU_VERSION "0.2"
 #endif
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -16,6 +16,7 @@
 int cmd_bench(int argc, char **argv);
 int cmd_setup(int argc, char **argv);
 int cmd_reset(int argc, char **argv);
+int cmd_probe(int argc, char **argv);
 int cmd_regions(int argc, char **argv);
 
 /* A sentence on stderr, "netgpu: " before it. */

@@ -22,6 +22,7 @@ static const struct command {
 	{ "bench", cmd_bench, "receive from iperf3, into the memory of a GPU" },
 	{ "setup", cmd_setup, "prepare a network device for zero-copy receive" },
 	{ "reset", cmd_reset, "put back what setup has changed" },
+	{ "probe", cmd_probe, "can a device receive into the memory of a GPU, and how?" },
 	{ "regions", cmd_regions, "list regions and who holds them" },
 };
 

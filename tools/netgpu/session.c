@@ -685,7 +685,7 @@ void session_data_ended(struct session *s, struct stream *st, int error)
 			 "stream %d could not be received after %llu bytes: %s%s",
 			 st->id, (unsigned long long)st->total, strerror(-error),
 			 error == -EFAULT ? " (the network device mixed payload in host memory with payload in the region)" :
-			 error == -ENODEV ? " (the region was revoked)" : "");
+			 error == -ENODEV ? " (the memory was taken away)" : "");
 		session_error(s, IE_STREAMREAD, -error, s->text);
 		return;
 	}
