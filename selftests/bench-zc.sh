@@ -4,6 +4,7 @@
 # of memory, clients that mean ill, and a receiver that is killed.
 # lab: topology=switch
 # lab: timeout=400
+# lab: debug=it is about how much and how fast
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 PATH=$PATH:$(cd "$(dirname "$0")/.." && pwd)/build/tools/tests

@@ -11,7 +11,6 @@
 #define __iovec_defined 1	/* the C library's is the same */
 #include <err.h>
 #include <errno.h>
-#include <linux/genetlink.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
@@ -31,20 +30,8 @@ static struct memory mem;
 
 static void bind_queue(struct mnl_socket *nl)
 {
-	struct nlattr *nest;
-	struct nlmsghdr *nlh;
-	char buf[1024];
-	int ret;
+	int ret = netdev_nl_bind_rx(nl, if_nametoindex(netif), queue, mem.dmabuf);
 
-	nlh = netdev_nl_request(buf, NETDEV_CMD_BIND_RX, 0);
-	mnl_attr_put_u32(nlh, NETDEV_A_DMABUF_IFINDEX, if_nametoindex(netif));
-	mnl_attr_put_u32(nlh, NETDEV_A_DMABUF_FD, mem.dmabuf);
-	nest = mnl_attr_nest_start(nlh, NETDEV_A_DMABUF_QUEUES);
-	mnl_attr_put_u32(nlh, NETDEV_A_QUEUE_ID, queue);
-	mnl_attr_put_u32(nlh, NETDEV_A_QUEUE_TYPE, NETDEV_QUEUE_TYPE_RX);
-	mnl_attr_nest_end(nlh, nest);
-
-	ret = netdev_nl_talk(nl, nlh, NULL, NULL);
 	if (ret) {
 		printf("error %s\nmessage %s\n", strerrorname_np(-ret), netdev_nl_message);
 		exit(0);
@@ -106,9 +93,10 @@ static void receive(void)
 			struct pollfd more = { .fd = conn, .events = POLLIN };
 
 			printf("revoke_us %lld\n", memory_revoke(&mem, how));
-			/* What was queued before has lost its memory. See what becomes of it. */
-			poll(&more, 1, 2000);
-			break;
+			/* The socket says so, at once. */
+			printf("error_polled %d\n", poll(&more, 1, 5000) == 1 &&
+			       (more.revents & POLLERR));
+			how = NULL;
 		}
 		n = recvmsg(conn, &msg, MSG_SOCK_DEVMEM);
 		if (n <= 0)

@@ -4,8 +4,10 @@
 #
 # Environment: NETIF the interface under test; LOCAL_V4/V6 and REMOTE_V4/V6 the addresses; REMOTE_TYPE how commands
 # reach the other side: lab (the lab's virtual machine), ssh (REMOTE_ARGS: user@host), netns (REMOTE_ARGS: its name).
+# LAB_SLOWER says how many times longer than usual things may take here.
 
 KSFT_SKIP=4
+slower=${LAB_SLOWER:-1}
 
 ktap_count=0
 ktap_failed=0
@@ -139,7 +141,7 @@ trap 'exit 130' INT
 
 # wait_for SECONDS COMMAND...: until it succeeds
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * slower))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1

@@ -3,9 +3,11 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -17,6 +19,9 @@
 #include <linux/vfio.h>
 
 #include "memory.h"
+
+#define PAGE	4096
+#define STEP	7919
 
 static void heap_open(struct memory *mem, size_t size)
 {
@@ -39,25 +44,41 @@ static void heap_open(struct memory *mem, size_t size)
 		err(1, "mmap of the dma-buf");
 }
 
-static void udmabuf_open(struct memory *mem, size_t size)
+static int sealed_memfd(size_t size)
 {
-	struct udmabuf_create create = { .size = size, .flags = UDMABUF_FLAGS_CLOEXEC };
-	int dev, memfd;
+	int memfd = memfd_create("netgpu-test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	memfd = memfd_create("netgpu-test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (memfd < 0 || ftruncate(memfd, size) ||
 	    fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK))
 		err(1, "memfd");
+	return memfd;
+}
+
+static void udmabuf_open(struct memory *mem, size_t size, bool scattered)
+{
+	size_t pages = size / PAGE, i;
+	struct udmabuf_create_list *list;
+	int dev, memfd = sealed_memfd(size);
+
+	list = calloc(1, sizeof(*list) + pages * sizeof(list->list[0]));
 	dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
-	if (dev < 0)
+	if (!list || dev < 0)
 		err(1, "/dev/udmabuf");
-	create.memfd = memfd;
-	mem->dmabuf = ioctl(dev, UDMABUF_CREATE, &create);
+	list->flags = UDMABUF_FLAGS_CLOEXEC;
+	list->count = scattered ? pages : 1;
+	for (i = 0; i < list->count; i++) {
+		list->list[i].memfd = memfd;
+		/* A step that has no factor in common with the number of pages. */
+		list->list[i].offset = scattered ? i * STEP % pages * PAGE : 0;
+		list->list[i].size = scattered ? PAGE : size;
+	}
+	mem->dmabuf = ioctl(dev, UDMABUF_CREATE_LIST, list);
 	if (mem->dmabuf < 0)
-		err(1, "UDMABUF_CREATE");
-	mem->cpu = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+		err(1, "UDMABUF_CREATE_LIST");
+	mem->cpu = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, mem->dmabuf, 0);
 	if (mem->cpu == MAP_FAILED)
-		err(1, "mmap of the memfd");
+		err(1, "mmap of the dma-buf");
+	free(list);
 	close(memfd);
 	close(dev);
 }
@@ -149,19 +170,30 @@ void memory_open(struct memory *mem, const char *source, size_t size)
 	if (!strcmp(source, "heap"))
 		heap_open(mem, size);
 	else if (!strcmp(source, "udmabuf"))
-		udmabuf_open(mem, size);
+		udmabuf_open(mem, size, false);
+	else if (!strcmp(source, "scattered"))
+		udmabuf_open(mem, size, true);
 	else if (!strncmp(source, "vfio:", 5))
 		vfio_open(mem, source + 5, size);
 	else
-		errx(1, "no such memory: %s (heap, udmabuf, vfio:ADDRESS)", source);
+		errx(1, "no such memory: %s (heap, udmabuf, scattered, vfio:ADDRESS)", source);
+}
+
+/* The device counts as in use as long as it is mapped. */
+static void memory_let_go(struct memory *mem)
+{
+	if (mem->cpu)
+		munmap(mem->cpu, mem->size);
+	mem->cpu = NULL;
+	if (mem->device >= 0)
+		close(mem->device);
+	mem->device = -1;
 }
 
 void memory_close(struct memory *mem)
 {
-	munmap(mem->cpu, mem->size);
+	memory_let_go(mem);
 	close(mem->dmabuf);
-	if (mem->device >= 0)
-		close(mem->device);
 }
 
 static void memory_disable(struct memory *mem)
@@ -180,15 +212,44 @@ static void memory_disable(struct memory *mem)
 		err(1, "config space");
 }
 
+/* Somebody wants to unplug the device, or to unbind its driver. */
+static void memory_wait_request(struct memory *mem)
+{
+	struct {
+		struct vfio_irq_set set;
+		int fd;
+	} irq = {
+		.set = {
+			.argsz = sizeof(irq),
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = VFIO_PCI_REQ_IRQ_INDEX,
+			.count = 1,
+		},
+		.fd = eventfd(0, EFD_CLOEXEC),
+	};
+	eventfd_t value;
+
+	if (irq.fd < 0 || ioctl(mem->device, VFIO_DEVICE_SET_IRQS, &irq))
+		err(1, "VFIO_DEVICE_SET_IRQS");
+	printf("waiting 1\n");
+	if (eventfd_read(irq.fd, &value))
+		err(1, "eventfd");
+	close(irq.fd);
+}
+
 long long memory_revoke(struct memory *mem, const char *how)
 {
 	struct timespec start, end;
 
+	if (!strcmp(how, "request"))
+		memory_wait_request(mem);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (!strcmp(how, "disable"))
 		memory_disable(mem);
+	else if (!strcmp(how, "close") || !strcmp(how, "request"))
+		memory_let_go(mem);
 	else if (strcmp(how, "reset"))
-		errx(1, "no such way to revoke: %s (disable, reset)", how);
+		errx(1, "no such way to revoke: %s (disable, reset, close, request)", how);
 	else if (ioctl(mem->device, VFIO_DEVICE_RESET))
 		err(1, "VFIO_DEVICE_RESET");
 	clock_gettime(CLOCK_MONOTONIC, &end);

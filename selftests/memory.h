@@ -20,17 +20,20 @@ struct memory {
 };
 
 /*
- * @source is "heap" (system memory), "udmabuf" (a memfd), or "vfio:ADDRESS"
- * (the largest BAR of a PCI device bound to vfio-pci, @size 0 for all of it).
+ * @source is "heap" (system memory), "udmabuf" (a memfd), "scattered" (the same,
+ * its pages out of order, each an entry of its own), or "vfio:ADDRESS" (the
+ * largest BAR of a PCI device bound to vfio-pci, @size 0 for all of it).
  * Ends the program with a message when there is no such thing.
  */
 void memory_open(struct memory *mem, const char *source, size_t size);
 void memory_close(struct memory *mem);
 
 /*
- * Have the exporter take the memory away: @how is "disable", which turns off a
- * vfio device's memory decoding, or "reset". Returns microseconds, until the
- * exporter had it. The CPU's mapping faults from then on.
+ * Have the exporter take the memory away. @how is "disable", which turns off a
+ * vfio device's memory decoding, "reset", "close", which closes the device and
+ * keeps the dma-buf, or "request", which closes it when vfio asks for that.
+ * Returns microseconds, until the exporter had it. The CPU's mapping faults from
+ * then on.
  */
 long long memory_revoke(struct memory *mem, const char *how);
 

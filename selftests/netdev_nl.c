@@ -57,11 +57,11 @@ int netdev_nl_talk(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t callbac
 
 	netdev_nl_message[0] = '\0';
 	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		err(1, "netlink send");
+		return -errno;
 	do {
 		ret = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 		if (ret < 0)
-			err(1, "netlink receive");
+			return -errno;
 		keep_message((struct nlmsghdr *)buf);
 		ret = mnl_cb_run(buf, ret, seq, 0, callback, data);
 	} while (ret > 0);
@@ -86,4 +86,48 @@ struct mnl_socket *netdev_nl_open(void)
 	if (netdev_nl_talk(nl, nlh, parse_family, NULL))
 		err(1, "netlink family %s", NETDEV_FAMILY_NAME);
 	return nl;
+}
+
+int netdev_nl_bind_rx(struct mnl_socket *nl, unsigned int ifindex, unsigned int queue, int dmabuf)
+{
+	struct nlattr *nest;
+	struct nlmsghdr *nlh;
+	char buf[1024];
+
+	nlh = netdev_nl_request(buf, NETDEV_CMD_BIND_RX, 0);
+	mnl_attr_put_u32(nlh, NETDEV_A_DMABUF_IFINDEX, ifindex);
+	mnl_attr_put_u32(nlh, NETDEV_A_DMABUF_FD, dmabuf);
+	nest = mnl_attr_nest_start(nlh, NETDEV_A_DMABUF_QUEUES);
+	mnl_attr_put_u32(nlh, NETDEV_A_QUEUE_ID, queue);
+	mnl_attr_put_u32(nlh, NETDEV_A_QUEUE_TYPE, NETDEV_QUEUE_TYPE_RX);
+	mnl_attr_nest_end(nlh, nest);
+
+	return netdev_nl_talk(nl, nlh, NULL, NULL);
+}
+
+static int count_pool(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr;
+	unsigned int *leaked = data;
+	int held = 0;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
+		switch (mnl_attr_get_type(attr)) {
+		case NETDEV_A_PAGE_POOL_DETACH_TIME:
+		case NETDEV_A_PAGE_POOL_DMABUF:
+		case NETDEV_A_PAGE_POOL_IO_URING:
+			held = 1;
+		}
+	}
+	*leaked += held;
+	return MNL_CB_OK;
+}
+
+int netdev_nl_pools_leaked(struct mnl_socket *nl, unsigned int *leaked)
+{
+	char buf[256];
+
+	*leaked = 0;
+	return netdev_nl_talk(nl, netdev_nl_request(buf, NETDEV_CMD_PAGE_POOL_GET, NLM_F_DUMP),
+			      count_pool, leaked);
 }

@@ -15,4 +15,13 @@ struct nlmsghdr *netdev_nl_request(void *buf, int command, int flags);
 int netdev_nl_talk(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t callback, void *data);
 extern char netdev_nl_message[256];
 
+/* Bind a dma-buf to one receive queue, until the socket is closed. Returns as above. */
+int netdev_nl_bind_rx(struct mnl_socket *nl, unsigned int ifindex, unsigned int queue, int dmabuf);
+
+/*
+ * Count the page pools that their driver has given up, but that still wait for
+ * buffers, or whose buffers come from a memory provider. Returns as above.
+ */
+int netdev_nl_pools_leaked(struct mnl_socket *nl, unsigned int *leaked);
+
 #endif

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pattern_send HOST PORT BYTES: a TCP stream in which every 8 bytes hold
- * their own position. Gives up after 60 seconds without progress.
+ * pattern_send [-c BYTES] [-w SECONDS] HOST PORT BYTES: a TCP stream in which
+ * every 8 bytes hold their own position. Gives up after 60 seconds without
+ * progress. -c: a packet for each so many bytes, a multiple of 8, up to 65536.
+ * -w: leave the connection open for so long, or until the other side ends it.
  */
 #include <err.h>
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,15 +23,24 @@ int main(int argc, char **argv)
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *ai;
 	const struct timeval patience = { .tv_sec = 60 };
 	static uint64_t block[8192];
+	size_t chunk = 0, wait = 0;
 	uint64_t pos = 0, bytes;
-	int fd, i, ret;
+	int fd, i, one = 1, ret;
 
-	if (argc != 4)
-		errx(2, "usage: pattern_send HOST PORT BYTES");
-	bytes = strtoull(argv[3], NULL, 0);
-	ret = getaddrinfo(argv[1], argv[2], &hints, &ai);
+	while ((ret = getopt(argc, argv, "c:w:")) != -1) {
+		switch (ret) {
+		case 'c': chunk = strtoull(optarg, NULL, 0); break;
+		case 'w': wait = strtoull(optarg, NULL, 0); break;
+		default: errx(2, "usage: pattern_send [-c BYTES] [-w SECONDS] HOST PORT BYTES");
+		}
+	}
+	argv += optind;
+	if (argc - optind != 3 || chunk % 8 || chunk > sizeof(block))
+		errx(2, "usage: pattern_send [-c BYTES] [-w SECONDS] HOST PORT BYTES");
+	bytes = strtoull(argv[2], NULL, 0);
+	ret = getaddrinfo(argv[0], argv[1], &hints, &ai);
 	if (ret)
-		errx(2, "%s: %s", argv[1], gai_strerror(ret));
+		errx(2, "%s: %s", argv[0], gai_strerror(ret));
 
 	fd = socket(ai->ai_family, SOCK_STREAM, 0);
 	if (fd < 0)
@@ -34,9 +48,11 @@ int main(int argc, char **argv)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen))
 		err(1, "connect");
+	if (chunk)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 
 	while (pos < bytes) {
-		size_t len = sizeof(block), done = 0;
+		size_t len = chunk ? chunk : sizeof(block), done = 0;
 
 		if (len > bytes - pos)
 			len = bytes - pos;
@@ -50,6 +66,11 @@ int main(int argc, char **argv)
 			done += n;
 		}
 		pos += len;
+	}
+	if (wait) {
+		struct pollfd end = { .fd = fd, .events = POLLIN };
+
+		poll(&end, 1, wait * 1000);
 	}
 	close(fd);
 	return 0;

@@ -4,6 +4,7 @@
 # peer-to-peer importers is refused; one of host memory works.
 # lab: kernel=upstream
 # lab: timeout=90
+# lab: debug=it is about a kernel without netgpu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 

@@ -12,8 +12,20 @@
 #include "region.h"
 
 #define RQ_ENTRIES	16384
+#define REFILL_SIZE	(RQ_ENTRIES * sizeof(struct io_uring_zcrx_rqe) + 4096)
+
+/* struct zcrx_event_desc of <linux/io_uring/zcrx.h>, which liburing 2.15 does not have yet. */
+struct event_desc {
+	__u64 user_data;
+	__u32 type_mask;
+	__u32 flags;
+	__u64 stats_offset;
+	__u64 resv[9];
+};
 
 char region_message[256];
+__u64 target_event;
+__u32 target_buf_len;
 
 int open_netgpu(void)
 {
@@ -32,17 +44,33 @@ int region_create(int netgpu, struct netgpu_region_create *create)
 	return ioctl(netgpu, NETGPU_IOC_REGION_CREATE, create);
 }
 
-int target_open(struct target *t, unsigned int ifindex, unsigned int queue,
-		int fd, size_t size, unsigned int flags)
+int target_ring(struct target *t)
 {
-	size_t ring_size = RQ_ENTRIES * sizeof(struct io_uring_zcrx_rqe) + 4096;
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
 			 IORING_SETUP_CQE32 | IORING_SETUP_CQSIZE,
 		.cq_entries = 8192,
 	};
+	int ret;
+
+	memset(t, 0, sizeof(*t));
+	t->refill = mmap(NULL, REFILL_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
+	if (t->refill == MAP_FAILED)
+		return -errno;
+
+	ret = io_uring_queue_init_params(64, &t->ring, &params);
+	if (ret)
+		munmap(t->refill, REFILL_SIZE);
+	return ret;
+}
+
+int target_register(struct target *t, unsigned int ifindex, unsigned int queue,
+		    int fd, size_t size, unsigned int flags)
+{
 	struct io_uring_region_desc region = {
-		.size = ring_size,
+		.user_addr = (uintptr_t)t->refill,
+		.size = REFILL_SIZE,
 		.flags = IORING_MEM_REGION_TYPE_USER,
 	};
 	struct io_uring_zcrx_area_reg area = {
@@ -54,40 +82,46 @@ int target_open(struct target *t, unsigned int ifindex, unsigned int queue,
 		.if_idx = ifindex,
 		.if_rxq = queue,
 		.rq_entries = RQ_ENTRIES,
+		.rx_buf_len = target_buf_len,
 		.area_ptr = (uintptr_t)&area,
 		.region_ptr = (uintptr_t)&region,
 	};
-	char *rq;
+	struct event_desc event = {
+		.user_data = target_event,
+		.type_mask = 1U << NETGPU_ZCRX_EVENT_REVOKED,
+	};
 	int ret;
 
-	memset(t, 0, sizeof(*t));
-	ret = io_uring_queue_init_params(64, &t->ring, &params);
-	if (ret)
-		errx(1, "io_uring: %s", strerror(-ret));
-
-	rq = mmap(NULL, ring_size, PROT_READ | PROT_WRITE,
-		  MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
-	if (rq == MAP_FAILED)
-		err(1, "refill ring");
-	region.user_addr = (uintptr_t)rq;
-
+	if (target_event)
+		reg.__resv[0] = (uintptr_t)&event;	/* event_desc */
 	ret = io_uring_register_ifq(&t->ring, &reg);
-	if (ret) {
-		io_uring_queue_exit(&t->ring);
-		munmap(rq, ring_size);
+	if (ret)
 		return ret;
-	}
-	t->rq.khead = (void *)(rq + reg.offsets.head);
-	t->rq.ktail = (void *)(rq + reg.offsets.tail);
-	t->rq.rqes = (void *)(rq + reg.offsets.rqes);
+	t->rq.khead = (void *)(t->refill + reg.offsets.head);
+	t->rq.ktail = (void *)(t->refill + reg.offsets.tail);
+	t->rq.rqes = (void *)(t->refill + reg.offsets.rqes);
 	t->rq.ring_entries = reg.rq_entries;
 	t->token = area.rq_area_token;
 	return 0;
 }
 
+int target_open(struct target *t, unsigned int ifindex, unsigned int queue,
+		int fd, size_t size, unsigned int flags)
+{
+	int ret = target_ring(t);
+
+	if (ret)
+		return ret;
+	ret = target_register(t, ifindex, queue, fd, size, flags);
+	if (ret)
+		target_close(t);
+	return ret;
+}
+
 void target_close(struct target *t)
 {
 	io_uring_queue_exit(&t->ring);
+	munmap(t->refill, REFILL_SIZE);
 }
 
 long regions_left(void)

@@ -13,11 +13,13 @@
  * @ring: the ring.
  * @rq: its refill ring.
  * @token: of its only area.
+ * @refill: memory of the refill ring.
  */
 struct target {
 	struct io_uring ring;
 	struct io_uring_zcrx_rq rq;
 	__u64 token;
+	char *refill;
 };
 
 int open_netgpu(void);
@@ -26,9 +28,25 @@ int open_netgpu(void);
 int region_create(int netgpu, struct netgpu_region_create *create);
 extern char region_message[256];
 
-/* Errors are returned as -errno. @flags as in struct io_uring_zcrx_area_reg. */
+/*
+ * Completions of this user_data and NETGPU_ZCRX_EVENT_REVOKED tell of a
+ * revocation, in targets opened after it was set. 0 for none.
+ */
+extern __u64 target_event;
+
+/* Bytes per buffer of targets opened after it was set, 0 for a page. */
+extern __u32 target_buf_len;
+
+/*
+ * Errors are returned as -errno. @flags as in struct io_uring_zcrx_area_reg.
+ * target_open() is target_ring() and target_register(). After a failure of
+ * the latter alone, target_close() is still due.
+ */
 int target_open(struct target *t, unsigned int ifindex, unsigned int queue,
 		int fd, size_t size, unsigned int flags);
+int target_ring(struct target *t);
+int target_register(struct target *t, unsigned int ifindex, unsigned int queue,
+		    int fd, size_t size, unsigned int flags);
 void target_close(struct target *t);
 
 long regions_left(void);

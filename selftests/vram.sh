@@ -7,6 +7,7 @@ vram_bind() {
 	local dev=/sys/bus/pci/devices/$VRAM_PCI
 
 	modprobe vfio enable_unsafe_noiommu_mode=1
+	echo 1 >/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts
 	modprobe vfio-pci
 	[ "$(basename "$(readlink "$dev/driver")")" = vfio-pci ] && return
 	echo vfio-pci >"$dev/driver_override"
@@ -21,7 +22,7 @@ steer_to_queue() {
 }
 
 wait_for_carrier() {
-	for _ in $(seq 200); do
+	for _ in $(seq $((200 * ${slower:-1}))); do
 		[ "$(cat "/sys/class/net/$NETIF/operstate" 2>/dev/null)" = up ] && return 0
 		sleep 0.05
 	done
@@ -39,9 +40,9 @@ receive() {
 	local name=$1
 	shift
 
-	"${receive_with:-zcrx_recv}" -i "$NETIF" -q 1 -t 60 "$@" >"/tmp/$name" 2>&1 &
+	"${receive_with:-zcrx_recv}" -i "$NETIF" -q 1 -t $((60 * slower)) "$@" >"/tmp/$name" 2>&1 &
 	receiver=$!
-	for _ in $(seq 200); do
+	for _ in $(seq $((200 * ${slower:-1}))); do
 		grep -q '^listening' "/tmp/$name" && return 0
 		kill -0 "$receiver" 2>/dev/null || break
 		sleep 0.05
@@ -58,7 +59,7 @@ said() {
 # nothing_left [SECONDS]: all regions and all page pools of memory providers are
 # gone by then (60).
 nothing_left() {
-	local end=$((SECONDS + ${1:-60}))
+	local end=$((SECONDS + ${1:-60} * slower))
 
 	while [ $SECONDS -lt $end ]; do
 		[ "$(cat /sys/class/misc/netgpu/regions)" = 0 ] &&

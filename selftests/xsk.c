@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "kselftest.h"
 #include "xdp.h"
 
 enum { FRAMES = 512, FRAME = 4096 };
@@ -78,7 +79,7 @@ static void redirect(unsigned int ifindex, int queue, int fd)
 	if (bpf(BPF_MAP_UPDATE_ELEM, &attr))
 		err(2, "socket into the map");
 	insns[1].imm = map;
-	if (xdp_attach(ifindex, xdp_load(insns, sizeof(insns) / sizeof(insns[0]), false),
+	if (xdp_attach(ifindex, xdp_load(insns, ARRAY_SIZE(insns), false),
 		       XDP_FLAGS_DRV_MODE) < 0)
 		err(3, "attach");
 }

@@ -2,17 +2,22 @@
 /*
  * Receive the stream of pattern_send into a dma-buf or a region, look at every
  * byte of it through the CPU's mapping, and end, if asked to, by having the
- * exporter take the memory away. Or (-w) bind nothing, and wait for the region
- * to end.
+ * exporter take the memory away. Or (-w) bind nothing, or (-B) bind the queue and
+ * receive nothing, and wait for the region to end. -N: the network device is in
+ * another network namespace.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
- * message, revoke_us, hangup, state. Exit status 0 unless the test itself went wrong.
+ * message, event, revoke_us, hangup, state, and the bytes that were copied:
+ * header, page, other_queue, refused. Exit status 0 unless the test itself went
+ * wrong.
  */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +28,12 @@
 #include "pattern.h"
 #include "region.h"
 
-enum { ACCEPT = 1, RECV };
+enum { ACCEPT = 1, RECV, EVENT };
 
-static const char *netif, *source = "heap", *how;
+static const char *netif, *source = "heap", *how, *netns;
 static int queue, port = 9000;
-static bool as_region, require_p2p, idle, blind;
-static size_t size, revoke_after;
+static bool as_region, require_p2p, idle, waits, blind;
+static size_t size, offset, revoke_after;
 static unsigned long long limit;
 
 static struct memory mem;
@@ -37,18 +42,32 @@ static int region = -1;
 static unsigned long long received;
 static bool correct = true;
 
+static void enter(const char *path)
+{
+	int ns = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (ns < 0 || setns(ns, CLONE_NEWNET))
+		err(1, "%s", path);
+	close(ns);
+}
+
 static void setup(void)
 {
 	unsigned int flags = IORING_ZCRX_AREA_DMABUF;
-	unsigned int ifindex = if_nametoindex(netif);
+	unsigned int ifindex;
 	int ret, fd;
+
+	if (netns)
+		enter(netns);
+	ifindex = if_nametoindex(netif);
 
 	memory_open(&mem, source, size);
 	fd = mem.dmabuf;
 	if (as_region) {
 		struct netgpu_region_create create = {
 			.dmabuf_fd = mem.dmabuf,
-			.length = mem.size,
+			.offset = offset,
+			.length = mem.size - offset,
 			.flags = require_p2p ? NETGPU_REGION_REQUIRE_P2P : 0,
 			.ifindex = ifindex,
 			.queue = queue,
@@ -67,7 +86,7 @@ static void setup(void)
 	}
 	if (idle)
 		return;
-	ret = target_open(&target, ifindex, queue, fd, mem.size, flags);
+	ret = target_open(&target, ifindex, queue, fd, mem.size - offset, flags);
 	if (ret) {
 		printf("error %s\n", strerrorname_np(-ret));
 		exit(0);
@@ -142,16 +161,21 @@ static int receive(void)
 				rearm = true;
 				continue;
 			}
-			if (cqe->res == -ENOSPC) {
+			if (cqe->user_data == EVENT) {
+				printf("event %d\n", cqe->res);
+				continue;
+			}
+			/* No room for a completion, or no free buffer for a copy. */
+			if (cqe->res == -ENOSPC || cqe->res == -ENOMEM) {
 				rearm = true;
 			} else if (cqe->res <= 0) {
 				error = cqe->res;
 				end = true;
 			} else {
-				__u64 offset = zc->off & ~IORING_ZCRX_AREA_MASK;
+				__u64 at = offset + (zc->off & ~IORING_ZCRX_AREA_MASK);
 
 				if (!blind && correct)
-					correct = pattern_check(mem.cpu + offset, received,
+					correct = pattern_check(mem.cpu + at, received,
 								cqe->res);
 				received += cqe->res;
 				give_back(zc->off, cqe->res);
@@ -192,28 +216,47 @@ static void report_region(void)
 	printf("state %s\n", states[query.state]);
 }
 
+static void report_copies(void)
+{
+	struct netgpu_region_query query = {};
+
+	if (ioctl(region, NETGPU_IOC_REGION_QUERY, &query))
+		err(1, "query");
+	printf("header %llu\npage %llu\nother_queue %llu\nrefused %llu\n",
+	       query.copied_bytes[NETGPU_COPY_HEADER],
+	       query.copied_bytes[NETGPU_COPY_PAGE],
+	       query.copied_bytes[NETGPU_COPY_OTHER_QUEUE],
+	       query.copy_refused_bytes);
+}
+
 static const char usage[] =
-	"usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-P] [-w]]\n"
-	"                 [-n BYTES] [-p PORT] [-x disable|reset -a BYTES] [-b] [-t SECONDS]";
+	"usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-o OFFSET] [-P] [-w|-B]]\n"
+	"                 [-n BYTES] [-p PORT] [-x HOW -a BYTES] [-b] [-e] [-L BYTES]\n"
+	"                 [-t SECONDS] [-N NETNS]";
 
 int main(int argc, char **argv)
 {
 	int opt, error;
 
-	while ((opt = getopt(argc, argv, "i:q:m:s:rPwbn:p:x:a:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
 		case 'm': source = optarg; break;
 		case 's': size = strtoull(optarg, NULL, 0); break;
+		case 'o': offset = strtoull(optarg, NULL, 0); break;
 		case 'r': as_region = true; break;
 		case 'P': require_p2p = true; break;
-		case 'w': idle = true; break;
+		case 'w': waits = true; idle = true; break;
+		case 'B': waits = true; break;
 		case 'b': blind = true; break;
+		case 'e': target_event = EVENT; break;
+		case 'L': target_buf_len = strtoul(optarg, NULL, 0); break;
 		case 'n': limit = strtoull(optarg, NULL, 0); break;
 		case 'p': port = atoi(optarg); break;
 		case 'x': how = optarg; break;
 		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
+		case 'N': netns = optarg; break;
 		case 't': alarm(atoi(optarg)); break;
 		default:
 			errx(2, "%s", usage);
@@ -224,7 +267,9 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 
 	setup();
-	if (idle) {
+	if (netns)
+		enter("/proc/1/ns/net");
+	if (waits) {
 		struct pollfd poll_region = { .fd = region };
 
 		printf("listening not\n");
@@ -236,7 +281,9 @@ int main(int argc, char **argv)
 	printf("received %llu\n", received);
 	printf("correct %d\n", correct);
 	printf("error %s\n", error ? strerrorname_np(-error) : "0");
-	if (as_region && how)
+	if (as_region)
+		report_copies();
+	if (as_region && (how || error == -ENODEV))
 		report_region();
 	return 0;
 }

@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Let the 1st, 2nd, ... allocation or copy of each operation fail, until the
+ * operation ends without having reached the one that was to fail.
+ *
+ * Usage: fault_walk NETIF QUEUE PORT MEMORY...
+ * On PORT somebody tries all the time to connect and to send.
+ *
+ * Every attempt has to fail, or to do without; after it there must be no
+ * region, no mapped byte, no page pool of a memory provider and no file
+ * descriptor more than before. That the queue can still be bound shows the last
+ * attempt, which succeeds.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "netdev_nl.h"
+#include "pattern.h"
+#include "region.h"
+
+#define SIZE		(256 << 10)
+#define POINTS_MAX	2000
+#define PATIENCE	30	/* seconds until everything has to be gone */
+
+static unsigned int ifindex, queue;
+static int port, netgpu, fail_nth, sys_regions, sys_bytes;
+static struct mnl_socket *pools;
+
+/* What an operation works on. */
+static struct memory mem;
+static struct netgpu_region_create create;
+static struct target target;
+static struct mnl_socket *nl;
+static int region = -1, listener = -1, conn = -1;
+static bool have_ring;
+
+static int open_file(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
+static unsigned long long read_number(int fd)
+{
+	char text[32];
+	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (len <= 0)
+		return 1;
+	text[len] = '\0';
+	return strtoull(text, NULL, 0);
+}
+
+static void arm(unsigned int nth)
+{
+	char text[16];
+	int len = sprintf(text, "%u", nth);
+
+	if (pwrite(fail_nth, text, len, 0) != len)
+		err(1, "fail-nth");
+}
+
+/* Has the failure come about? */
+static bool disarm(void)
+{
+	bool failed = !read_number(fail_nth);
+
+	/* Reading and writing have points that can fail, too. */
+	while (pwrite(fail_nth, "0", 1, 0) != 1)
+		failed = false;
+	return failed;
+}
+
+static int open_region(void)
+{
+	region = region_create(netgpu, &create);
+	return region < 0 ? -errno : 0;
+}
+
+static void close_all(void)
+{
+	if (conn >= 0)
+		close(conn);
+	if (listener >= 0)
+		close(listener);
+	if (have_ring)
+		target_close(&target);
+	if (region >= 0)
+		close(region);
+	if (nl)
+		mnl_socket_close(nl);
+	conn = -1;
+	listener = -1;
+	have_ring = false;
+	region = -1;
+	nl = NULL;
+}
+
+static int open_ring(void)
+{
+	int ret = target_ring(&target);
+
+	have_ring = !ret;
+	return ret;
+}
+
+static int register_dmabuf(void)
+{
+	return target_register(&target, ifindex, queue, mem.dmabuf, mem.size,
+			       IORING_ZCRX_AREA_DMABUF);
+}
+
+static int register_region(void)
+{
+	return target_register(&target, ifindex, queue, region, mem.size,
+			       IORING_ZCRX_AREA_DMABUF | NETGPU_ZCRX_AREA_REGION);
+}
+
+static int with_region(void)
+{
+	return open_region() ?: open_ring();
+}
+
+static int with_target(void)
+{
+	return with_region() ?: register_region();
+}
+
+static int with_dmabuf_target(void)
+{
+	return open_ring() ?: register_dmabuf();
+}
+
+static int with_listener(void)
+{
+	int ret = with_target();
+
+	if (!ret)
+		listener = pattern_listen(port);
+	return ret;
+}
+
+static int query_region(void)
+{
+	struct netgpu_region_query query = {};
+
+	return ioctl(region, NETGPU_IOC_REGION_QUERY, &query) ? -errno : 0;
+}
+
+/* fdinfo of the region. */
+static int show_region(void)
+{
+	char path[64], text[512];
+	int fd, ret = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", region);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return -errno;
+	if (read(fd, text, sizeof(text)) <= 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* The result of the one request that is under way. */
+static int complete(void)
+{
+	struct __kernel_timespec patience = { .tv_sec = PATIENCE };
+	struct io_uring_cqe *cqe = NULL;
+	int ret;
+
+	ret = io_uring_submit_and_wait_timeout(&target.ring, &cqe, 1, &patience, NULL);
+	/* Submitted, but the wait failed. */
+	if (ret >= 0 && !cqe)
+		ret = io_uring_wait_cqe_timeout(&target.ring, &cqe, &patience);
+	if (ret < 0)
+		return ret;
+	ret = cqe->res;
+	io_uring_cqe_seen(&target.ring, cqe);
+	return ret;
+}
+
+/* Accept, receive, until the first data has come. */
+static int receive(void)
+{
+	struct io_uring_sqe *sqe;
+	int ret;
+
+	sqe = io_uring_get_sqe(&target.ring);
+	io_uring_prep_accept(sqe, listener, NULL, NULL, 0);
+	ret = complete();
+	if (ret < 0)
+		return ret;
+	conn = ret;
+
+	sqe = io_uring_get_sqe(&target.ring);
+	io_uring_prep_rw(IORING_OP_RECV_ZC, sqe, conn, NULL, 0, 0);
+	sqe->ioprio |= IORING_RECV_MULTISHOT;
+	ret = complete();
+	if (!ret)
+		return -ECONNRESET;
+	return ret < 0 ? ret : 0;
+}
+
+static int close_target(void)
+{
+	have_ring = false;
+	target_close(&target);
+	return 0;
+}
+
+static int close_region(void)
+{
+	int fd = region;
+
+	region = -1;
+	return close(fd) ? -errno : 0;
+}
+
+static int open_nl(void)
+{
+	nl = netdev_nl_open();
+	return 0;
+}
+
+static int bind_devmem(void)
+{
+	return netdev_nl_bind_rx(nl, ifindex, queue, mem.dmabuf);
+}
+
+static int with_devmem(void)
+{
+	return open_nl() ?: bind_devmem();
+}
+
+static int close_devmem(void)
+{
+	struct mnl_socket *socket = nl;
+
+	nl = NULL;
+	return mnl_socket_close(socket) ? -errno : 0;
+}
+
+static const struct operation {
+	const char *name;
+	int (*prepare)(void);
+	int (*act)(void);
+} operations[] = {
+	{ "region create",		NULL,			open_region },
+	{ "region query",		open_region,		query_region },
+	{ "region fdinfo",		open_region,		show_region },
+	{ "region close",		open_region,		close_region },
+	{ "zcrx with a dma-buf",	open_ring,		register_dmabuf },
+	{ "zcrx with a region",		with_region,		register_region },
+	{ "receive",			with_listener,		receive },
+	{ "ring close, dma-buf",	with_dmabuf_target,	close_target },
+	{ "ring close, region",		with_target,		close_target },
+	{ "devmem bind",		open_nl,		bind_devmem },
+	{ "devmem close",		with_devmem,		close_devmem },
+};
+
+static int lowest_fd(void)
+{
+	int fd = dup(fail_nth);
+
+	close(fd);
+	return fd;
+}
+
+/* Everything is gone, within bounded time. */
+static bool nothing_left(int fds)
+{
+	time_t end = time(NULL) + PATIENCE;
+	unsigned int leaked = 0;
+
+	while (1) {
+		if (!read_number(sys_regions) && !read_number(sys_bytes) &&
+		    !netdev_nl_pools_leaked(pools, &leaked) && !leaked)
+			break;
+		if (time(NULL) > end) {
+			ksft_print_msg("left: %llu regions, %llu mapped bytes, %u page pools\n",
+				       read_number(sys_regions), read_number(sys_bytes), leaked);
+			return false;
+		}
+		usleep(2000);
+	}
+	if (lowest_fd() != fds) {
+		ksft_print_msg("left: a file descriptor\n");
+		return false;
+	}
+	return true;
+}
+
+/* How many dma-bufs there are, once no more go. */
+static unsigned int dmabufs(void)
+{
+	unsigned int before = -1U, now = 0, tries;
+	char line[256];
+	FILE *f;
+
+	for (tries = 0; tries < 100 && (now != before || !tries); tries++) {
+		before = now;
+		f = fopen("/sys/kernel/debug/dma_buf/bufinfo", "r");
+		if (!f)
+			err(1, "bufinfo");
+		while (fgets(line, sizeof(line), f))
+			sscanf(line, "Total %u objects", &now);
+		fclose(f);
+		usleep(200000);
+	}
+	return now;
+}
+
+/* Count of @error among those that were seen, for the summary. */
+static void count(unsigned int *counts, int error)
+{
+	counts[error < 0 && error > -200 ? -error : 0]++;
+}
+
+/* What a walk has left is not to spoil the next: the queue starts anew. */
+static void recover(void)
+{
+	if (!open_ring())
+		register_dmabuf();
+	close_all();
+	sleep(1);
+}
+
+static void walk(const struct operation *op, const char *memory)
+{
+	unsigned int counts[200] = {}, nth, i;
+	char errors[256] = "";
+	int fds = lowest_fd(), ret;
+	bool failed, good;
+
+	for (nth = 1; nth < POINTS_MAX; nth++) {
+		ret = op->prepare ? op->prepare() : 0;
+		if (ret) {
+			ksft_print_msg("before point %u: %s\n", nth, strerrorname_np(-ret));
+			break;
+		}
+		arm(nth);
+		ret = op->act();
+		failed = disarm();
+		close_all();
+		if (!nothing_left(fds)) {
+			ksft_print_msg("after point %u, which ended with %s\n", nth,
+				       ret ? strerrorname_np(-ret) : "success");
+			break;
+		}
+		if (ret == -ETIME) {
+			ksft_print_msg("point %u: waits for ever\n", nth);
+			break;
+		}
+		if (!failed) {
+			if (ret)
+				ksft_print_msg("nothing failed, and yet: %s\n",
+					       strerrorname_np(-ret));
+			break;
+		}
+		count(counts, ret);
+	}
+	for (i = 1; i < ARRAY_SIZE(counts); i++) {
+		if (!counts[i])
+			continue;
+		snprintf(errors + strlen(errors), sizeof(errors) - strlen(errors), ", %u %s",
+			 counts[i], strerrorname_np(i));
+	}
+	/* The last attempt ended the loop: without a failure, and with success. */
+	good = nth > 1 && !failed && !ret;
+	ksft_test_result(good, "%s, %s: %u points%s, %u without effect\n",
+			 op->name, memory, nth - 1, errors, counts[0]);
+	if (good)
+		return;
+	recover();
+	if (read_number(sys_regions))
+		ksft_exit_fail_msg("what is left stays: the rest cannot be told\n");
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int i, before, after;
+	int arg;
+
+	if (argc < 5)
+		errx(2, "usage: fault_walk NETIF QUEUE PORT MEMORY...");
+	ifindex = if_nametoindex(argv[1]);
+	queue = atoi(argv[2]);
+	port = atoi(argv[3]);
+	netgpu = open_netgpu();
+	pools = netdev_nl_open();
+	fail_nth = open_file("/proc/thread-self/fail-nth", O_RDWR);
+	sys_regions = open_file("/sys/class/misc/netgpu/regions", O_RDONLY);
+	sys_bytes = open_file("/sys/class/misc/netgpu/mapped_bytes", O_RDONLY);
+	/* No page faults of ours while something is to fail. */
+	if (mlockall(MCL_CURRENT))
+		err(1, "mlockall");
+
+	ksft_print_header();
+	ksft_set_plan((argc - 4) * (ARRAY_SIZE(operations) + 1));
+	for (arg = 4; arg < argc; arg++) {
+		before = dmabufs();
+		memory_open(&mem, argv[arg], SIZE);
+		create = (struct netgpu_region_create){
+			.dmabuf_fd = mem.dmabuf,
+			.length = mem.size,
+			.ifindex = ifindex,
+			.queue = queue,
+		};
+		for (i = 0; i < ARRAY_SIZE(operations); i++)
+			walk(&operations[i], argv[arg]);
+		memory_close(&mem);
+		after = dmabufs();
+		ksft_test_result(before == after, "%s: %u dma-bufs before, %u after\n",
+				 argv[arg], before, after);
+	}
+	ksft_finished();
+}

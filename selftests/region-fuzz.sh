@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Structs that are almost right, from several threads, while descriptors, link
+# and memory go away under them: the kernel survives, and nothing is left.
+# FUZZ_SECONDS and FUZZ_SEED make it longer and different.
+# lab: kernel=netgpu
+# lab: timeout=120
+# lab: soak=debug FUZZ_SECONDS=1800
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+. "$(dirname "$0")/coverage.sh"
+need_netif
+need_programs region_fuzz ethtool
+corpus=$(dirname "$0")/corpus
+seconds=${FUZZ_SECONDS:-20}
+
+ktap_plan 6
+vram_bind
+steer_to_queue 1
+ktap_ok "queue 1 splits headers and receives all flows" $?
+addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
+region_fuzz -i "$NETIF" -q 1 -c "$corpus" -m "vfio:$VRAM_PCI" -t "$seconds" -s "${FUZZ_SEED:-1}" 2>&1 |
+	tee /tmp/fuzz | sed -u 's/^#* */# /'
+status=${PIPESTATUS[0]}
+calls=$(said fuzz calls)
+ktap_ok "$calls calls in $seconds s" "$status"
+[ "$(said fuzz regions)" -ge 10 ] && [ "$(said fuzz queues)" -ge 2 ] && [ "$(said fuzz distinct)" -ge 12 ]
+status=$?
+successes="$(said fuzz successes) succeed, with $(said fuzz regions) regions and $(said fuzz queues) queues"
+ktap_ok "$successes, the others have $(said fuzz distinct) different errors" $status
+nothing_left
+ktap_ok "nothing is left" $?
+for address in $addresses; do # IPv6 goes with the link
+	ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
+done
+wait_for_carrier && ordinary_traffic
+ktap_ok "ordinary traffic afterwards" $?
+receive last -p 9200 -m "vfio:$VRAM_PCI" -r &&
+	remote pattern_send "$LOCAL_V4" 9200 $((8 << 20)) && wait "$receiver" &&
+	[ "$(said last correct)" = 1 ] && [ "$(said last received)" = $((8 << 20)) ]
+ktap_ok "a stream into a new region" $?
+coverage
+ktap_end

@@ -1,0 +1,11 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# How much memory a user may pin is limited by the sysctl net.netgpu.max_pinned_bytes.
+# lab: kernel=netgpu
+# lab: timeout=90
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+
+vram_bind
+steer_to_queue 1
+exec region_limit "$NETIF" 1 "vfio:$VRAM_PCI"
