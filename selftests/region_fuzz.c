@@ -285,7 +285,7 @@ static unsigned int fill(struct worker *w, const struct entry *e, unsigned char 
 		memcpy(to + size, &v, width);
 		size += width;
 	}
-	if (!once_in(w, 3))
+	if (!size || !once_in(w, 3))
 		return size;
 	do
 		mutate(w, to, size);
