@@ -142,7 +142,9 @@ ip link set "$NETIF" down && ip link set "$NETIF" up && addresses && pings
 ktap_ok "down and up" $?
 ethtool -r "$NETIF" && carrier && pings
 ktap_ok "a reset" $?
-neighbours permanent && ethtool -t "$NETIF" offline >/dev/null && addresses && neighbours reachable && pings
+neighbours permanent
+# It fails, rightly, when another packet comes in while it runs.
+for _ in 1 2 3; do ethtool -t "$NETIF" offline >/dev/null && break; done && addresses && neighbours reachable && pings
 ktap_ok "the self-test" $?
 ping -q -c 1 -W 5 "$REMOTE_V4" >/dev/null
 receives 5402
