@@ -58,7 +58,8 @@ static void netgpu_buffer_drop(struct netgpu_buffer *buffer)
  * @extack: receives the reason of a refusal, may be NULL.
  *
  * Return: the buffer, to be released with netgpu_buffer_put() for the same
- * @user, or an ERR_PTR: -ENOMEM, -EDQUOT.
+ * @user, or an ERR_PTR: -EPERM for memory of a proprietary module, -ENOMEM,
+ * -EDQUOT.
  */
 struct netgpu_buffer *netgpu_buffer_get(struct dma_buf *dmabuf,
 					struct user_struct *user,
@@ -66,6 +67,10 @@ struct netgpu_buffer *netgpu_buffer_get(struct dma_buf *dmabuf,
 {
 	struct netgpu_buffer *buffer;
 	int err;
+
+	err = netgpu_check_exporter(dmabuf, extack);
+	if (err)
+		return ERR_PTR(err);
 
 	guard(mutex)(&netgpu_lock);
 

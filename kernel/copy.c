@@ -3,6 +3,7 @@
  * Stray bytes: payload that arrived in host memory, and belongs in a region.
  */
 #include <linux/dma-resv.h>
+#include <linux/export.h>
 
 #include "internal.h"
 #include "trace.h"
@@ -36,21 +37,6 @@ static int netgpu_region_copy_locked(struct netgpu_region *region, u64 offset,
 	return 0;
 }
 
-/**
- * netgpu_region_copy - copy stray payload into a region
- * @region: a bound region.
- * @offset: where to in the region, bytes.
- * @from: the payload.
- * @length: bytes, not more than what the region has from @offset on.
- * @cause: why it was in host memory.
- *
- * Counts the bytes by @cause.
- *
- * Context: process context. Takes the reservation lock of the dma-buf.
- *
- * Return: 0, -EOPNOTSUPP when the exporter does not let the CPU at the memory,
- * -ENODEV when the region was revoked, or what the exporter said.
- */
 int netgpu_region_copy(struct netgpu_region *region, u64 offset,
 		       const void *from, size_t length,
 		       enum netgpu_copy_cause cause)
@@ -78,3 +64,4 @@ int netgpu_region_copy(struct netgpu_region *region, u64 offset,
 	trace_netgpu_copy(region, offset, length, cause, err);
 	return err;
 }
+EXPORT_SYMBOL_NS_GPL(netgpu_region_copy, "NETGPU");

@@ -6,6 +6,7 @@
 #include <linux/cred.h>
 #include <linux/dma-resv.h>
 #include <linux/ethtool.h>
+#include <linux/export.h>
 #include <linux/file.h>
 #include <linux/init.h>
 #include <linux/miscdevice.h>
@@ -142,13 +143,6 @@ static const struct file_operations netgpu_region_fops = {
 	.show_fdinfo	= netgpu_region_show_fdinfo,
 };
 
-/**
- * netgpu_region_get_fd - look up a region by its file descriptor
- * @fd: what NETGPU_IOC_REGION_CREATE returned.
- *
- * Return: the region, with a reference; -EBADF when @fd is not open, -EBADFD
- * when it is something else than a region.
- */
 struct netgpu_region *netgpu_region_get_fd(int fd)
 {
 	CLASS(fd, f)(fd);
@@ -163,6 +157,7 @@ struct netgpu_region *netgpu_region_get_fd(int fd)
 	refcount_inc(&region->refs);
 	return region;
 }
+EXPORT_SYMBOL_NS_GPL(netgpu_region_get_fd, "NETGPU");
 
 /* Would a memory provider be accepted on this queue now? */
 static int netgpu_check_queue(struct net_device *dev, u32 queue,
@@ -470,6 +465,34 @@ static long netgpu_ioctl_probe(struct netgpu_probe __user *arg, size_t size)
 	return result;
 }
 
+static long netgpu_ioctl_query(struct netgpu_query __user *arg, size_t size)
+{
+	struct netgpu_query query;
+	unsigned long regions;
+	u64 mapped;
+	int err;
+
+	BUILD_BUG_ON(sizeof(query) != NETGPU_QUERY_SIZE_VER0);
+
+	if (size < NETGPU_QUERY_SIZE_VER0)
+		return -EMSGSIZE;
+	err = copy_struct_from_user(&query, sizeof(query), arg, size);
+	if (err)
+		return err;
+	if (!mem_is_zero(&query, sizeof(query)))
+		return -EINVAL;
+
+	netgpu_regions_count(&regions, &mapped);
+	query.regions = regions;
+	query.mapped_bytes = mapped;
+	scoped_guard(mutex, &netgpu_lock)
+		query.pinned_bytes = netgpu_charged_bytes(current_user());
+	query.max_pinned_bytes = READ_ONCE(netgpu_max_pinned_bytes);
+	query.refused_exporters = netgpu_refused_exporters();
+
+	return copy_struct_to_user(arg, size, &query, sizeof(query), NULL);
+}
+
 static long netgpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	if (_IOC_TYPE(cmd) != NETGPU_IOC_MAGIC)
@@ -480,6 +503,8 @@ static long netgpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return netgpu_ioctl_create((void __user *)arg, _IOC_SIZE(cmd));
 	case _IOC_NR(NETGPU_IOC_PROBE):
 		return netgpu_ioctl_probe((void __user *)arg, _IOC_SIZE(cmd));
+	case _IOC_NR(NETGPU_IOC_QUERY):
+		return netgpu_ioctl_query((void __user *)arg, _IOC_SIZE(cmd));
 	}
 	return -ENOTTY;
 }

@@ -175,6 +175,11 @@ int netgpu_attachment_map(struct netgpu_attachment *attachment,
 			  bool require_p2p, struct netlink_ext_ack *extack);
 void netgpu_attachment_unmap(struct netgpu_attachment *attachment);
 
+/* gate.c */
+int netgpu_check_exporter(const struct dma_buf *dmabuf,
+			  struct netlink_ext_ack *extack);
+u64 netgpu_refused_exporters(void);
+
 /* limit.c */
 int netgpu_charge(struct netgpu_buffer *buffer, struct user_struct *user,
 		  struct netlink_ext_ack *extack);

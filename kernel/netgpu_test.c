@@ -583,6 +583,41 @@ static void test_limit(struct kunit *test)
 	expect_nothing_left(test, b);
 }
 
+static void test_gate(struct kunit *test)
+{
+	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	struct device *dev = fake_device(test, "gate");
+	u64 refused = netgpu_refused_exporters();
+	struct netlink_ext_ack extack = {};
+	struct netgpu_reach reach = {};
+	struct netgpu_region *region;
+	struct module *module;
+
+	module = kunit_kzalloc(test, sizeof(*module), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, module);
+	strscpy(module->name, "fake_module");
+	fake->dmabuf->owner = module;
+
+	region = create(fake, dev, 0, SZ_64K);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, region);
+	if (!IS_ERR(region))
+		netgpu_region_put(region);
+	KUNIT_EXPECT_EQ(test, netgpu_refused_exporters(), refused);
+
+	set_bit(TAINT_PROPRIETARY_MODULE, &module->taints);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create(fake, dev, 0, SZ_64K)), -EPERM);
+	KUNIT_EXPECT_EQ(test, netgpu_refused_exporters(), refused + 1);
+	KUNIT_EXPECT_EQ(test, netgpu_probe(fake->dmabuf, dev, 0, SZ_64K, false,
+					   &reach, &extack), -EPERM);
+	KUNIT_EXPECT_EQ(test, netgpu_refused_exporters(), refused + 2);
+	KUNIT_EXPECT_NOT_NULL(test, extack._msg);
+	if (extack._msg)
+		KUNIT_EXPECT_NOT_NULL(test, strstr(extack._msg, "fake_module"));
+
+	fake->dmabuf->owner = NULL;
+	expect_nothing_left(test, fake);
+}
+
 static void test_revoke_idle(struct kunit *test)
 {
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
@@ -752,6 +787,7 @@ static struct kunit_case netgpu_test_cases[] = {
 	KUNIT_CASE(test_probe),
 	KUNIT_CASE(test_overlap),
 	KUNIT_CASE(test_limit),
+	KUNIT_CASE(test_gate),
 	KUNIT_CASE(test_revoke_idle),
 	KUNIT_CASE(test_revoke_bound),
 	KUNIT_CASE(test_revoke_dying),

@@ -77,6 +77,9 @@ int netgpu_probe(struct dma_buf *dmabuf, struct device *dev, u64 offset,
 	err = netgpu_check_range(dmabuf, offset, length, extack);
 	if (err)
 		return err;
+	err = netgpu_check_exporter(dmabuf, extack);
+	if (err)
+		return err;
 
 	attach = dma_buf_dynamic_attach(dmabuf, dev, &netgpu_attach_probe_ops,
 					NULL);

@@ -4,6 +4,7 @@
  */
 #include <linux/cred.h>
 #include <linux/dma-resv.h>
+#include <linux/export.h>
 #include <linux/netdevice.h>
 #include <linux/netlink.h>
 #include <linux/overflow.h>
@@ -166,25 +167,6 @@ int netgpu_check_range(const struct dma_buf *dmabuf, u64 offset, u64 length,
 	return 0;
 }
 
-/**
- * netgpu_region_create - attach, pin and map a range of a dma-buf
- * @dmabuf: the buffer; the region takes a reference of its own.
- * @params: device, range and flags.
- * @extack: receives the reason of a refusal, may be NULL.
- *
- * The attachment allows peer-to-peer, so the exporter may leave the buffer in
- * device memory. Unless @params->dir is DMA_TO_DEVICE it is revocable too: the
- * exporter may end it, see netgpu_region_bind(). Regions of one dma-buf for
- * one device share the attachment.
- *
- * Context: process context. Takes the reservation lock of @dmabuf; the netdev
- * instance lock may be held.
- *
- * Return: the region, to be released with netgpu_region_put(), or an ERR_PTR:
- * -ENODATA, -EDOM, -EOVERFLOW, -ERANGE for a bad range, -EDQUOT where the user
- * has pinned too much, -EXDEV where NETGPU_REGION_REQUIRE_P2P cannot be met,
- * -ENOMEM, or what the exporter said.
- */
 struct netgpu_region *
 netgpu_region_create(struct dma_buf *dmabuf,
 		     const struct netgpu_region_params *params,
@@ -235,6 +217,7 @@ err_free:
 	kfree(region);
 	return ERR_PTR(err);
 }
+EXPORT_SYMBOL_NS_GPL(netgpu_region_create, "NETGPU");
 
 /**
  * netgpu_region_end_locked - nothing will access a region any more
@@ -272,12 +255,6 @@ void netgpu_region_end(struct netgpu_region *region)
 	dma_resv_unlock(resv);
 }
 
-/**
- * netgpu_region_put - drop a reference
- * @region: the region; ended and freed with the last reference.
- *
- * Context: process context, as it may take the reservation lock.
- */
 void netgpu_region_put(struct netgpu_region *region)
 {
 	if (!refcount_dec_and_test(&region->refs))
@@ -296,40 +273,31 @@ void netgpu_region_put(struct netgpu_region *region)
 	sg_free_table(&region->sgt);
 	kfree(region);
 }
+EXPORT_SYMBOL_NS_GPL(netgpu_region_put, "NETGPU");
 
-/**
- * netgpu_region_device - the DMA device a region is mapped for
- * @region: the region.
- *
- * Return: the device, valid as long as the region.
- */
 struct device *netgpu_region_device(const struct netgpu_region *region)
 {
 	return region->attachment->dev;
 }
+EXPORT_SYMBOL_NS_GPL(netgpu_region_device, "NETGPU");
 
-/**
- * netgpu_region_length - size of a region
- * @region: the region.
- *
- * Return: bytes, a multiple of PAGE_SIZE.
- */
 u64 netgpu_region_length(const struct netgpu_region *region)
 {
 	return region->length;
 }
+EXPORT_SYMBOL_NS_GPL(netgpu_region_length, "NETGPU");
 
-/**
- * netgpu_region_sgt - DMA addresses of a region
- * @region: a bound region.
- *
- * Return: a table that holds DMA addresses and lengths only, no pages. Valid
- * until netgpu_region_unbind().
- */
+u32 netgpu_region_placement(const struct netgpu_region *region)
+{
+	return region->placement;
+}
+EXPORT_SYMBOL_NS_GPL(netgpu_region_placement, "NETGPU");
+
 struct sg_table *netgpu_region_sgt(struct netgpu_region *region)
 {
 	return &region->sgt;
 }
+EXPORT_SYMBOL_NS_GPL(netgpu_region_sgt, "NETGPU");
 
 u32 netgpu_region_state(struct netgpu_region *region)
 {

@@ -13,6 +13,8 @@
  * promises it.
  */
 #include <linux/dma-resv.h>
+#include <linux/export.h>
+#include <linux/module.h>
 
 #include "internal.h"
 #include "trace.h"
@@ -40,22 +42,6 @@ struct netgpu_region *netgpu_overlap(struct netgpu_buffer *buffer, u64 offset,
 	return NULL;
 }
 
-/**
- * netgpu_region_bind - start to use a region
- * @region: the region.
- * @user: callbacks, of static lifetime.
- * @priv: passed to them.
- *
- * From here on @user->revoke may be called, until netgpu_region_unbind(). No
- * two regions that a device writes into may overlap while they are bound: one
- * would overwrite what the other has received. Sending from memory that is
- * being received into is its user's business.
- *
- * Context: process context. The netdev instance lock may be held.
- *
- * Return: 0, -EBUSY when the region is in use or overlaps one that is, -ENODEV
- * when it was revoked.
- */
 int netgpu_region_bind(struct netgpu_region *region,
 		       const struct netgpu_region_user *user, void *priv)
 {
@@ -72,6 +58,8 @@ int netgpu_region_bind(struct netgpu_region *region,
 			return -ENODEV;
 		if (region->user)
 			return -EBUSY;
+		if (!try_module_get(user->owner))
+			return -ENODEV;
 		region->user = user;
 		region->user_priv = priv;
 	}
@@ -80,35 +68,30 @@ int netgpu_region_bind(struct netgpu_region *region,
 	trace_netgpu_bind(region);
 	return 0;
 }
+EXPORT_SYMBOL_NS_GPL(netgpu_region_bind, "NETGPU");
 
-/**
- * netgpu_region_unbind - the device has stopped to access a region
- * @region: a region; when it is not bound (any more), nothing happens.
- *
- * A region that only lives for its user, and one that was revoked, ends here.
- * A region that has a file descriptor of its own can be bound again.
- *
- * Context: takes the reservation lock of the dma-buf. The caller has made sure
- * that the device does not access the memory any more.
- */
 void netgpu_region_unbind(struct netgpu_region *region)
 {
-	bool was_bound, keep;
+	const struct netgpu_region_user *user;
+	bool keep;
 
 	scoped_guard(mutex, &region->buffer->lock) {
 		list_del_init(&region->bound);
 		scoped_guard(spinlock, &region->lock) {
-			was_bound = region->user;
+			user = region->user;
 			region->user = NULL;
 			region->user_priv = NULL;
 			keep = region->netdev && !region->revoked;
 		}
 	}
-	if (was_bound)
+	if (user) {
 		trace_netgpu_unbind(region);
+		module_put(user->owner);
+	}
 	if (!keep)
 		netgpu_region_end(region);
 }
+EXPORT_SYMBOL_NS_GPL(netgpu_region_unbind, "NETGPU");
 
 /**
  * netgpu_region_revoke - end the use of a region, for good
@@ -173,11 +156,14 @@ void netgpu_revoke_work(struct work_struct *work)
 		priv = region->user_priv;
 		if (user)
 			got = user->tryget(priv);
+		if (got)
+			__module_get(user->owner);
 	}
 
 	if (got) {
 		user->revoke(priv);
 		user->put(priv);
+		module_put(user->owner);
 	} else if (!user) {
 		netgpu_region_end(region);
 	}

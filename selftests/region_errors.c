@@ -296,6 +296,46 @@ static void test_query(void)
 	close(fd);
 }
 
+static void test_device_query(void)
+{
+	struct netgpu_region_create create = good;
+	struct netgpu_query query = {};
+	struct {
+		struct netgpu_query query;
+		__u64 later;
+	} longer = {};
+	int fd, ret;
+
+	fd = region_create(netgpu, &create);
+	if (fd < 0)
+		errx(1, "region: %s", region_message);
+	ret = ioctl(netgpu, NETGPU_IOC_QUERY, &query);
+	ksft_test_result(!ret && query.regions == 1 && query.mapped_bytes == good.length &&
+			 query.pinned_bytes >= good.length &&
+			 query.pinned_bytes <= query.max_pinned_bytes && !query.refused_exporters,
+			 "query of the device: %llu region, %llu bytes mapped, %llu of %llu pinned\n",
+			 query.regions, query.mapped_bytes, query.pinned_bytes,
+			 query.max_pinned_bytes);
+	close(fd);
+
+	ret = ioctl(netgpu, NETGPU_IOC_QUERY, &query);
+	ksft_test_result(ret && errno == EINVAL, "query that is not zero: EINVAL\n");
+
+	memset(&query, 0, sizeof(query));
+	ret = ioctl(netgpu, NETGPU_IOC_QUERY, &query);
+	ksft_test_result(!ret && !query.regions && !query.mapped_bytes && !query.pinned_bytes,
+			 "query of the device without regions\n");
+
+	ret = ioctl(netgpu, _IOC(_IOC_READ | _IOC_WRITE, NETGPU_IOC_MAGIC, 2, 8), &query);
+	ksft_test_result(ret && errno == EMSGSIZE, "short query: EMSGSIZE\n");
+
+	longer.later = 1;
+	ret = ioctl(netgpu, _IOC(_IOC_READ | _IOC_WRITE, NETGPU_IOC_MAGIC, 2,
+				 sizeof(longer)), &longer);
+	ksft_test_result(ret && errno == E2BIG,
+			 "longer query, not zero at its end: E2BIG\n");
+}
+
 static void test_zcrx(void)
 {
 	const unsigned int flags = IORING_ZCRX_AREA_DMABUF | NETGPU_ZCRX_AREA_REGION;
@@ -407,7 +447,7 @@ int main(int argc, char **argv)
 	good.queue = atoi(argv[2]);
 
 	ksft_print_header();
-	ksft_set_plan(45);
+	ksft_set_plan(50);
 	test_descriptors();
 	test_ranges();
 	test_struct();
@@ -415,6 +455,7 @@ int main(int argc, char **argv)
 	test_device();
 	test_placement();
 	test_query();
+	test_device_query();
 	test_unwinding();
 	test_zcrx();
 	test_leaks();

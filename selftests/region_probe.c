@@ -4,7 +4,9 @@
  *
  * Prints "KEY VALUE" lines: probe, placement, path, distance, message; left, the
  * attachments and regions there are after the probe; create, create_placement,
- * create_message. Exit status 0 unless the test itself went wrong.
+ * create_message; regions, mapped, pinned, max_pinned, refused_exporters as
+ * NETGPU_IOC_QUERY has them after that. Exit status 0 unless the test itself
+ * went wrong.
  */
 #include <err.h>
 #include <errno.h>
@@ -61,6 +63,7 @@ int main(int argc, char **argv)
 	const char *netif = NULL, *source = "heap";
 	struct netgpu_region_create create = {};
 	struct netgpu_probe probe = {};
+	struct netgpu_query query = {};
 	char message[256] = "(untouched)";
 	int opt, ret, netgpu, uid = 0;
 	size_t size = 0;
@@ -105,5 +108,11 @@ int main(int argc, char **argv)
 	printf("create %s\n", outcome(ret));
 	printf("create_placement %s\ncreate_message %s\n", placements[create.placement],
 	       region_message);
+
+	if (ioctl(netgpu, NETGPU_IOC_QUERY, &query))
+		err(1, "NETGPU_IOC_QUERY");
+	printf("regions %llu\nmapped %llu\npinned %llu\nmax_pinned %llu\nrefused_exporters %llu\n",
+	       query.regions, query.mapped_bytes, query.pinned_bytes, query.max_pinned_bytes,
+	       query.refused_exporters);
 	return 0;
 }

@@ -106,7 +106,8 @@ enum netgpu_state {
  * errno set:
  *
  * =============== ==========================================================
- * EPERM           no CAP_NET_ADMIN over the device's network namespace
+ * EPERM           no CAP_NET_ADMIN over the device's network namespace, or the
+ *                 dma-buf's exporter is a proprietary module; @msg says which
  * EINVAL          unknown bit in @flags
  * EBADR           @resv is not zero
  * EMSGSIZE        struct shorter than its first version (64 bytes)
@@ -230,12 +231,39 @@ struct netgpu_probe {
 
 #define NETGPU_PROBE_SIZE_VER0		72
 
+/**
+ * struct netgpu_query - argument of NETGPU_IOC_QUERY
+ * @regions: out, number of regions, of all users.
+ * @mapped_bytes: out, their bytes, without those that have ended.
+ * @pinned_bytes: out, bytes that are charged to the caller's user.
+ * @max_pinned_bytes: out, most that may be, the sysctl
+ *	net.netgpu.max_pinned_bytes.
+ * @refused_exporters: out, how often memory was refused because a proprietary
+ *	module exports it, since the kernel was started.
+ *
+ * The whole struct must be zero on entry. Errors: EINVAL when it is not,
+ * EMSGSIZE when it is shorter than its first version (40 bytes), E2BIG as in
+ * NETGPU_IOC_REGION_CREATE.
+ */
+struct netgpu_query {
+	__aligned_u64 regions;
+	__aligned_u64 mapped_bytes;
+	__aligned_u64 pinned_bytes;
+	__aligned_u64 max_pinned_bytes;
+	__aligned_u64 refused_exporters;
+};
+
+#define NETGPU_QUERY_SIZE_VER0		40
+
 /* On /dev/netgpu. */
 #define NETGPU_IOC_REGION_CREATE \
 	_IOWR(NETGPU_IOC_MAGIC, 0x00, struct netgpu_region_create)
 
 #define NETGPU_IOC_PROBE \
 	_IOWR(NETGPU_IOC_MAGIC, 0x01, struct netgpu_probe)
+
+#define NETGPU_IOC_QUERY \
+	_IOWR(NETGPU_IOC_MAGIC, 0x02, struct netgpu_query)
 
 /* On a region. */
 #define NETGPU_IOC_REGION_QUERY \
