@@ -19,6 +19,7 @@ from say import Failure
 # Ours -> there; DESIGN.md, section 2.
 PLACES = (
     ("kernel", "net/netgpu"),
+    ("module", "kernel/module"),
     ("include", "include"),
     ("uapi", "include/uapi/linux"),
     ("drivers", "drivers"),
