@@ -162,6 +162,19 @@ static void vfio_open(struct memory *mem, const char *address, size_t size)
 	free(feature);
 }
 
+static void export_open(struct memory *mem, const char *path)
+{
+	int device = open(path, O_RDWR | O_CLOEXEC);
+
+	if (device < 0)
+		err(1, "%s", path);
+	mem->dmabuf = ioctl(device, 0);
+	if (mem->dmabuf < 0)
+		err(1, "%s: ioctl", path);
+	mem->cpu = NULL;
+	close(device);
+}
+
 void memory_open(struct memory *mem, const char *source, size_t size)
 {
 	mem->size = size;
@@ -175,8 +188,11 @@ void memory_open(struct memory *mem, const char *source, size_t size)
 		udmabuf_open(mem, size, true);
 	else if (!strncmp(source, "vfio:", 5))
 		vfio_open(mem, source + 5, size);
+	else if (!strncmp(source, "export:", 7))
+		export_open(mem, source + 7);
 	else
-		errx(1, "no such memory: %s (heap, udmabuf, scattered, vfio:ADDRESS)", source);
+		errx(1, "no such memory: %s (heap, udmabuf, scattered, vfio:ADDRESS, export:PATH)",
+		     source);
 }
 
 /* The device counts as in use as long as it is mapped. */

@@ -21,8 +21,9 @@ struct memory {
 
 /*
  * @source is "heap" (system memory), "udmabuf" (a memfd), "scattered" (the same,
- * its pages out of order, each an entry of its own), or "vfio:ADDRESS" (the
- * largest BAR of a PCI device bound to vfio-pci, @size 0 for all of it).
+ * its pages out of order, each an entry of its own), "vfio:ADDRESS" (the
+ * largest BAR of a PCI device bound to vfio-pci, @size 0 for all of it), or
+ * "export:PATH" (what an ioctl of a device file returns).
  * Ends the program with a message when there is no such thing.
  */
 void memory_open(struct memory *mem, const char *source, size_t size);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""Run the selftests whose names contain PART, each in a machine of its own: check.py [--kernels] MODE [PART]
+"""Run the selftests whose names contain PART, each in a machine of its own: check.py [--kernels|--modules] MODE [PART]
 
 MODE is check; check-debug, all that have a machine, on the kernel debug; or soak, some of them for long.
 A test says in its first lines what it needs:
@@ -10,7 +10,8 @@ A test says in its first lines what it needs:
   # lab: console=REGEX              a warning on the console that the test provokes
   # lab: debug=REASON               why check-debug skips it
   # lab: soak=KERNEL NAME=VALUE...  soak runs it, on this kernel and with these variables
-With --kernels: print which kernels the tests need.
+  # lab: modules=gate               it loads modules (modules.py)
+With --kernels: print which kernels the tests need; with --modules: for which of them they need modules.
 """
 
 import concurrent.futures
@@ -157,12 +158,13 @@ def main(arguments):
     def stop(number, _):
         raise KeyboardInterrupt(number)
     signal.signal(signal.SIGTERM, stop)
-    kernels = arguments[:1] == ["--kernels"]
-    mode, part = (arguments[kernels:] + [""])[:2]
+    only = arguments.pop(0) if arguments[0].startswith("--") else None
+    mode, part = (arguments + [""])[:2]
     tests = [Test(path, mode) for path in sorted((TOP / "selftests").glob("*.sh")) if part in path.stem]
     tests = [test for test in tests if test.wanted()]
-    if kernels:
-        needed = {t.settings["kernel"] for t in tests if "kernel" in t.settings}
+    if only:
+        needed = {t.settings["kernel"] for t in tests
+                  if "kernel" in t.settings and (only == "--kernels" or "modules" in t.settings)}
         print(" ".join(sorted(needed)))     # netgpu before upstream, which starts from its objects
         return 0
     if not tests:

@@ -22,7 +22,7 @@ TREE = LINUX / "netgpu"
 OBJ = TREE / "obj"
 LICENCES = (        # first match wins
     (r"uapi/.*\.h", "GPL-2.0 WITH Linux-syscall-note OR MIT"),
-    (r"(kernel|drivers|include|Documentation)/|Kconfig$|Makefile$|selftests/", "GPL-2.0"),
+    (r"(kernel|module|drivers|include|Documentation)/|Kconfig$|Makefile$|selftests/", "GPL-2.0"),
     (r"tools/tests/", "GPL-2.0"),
     (r"tools/|configs/|\.ci/|\.gitignore$", "LGPL-2.1 OR MIT"),
 )
@@ -45,7 +45,7 @@ def output(*command, cwd=TOP, env=None):
 
 def kernel_files():
     return [str(p.relative_to(TOP)) for p in patched.own_files().values()
-            if p.relative_to(TOP).parts[0] in ("kernel", "include", "uapi", "drivers")]
+            if p.relative_to(TOP).parts[0] in ("kernel", "module", "include", "uapi", "drivers")]
 
 
 @functools.cache
@@ -73,13 +73,11 @@ def kbuild(*targets):
 def objects():
     """The objects that our files and patches are compiled into, as make targets: ours by directory."""
     targets = {"net/netgpu/"} if (TREE / "net/netgpu/Makefile").is_file() else set()
-    for patch in patched.series():
-        for name in patched.touched(patch):
-            if not name.endswith(".c") or not (TREE / name).is_file():
-                continue
-            target = f"{name[:-2]}.o"
-            if (OBJ / target).is_file():
-                targets.add(target)
+    ours = [name for name in patched.own_files() if not name.startswith(("net/netgpu/", "tools/"))]
+    for name in ours + [name for patch in patched.series() for name in patched.touched(patch)]:
+        target = f"{name[:-2]}.o"
+        if name.endswith(".c") and (TREE / name).is_file() and (OBJ / target).is_file():
+            targets.add(target)
     return sorted(targets)
 
 
@@ -88,7 +86,8 @@ def checkpatch():
                "--max-line-length=100", f"--root={TREE}"]
     # FILE_PATH_CHANGES asks for MAINTAINERS, which is not ours to change here; SPDX of the UAPI is checked by spdx.
     ignore = "--ignore=FILE_PATH_CHANGES,SPDX_LICENSE_TAG,EMBEDDED_FILENAME"
-    user = ",PREFER_KERNEL_TYPES,BIT_MACRO,STRCPY,TRAILING_STATEMENTS,ARRAY_SIZE"   # what does not hold for programs
+    ignore += ",UNKNOWN_COMMIT_ID"      # there is no history to look it up in
+    user = ",WEAK_DECLARATION,PREFER_KERNEL_TYPES,BIT_MACRO,STRCPY,TRAILING_STATEMENTS,ARRAY_SIZE"   # what does not hold for programs
     no_git = {"GIT_DIR": "none"}        # the user space has none
     macros = ",PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE,SPACING"       # how trace events are written
     found = []
@@ -199,6 +198,25 @@ def spdx():
     return found
 
 
+def exports():
+    """What we export is GPL-only, and in the namespace of netgpu."""
+    found = []
+    for name in kernel_files():
+        for number, line in enumerate((TOP / name).read_text().splitlines(), 1):
+            found += export(f"{name}:{number}", line)
+    for patch in patched.series():
+        for number, line in enumerate(patch.read_text(errors="replace").splitlines(), 1):
+            if re.match(r"\+(?!\+\+ )", line):
+                found += export(f"{patch.relative_to(TOP)}:{number}", line[1:])
+    return found
+
+
+def export(where, line):
+    if not re.match(r"\s*EXPORT_\w*SYMBOL\w*\(\w", line) or re.match(r'EXPORT_SYMBOL_NS_GPL\(\w+, "NETGPU"\);', line):
+        return []
+    return [f'{where}: {line.strip()}: what netgpu exports is EXPORT_SYMBOL_NS_GPL(..., "NETGPU")']
+
+
 def names():
     """No host of a package mirror, no path of the machine where something was written."""
     done = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)"], capture_output=True, text=True, check=False)
@@ -236,7 +254,7 @@ def patches():
 
 def clang_tidy():
     """On the tools; the first time its package goes into the lab's user space."""
-    sources = [f for f in files() if re.match(r"(tools|selftests)/.*\.c$", f)]
+    sources = [f for f in files() if re.match(r"(tools|selftests)/(?!gate/).*\.c$", f)]      # gate/ is modules
     if not shutil.which("clang-tidy"):
         say("lint: no clang-tidy in the user space; left out (tools/lab/debian clang-tidy puts it there)")
         return []
@@ -252,7 +270,7 @@ def clang_tidy():
 
 
 CHECKS = {
-    "spdx": spdx, "names": names, "python": python, "shell": shell, "kernel-doc": kernel_doc, "checkpatch": checkpatch,
+    "spdx": spdx, "exports": exports, "names": names, "python": python, "shell": shell, "kernel-doc": kernel_doc, "checkpatch": checkpatch,
     "clang-tidy": clang_tidy, "sparse": sparse, "warnings": warnings, "patches": patches,
 }
 

@@ -86,7 +86,7 @@ class Vm:
             "REMOTE_TYPE": "lab", "LAB_KERNEL": self.options.kernel, "LAB_MTU": MTU,
             "LAB_NETS": " ".join(f"{v4}.2,{v6}2" for v4, v6 in NETS[:nics]),
             "LAB_TOPOLOGY": self.options.topology, "LAB_VRAM_MIB": self.options.vram,
-            "LAB_SLOWER": SLOWER.get(self.options.kernel, 1),
+            "LAB_SLOWER": SLOWER.get(self.options.kernel, 1), "GATE_MODULES": f"/netgpu/build/gate/{self.options.kernel}",
         }
         if nics:
             values |= {"NETIF": "eth0", "LOCAL_V4": "10.77.0.2", "LOCAL_V6": "fd77::2",

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Proprietary, uses an export of it. */
+#include "gate.h"
+
+USE(gate_klp_call);
+
+MODULE_DESCRIPTION("Test of the GPL gate: user klp");
+MODULE_LICENSE("Proprietary");
