@@ -186,6 +186,32 @@ void netgpu_attachment_put(struct netgpu_attachment *attachment)
 }
 
 /**
+ * netgpu_map - map a dma-buf, or say why not
+ * @attach: the attachment; the reservation lock is held.
+ * @dir: direction of DMA.
+ * @require_p2p: only decides about the error when there is no path.
+ * @extack: receives the reason of a refusal, may be NULL.
+ *
+ * Return: the mapping, or an ERR_PTR: -EXDEV when there is no path and
+ * @require_p2p, or what the exporter said.
+ */
+struct sg_table *netgpu_map(struct dma_buf_attachment *attach,
+			    enum dma_data_direction dir, bool require_p2p,
+			    struct netlink_ext_ack *extack)
+{
+	struct sg_table *mapping = dma_buf_map_attachment(attach, dir);
+
+	if (!IS_ERR(mapping))
+		return mapping;
+
+	NL_SET_ERR_MSG(extack,
+		       "no peer-to-peer path to the buffer: put both devices below one PCIe switch, or use a host bridge that forwards between its ports");
+	if (PTR_ERR(mapping) == -EINVAL && require_p2p)
+		return ERR_PTR(-EXDEV);
+	return mapping;
+}
+
+/**
  * netgpu_attachment_map - pin and map an attachment, unless it is
  * @attachment: the attachment; the reservation lock is held.
  * @require_p2p: only decides about the error when there is no path.
@@ -217,13 +243,10 @@ int netgpu_attachment_map(struct netgpu_attachment *attachment,
 		return err;
 	}
 
-	mapping = dma_buf_map_attachment(attachment->attach, attachment->dir);
+	mapping = netgpu_map(attachment->attach, attachment->dir, require_p2p,
+			     extack);
 	if (IS_ERR(mapping)) {
 		err = PTR_ERR(mapping);
-		if (err == -EINVAL && require_p2p)
-			err = -EXDEV;
-		NL_SET_ERR_MSG(extack,
-			       "no peer-to-peer path to the buffer: put both devices below one PCIe switch, or use a host bridge that forwards between its ports");
 		goto err_unpin;
 	}
 

@@ -67,6 +67,23 @@ static void netgpu_region_counters(struct netgpu_region *region, u64 *copied,
 	dma_resv_unlock(resv);
 }
 
+/*
+ * Queries have nothing to ask, so that later versions can: their struct, which
+ * has grown from @oldest to @known bytes, is zero on entry.
+ */
+static int netgpu_query_begin(void *query, size_t known, size_t oldest,
+			      const void __user *arg, size_t size)
+{
+	int err;
+
+	if (size < oldest)
+		return -EMSGSIZE;
+	err = copy_struct_from_user(query, known, arg, size);
+	if (err)
+		return err;
+	return mem_is_zero(query, known) ? 0 : -EINVAL;
+}
+
 static long netgpu_region_query(struct netgpu_region *region,
 				void __user *arg, size_t size)
 {
@@ -75,13 +92,10 @@ static long netgpu_region_query(struct netgpu_region *region,
 
 	BUILD_BUG_ON(sizeof(query) != NETGPU_REGION_QUERY_SIZE_VER1);
 
-	if (size < NETGPU_REGION_QUERY_SIZE_VER0)
-		return -EMSGSIZE;
-	err = copy_struct_from_user(&query, sizeof(query), arg, size);
+	err = netgpu_query_begin(&query, sizeof(query), NETGPU_REGION_QUERY_SIZE_VER0,
+				 arg, size);
 	if (err)
 		return err;
-	if (!mem_is_zero(&query, sizeof(query)))
-		return -EINVAL;
 
 	query.offset = region->offset;
 	query.length = region->length;
@@ -474,13 +488,10 @@ static long netgpu_ioctl_query(struct netgpu_query __user *arg, size_t size)
 
 	BUILD_BUG_ON(sizeof(query) != NETGPU_QUERY_SIZE_VER0);
 
-	if (size < NETGPU_QUERY_SIZE_VER0)
-		return -EMSGSIZE;
-	err = copy_struct_from_user(&query, sizeof(query), arg, size);
+	err = netgpu_query_begin(&query, sizeof(query), NETGPU_QUERY_SIZE_VER0,
+				 arg, size);
 	if (err)
 		return err;
-	if (!mem_is_zero(&query, sizeof(query)))
-		return -EINVAL;
 
 	netgpu_regions_count(&regions, &mapped);
 	query.regions = regions;

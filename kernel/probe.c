@@ -91,13 +91,9 @@ int netgpu_probe(struct dma_buf *dmabuf, struct device *dev, u64 offset,
 	}
 
 	dma_resv_lock(dmabuf->resv, NULL);
-	mapping = dma_buf_map_attachment(attach, DMA_FROM_DEVICE);
+	mapping = netgpu_map(attach, DMA_FROM_DEVICE, require_p2p, extack);
 	if (IS_ERR(mapping)) {
 		err = PTR_ERR(mapping);
-		if (err == -EINVAL && require_p2p)
-			err = -EXDEV;
-		NL_SET_ERR_MSG(extack,
-			       "no peer-to-peer path to the buffer: put both devices below one PCIe switch, or use a host bridge that forwards between its ports");
 	} else {
 		err = netgpu_probe_mapping(attach, mapping, offset, length,
 					   require_p2p, reach, extack);

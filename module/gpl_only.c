@@ -7,6 +7,7 @@
  * hand it on to them. inherit_taint() stops the opposite, a module that uses
  * GPL-only symbols and those of a proprietary module.
  */
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include "internal.h"
@@ -52,6 +53,8 @@ bool inherit_gpl_only(struct module *mod, struct module *owner,
 		      const char *name)
 {
 	bool inherits = module_exports_gpl_only(owner);
+
+	lockdep_assert_held(&module_mutex);
 
 	if (inherits)
 		mod->inherits_gpl_only = true;

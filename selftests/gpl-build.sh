@@ -15,11 +15,11 @@ need_programs make gcc
 built=$top/build/gate/modpost
 undo rm -rf "$built"
 
-# modpost MODULE: build it with the kernel as it is
+# modpost MODULE: build it, and what it is made on, with the kernel as it is
 modpost() {
 	rm -rf "$built"
 	mkdir -p "$built"
-	make -C "$linux" O="$linux/obj" M="$top/selftests/gate" MO="$built" obj-m="$1.o" modules 2>&1
+	make -C "$linux" O="$linux/obj" M="$top/selftests/gate" MO="$built" obj-m="$1.o gate_exporter_layer.o" modules 2>&1
 }
 
 # refuses MODULE WORDS: it does not build, for this reason

@@ -16,6 +16,7 @@ gate_linux
 gate_symbol_get
 gate_reexport
 
+load gate_exporter_layer
 loads linux "an honest module is loaded" gate_honest
 has gate_honest placement 1 && has gate_honest bound Y
 result linux "it has a region in host memory, and has bound it" $?

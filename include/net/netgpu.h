@@ -108,7 +108,7 @@ void netgpu_region_put(struct netgpu_region *region);
  * Context: process context. The netdev instance lock may be held.
  *
  * Return: 0, -EBUSY when the region is in use or overlaps one that is, -ENODEV
- * when it was revoked.
+ * when it was revoked, or @user->owner is being unloaded.
  */
 int netgpu_region_bind(struct netgpu_region *region,
 		       const struct netgpu_region_user *user, void *priv);

@@ -3,16 +3,15 @@
  * An honest module: makes a region of a dma-buf of its own for a device of its
  * own, binds it, takes it back when the parameter revoke is written to; once.
  */
-#include <linux/device/faux.h>
 #include <linux/delay.h>
+#include <linux/device/faux.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/gfp.h>
-#include <linux/scatterlist.h>
-#include <linux/slab.h>
 
 #include "gate.h"
+#include "gate_exporter.h"
 
 static struct faux_device *gate_device;
 static struct dma_buf *gate_dmabuf;
@@ -46,48 +45,10 @@ static const struct netgpu_region_user gate_region_user = {
 	.revoke	= gate_revoke,
 };
 
-static struct sg_table *gate_map(struct dma_buf_attachment *attach,
-				 enum dma_data_direction dir)
-{
-	struct sg_table *sgt;
-	int err;
-
-	sgt = kzalloc_obj(*sgt);
-	if (!sgt)
-		return ERR_PTR(-ENOMEM);
-	err = sg_alloc_table(sgt, 1, GFP_KERNEL);
-	if (err)
-		goto err_free;
-	sg_set_page(sgt->sgl, attach->dmabuf->priv, PAGE_SIZE, 0);
-	err = dma_map_sgtable(attach->dev, sgt, dir, 0);
-	if (err)
-		goto err_free_table;
-	return sgt;
-
-err_free_table:
-	sg_free_table(sgt);
-err_free:
-	kfree(sgt);
-	return ERR_PTR(err);
-}
-
-static void gate_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
-		       enum dma_data_direction dir)
-{
-	dma_unmap_sgtable(attach->dev, sgt, dir, 0);
-	sg_free_table(sgt);
-	kfree(sgt);
-}
-
-static void gate_release(struct dma_buf *dmabuf)
-{
-	__free_page(dmabuf->priv);
-}
-
 static const struct dma_buf_ops gate_dmabuf_ops = {
-	.map_dma_buf	= gate_map,
-	.unmap_dma_buf	= gate_unmap,
-	.release	= gate_release,
+	.map_dma_buf	= gate_exporter_map,
+	.unmap_dma_buf	= gate_exporter_unmap,
+	.release	= gate_exporter_release,
 };
 
 static int gate_revoke_set(const char *val, const struct kernel_param *kp)
