@@ -35,8 +35,18 @@ bool module_exports_gpl_only(struct module *owner)
 {
 	if (!owner || !test_bit(TAINT_OOT_MODULE, &owner->taints))
 		return false;
-	return owner->using_gplonly_symbols || owner->inherits_gpl_only ||
-	       is_livepatch_module(owner);
+	return owner->using_gplonly_symbols || is_livepatch_module(owner);
+}
+
+static bool uses_gpl_only_exports(struct module *mod)
+{
+	struct module_use *use;
+
+	list_for_each_entry(use, &mod->target_list, target_list) {
+		if (module_exports_gpl_only(use->target))
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -56,21 +66,33 @@ bool inherit_gpl_only(struct module *mod, struct module *owner,
 
 	lockdep_assert_held(&module_mutex);
 
-	if (inherits)
-		mod->inherits_gpl_only = true;
-
-	if (!mod->inherits_gpl_only ||
-	    !test_bit(TAINT_PROPRIETARY_MODULE, &mod->taints))
+	if (!test_bit(TAINT_PROPRIETARY_MODULE, &mod->taints))
 		return true;
 
 	if (inherits)
 		pr_warn("%s: module is not GPL-compatible and uses symbol %s of %s, which uses GPL-only symbols.\n",
 			mod->name, name, owner->name);
-	else if (owner && test_bit(TAINT_PROPRIETARY_MODULE, &owner->taints))
+	else if (owner && test_bit(TAINT_PROPRIETARY_MODULE, &owner->taints) &&
+		 uses_gpl_only_exports(mod))
 		pr_warn("%s: module uses symbol %s of proprietary module %s, and one of a module that uses GPL-only symbols.\n",
 			mod->name, name, owner->name);
 	else
 		return true;
 
 	return inherit_gpl_only_warn;
+}
+
+/**
+ * inherit_gpl_only_end - a module that is being loaded has all of its symbols
+ * @mod: the module. No other module can use its symbols yet.
+ *
+ * To use what others export as GPL-only by inheritance is to use GPL-only
+ * symbols. This is not said any earlier, because inherit_taint() would refuse
+ * symbols of proprietary modules for it, which is not meant when
+ * inherit_gpl_only() only warns.
+ */
+void inherit_gpl_only_end(struct module *mod)
+{
+	if (uses_gpl_only_exports(mod))
+		mod->using_gplonly_symbols = true;
 }

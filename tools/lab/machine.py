@@ -24,7 +24,6 @@ def command(topology, memory, files, kernel, initramfs, append, accel):
         raise Failure(f"no such topology: {', '.join(sorted(words - WORDS))}; there are {', '.join(sorted(WORDS))}.")
 
     q = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-         "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",      # slots as PCIe has them
          "-machine", "q35,memory-backend=ram,hpet=off,vmport=off" + (",kernel-irqchip=split" if "iommu" in words else ""),
          "-accel", "tcg,thread=multi" if accel == "tcg" else accel,
          # KASAN takes the CPU for one with four levels of page tables while the kernel is finding out that it has five
