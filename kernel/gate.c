@@ -35,7 +35,7 @@ static const char *netgpu_proprietary_exporter(const struct dma_buf *dmabuf)
 {
 	const struct dma_buf_ops *ops = dmabuf->ops;
 	const void *parts[] = { ops, ops->map_dma_buf };
-	const struct module *module = dmabuf->owner;
+	struct module *module = dmabuf->owner;
 	unsigned int i;
 
 	lockdep_assert_in_rcu_read_lock();

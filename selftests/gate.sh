@@ -26,9 +26,9 @@ load() {
 unload() {
 	local round module
 	for round in 1 2 3 4 5; do
-		for module in $(sed -n 's/^\(gate_[a-z_]*\) .*/\1/p' /proc/modules); do
-			rmmod "$module" 2>/dev/null
-		done
+		while read -r module _; do
+			[[ $module = gate_* ]] && rmmod "$module" 2>/dev/null
+		done </proc/modules
 		grep -q '^gate_' /proc/modules || return 0
 		sleep "0.$round"
 	done

@@ -78,8 +78,9 @@ struct netgpu_region_user {
  *
  * Return: the region, to be released with netgpu_region_put(), or an ERR_PTR:
  * -ENODATA, -EDOM, -EOVERFLOW, -ERANGE for a bad range, -EPERM where the
- * exporter is a proprietary module, -EDQUOT where the user has pinned too much, -EXDEV where NETGPU_REGION_REQUIRE_P2P cannot be met,
- * -ENOMEM, or what the exporter said.
+ * exporter is a proprietary module, -EDQUOT where the user has pinned too
+ * much, -EXDEV where NETGPU_REGION_REQUIRE_P2P cannot be met, -ENOMEM, or what
+ * the exporter said.
  */
 struct netgpu_region *
 netgpu_region_create(struct dma_buf *dmabuf,
