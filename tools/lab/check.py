@@ -5,8 +5,8 @@ MODE is check; check-debug, all that have a machine, on the kernel debug; or soa
 A test says in its first lines what it needs:
   # lab: kernel=netgpu|upstream     # lab: topology=WORDS (machine.py)   # lab: timeout=SECONDS
   # lab: kernel=debug               only with check-debug
-  # lab: memory=MIB                 # lab: machine=none (runs here, without one)
-  # lab: vram=MIB
+  # lab: memory=MIB                 # lab: machine=none (runs here, without one; may need several kernels: kernel=A,B)
+  # lab: vram=MIB                   # lab: gpu=MIB/MIB (VRAM, and the BAR that shows it)
   # lab: console=REGEX              a warning on the console that the test provokes
   # lab: debug=REASON               why check-debug skips it
   # lab: soak=KERNEL NAME=VALUE...  soak runs it, on this kernel and with these variables
@@ -45,7 +45,7 @@ class Test:
         self.results = BUILD / mode
         self.is_test = False        # or a file that tests read
         self.variables = []
-        self.settings = {"topology": "switch", "timeout": "120", "memory": "1024", "vram": "256", "machine": "vm", "append": ""}
+        self.settings = {"topology": "switch", "timeout": "120", "memory": "1024", "vram": "256", "gpu": "512/256", "machine": "vm", "append": ""}
         with open(path, encoding="utf-8") as lines:
             for _, line in zip(range(30), lines):
                 match = re.match(r"# lab: (\w+)=(.*)$", line)
@@ -94,7 +94,7 @@ class Test:
         else:
             command = ["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py",
                        "--name", f"{self.mode}-{self.name}", "--kernel", s["kernel"], "--topology", s["topology"],
-                       "--memory", s["memory"], "--vram", s["vram"], "--timeout", s["timeout"], "--append", s["append"],
+                       "--memory", s["memory"], "--vram", s["vram"], "--gpu", s["gpu"], "--timeout", s["timeout"], "--append", s["append"],
                        "--out", out, "--console", console,
                        "env", *self.variables, "bash", f"/netgpu/selftests/{self.path.name}"]
             with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -163,8 +163,8 @@ def main(arguments):
     tests = [Test(path, mode) for path in sorted((TOP / "selftests").glob("*.sh")) if part in path.stem]
     tests = [test for test in tests if test.wanted()]
     if only:
-        needed = {t.settings["kernel"] for t in tests
-                  if "kernel" in t.settings and (only == "--kernels" or "modules" in t.settings)}
+        needed = {kernel for t in tests for kernel in t.settings.get("kernel", "").split(",")
+                  if kernel and (only == "--kernels" or "modules" in t.settings)}
         print(" ".join(sorted(needed)))     # netgpu before upstream, which starts from its objects
         return 0
     if not tests:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""Build a kernel of the lab: kernel.py VARIANT SOURCE
+"""Build a kernel of the lab: kernel.py VARIANT[+full] SOURCE
 
 SOURCE is the tarball of Debian's linux-source, or a directory (copied, never changed).
 VARIANT netgpu has every patch and our files; upstream only the NIC's patches, to show what Linux does as it is.
+With +full it has what only some tests ask for, and what takes minutes more to compile: drivers of GPUs, the function tracer,
+livepatch modules. Once it has that, it keeps it.
 Runs in the lab's user space (tools/lab/in). A second run does nothing.
 """
 
@@ -38,16 +40,18 @@ class Kernel:
         self.image = self.obj / "arch/x86/boot/bzImage"
         self.modules = self.obj / "mods"
         self.log = LINUX / f"{variant}.log"
+        self.full = self.lab / "full"   # says that it is one of those with +full
 
     def release(self):
         return (self.obj / "include/config/kernel.release").read_text().strip()
 
 
-def fragments(variant):
-    """The configuration files, in order: lean.config, the others, then those of this variant alone."""
+def fragments(variant, full):
+    """The configuration files, in order: lean.config, the others, those of +full, then those of this variant alone."""
     base = TOP / "configs/lean.config"
     rest = sorted(p for p in (TOP / "configs").glob("*.config") if p != base)
-    own = [p for name in VARIANTS[variant][2] for p in sorted((TOP / "configs" / name).glob("*.config"))]
+    names = [*(["full"] if full else []), *VARIANTS[variant][2]]
+    own = [p for name in names for p in sorted((TOP / "configs" / name).glob("*.config"))]
     return [base, *rest, *own]
 
 
@@ -105,7 +109,7 @@ def copy_tree(kernel, other):
     new.mkdir(parents=True)
     names = [p.name for p in other.iterdir() if p.name != "obj"]
     subprocess.run(["cp", "-al", *(other / n for n in names), new], check=True)
-    for name in ("stamp", "total", "configured"):
+    for name in ("stamp", "total", "configured", "full"):
         (new / ".lab" / name).unlink(missing_ok=True)
     if (other / "obj").is_dir():
         subprocess.run(["cp", "-a", other / "obj", new / "obj"], check=True)
@@ -133,7 +137,7 @@ def make(kernel, *targets, progress=None):
         raise Failure(f"the kernel {kernel.variant} does not build (make {' '.join(targets)}): the whole output is in {kernel.log}.")
 
 
-def configure(kernel):
+def configure(kernel, configs):
     """tinyconfig and the fragments over it; replaces .config only when it comes out different."""
     wanted = {}
     new = kernel.obj / ".config"
@@ -141,7 +145,7 @@ def configure(kernel):
     kernel.obj.mkdir(parents=True, exist_ok=True)
     make(kernel, "tinyconfig")
     with open(new, "a", encoding="utf-8") as config:
-        for fragment in fragments(kernel.variant):
+        for fragment in configs:
             text = fragment.read_text()
             config.write(text)
             for line in text.splitlines():
@@ -159,14 +163,16 @@ def configure(kernel):
     say(f"kernel {kernel.variant}: configured, {len(got)} options")
 
 
-def build(variant, source):
+def build(name, source):
+    variant, _, full = name.partition("+")
     kernel = Kernel(variant)
     groups, with_files, _ = VARIANTS[variant]
     LINUX.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(f"kernel {variant}"):
         patches = patched.series(groups)
         files = patched.own_files() if with_files else {}
-        configs = fragments(variant)
+        full = full or kernel.full.is_file()
+        configs = fragments(variant, full)
         chosen = BUILD / "debian/.lab/chosen"
         key = patched.digest([*patches, *files.values(), *configs, Path(__file__), *([chosen] if chosen.is_file() else [])],
                              origin(source), *files)
@@ -176,6 +182,8 @@ def build(variant, source):
 
         start = time.monotonic()
         fetch(kernel, source)
+        if full:
+            kernel.full.touch()
         stamp.unlink(missing_ok=True)
         kernel.log.write_text("")
         changed = patched.Tree(kernel.root).place(patches, files)
@@ -184,7 +192,7 @@ def build(variant, source):
         options = patched.digest(configs)
         if not configured.is_file() or configured.read_text() != options or any("Kconfig" in name for name in changed):
             configured.unlink(missing_ok=True)
-            configure(kernel)
+            configure(kernel, configs)
             configured.write_text(options)
 
         total = kernel.lab / "total"

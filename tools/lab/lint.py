@@ -263,9 +263,11 @@ def clang_tidy():
              "-bugprone-assignment-in-if-condition,-bugprone-multi-level-implicit-pointer-conversion," \
              "-bugprone-suspicious-string-compare,-bugprone-switch-missing-default-case," \
              "-clang-analyzer-security.insecureAPI.strcpy,-bugprone-integer-division"
+    amd = TREE / "drivers/gpu/drm/amd"
     _, text = output("clang-tidy", "--quiet", f"--checks={checks}", *sources, "--", "-std=gnu11", "-D_GNU_SOURCE",
                      '-DNETGPU_VERSION="0"', "-Itools/lib", "-Iuapi", f"-isystem{BUILD}/selftests/include",
-                     f"-isystem{OBJ}/usr/include", f"-isystem{TREE}/tools/testing/selftests")
+                     f"-isystem{OBJ}/usr/include", f"-isystem{TREE}/tools/testing/selftests", "-isystem/usr/include/libdrm",
+                     *(f"-iquote{d}" for d in (amd / "include/asic_reg", amd / "amdgpu", BUILD / "lab/radeon")))
     return [line for line in text.splitlines() if re.search(r": (warning|error):", line)]
 
 

@@ -7,18 +7,21 @@ Topologies, words joined by "," (the first is the default):
   novram     no VRAM
   nonic      no NIC
   nic2       a second NIC below the same switch (or a root port of its own)
+  radeon     an emulated GPU (radeon/), beside the others in the same way
   epyc       a CPU whose host bridge Linux trusts with peer-to-peer
   iommu      an emulated Intel IOMMU
 """
 
+import json
+
 from say import Failure
 
-WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "epyc", "iommu"}
+WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "radeon", "epyc", "iommu"}
 REMOTES = 4             # commands of the guest that may run on the sender's side at once
 
 
 def command(topology, memory, files, kernel, initramfs, append, accel):
-    """QEMU's command line. files: paths of ram, vram, console, out, exit, qmp, remote (a prefix); tty or None."""
+    """QEMU's command line. files: paths of ram, vram, console, out, exit, qmp, radeon, remote (a prefix); tty or None."""
     words = set(filter(None, topology.split(",")))
     if words - WORDS:
         raise Failure(f"no such topology: {', '.join(sorted(words - WORDS))}; there are {', '.join(sorted(WORDS))}.")
@@ -54,10 +57,12 @@ def command(topology, memory, files, kernel, initramfs, append, accel):
 
     # What may reach what.
     nics = 0 if "nonic" in words else 2 if "nic2" in words else 1
-    slots = [f"igb,netdev=n{i},mac=52:54:00:6e:67:{i + 2:02x}" for i in range(nics)]
+    slots = [{"driver": "igb", "id": f"nic{i}", "netdev": f"n{i}", "mac": f"52:54:00:6e:67:{i + 2:02x}"} for i in range(nics)]
     if "novram" not in words:
         q += ["-object", f"memory-backend-file,id=vram,size={files['vram_size']}M,share=on,mem-path={files['vram']}"]
-        slots.append("ivshmem-plain,memdev=vram")
+        slots.append({"driver": "ivshmem-plain", "id": "vram", "memdev": "vram"})
+    if "radeon" in words:
+        slots.append({"driver": "vfio-user-pci", "id": "radeon", "socket": {"path": str(files["radeon"]), "type": "unix"}})
     for i in range(nics):
         q += ["-netdev", f"tap,id=n{i},ifname=tap{i},script=no,downscript=no"]
     if "rootports" not in words:
@@ -67,6 +72,5 @@ def command(topology, memory, files, kernel, initramfs, append, accel):
             q += ["-device", f"pcie-root-port,id=d{i},chassis={i + 1}"]
         else:
             q += ["-device", f"xio3130-downstream,id=d{i},bus=up,chassis={i + 2},slot={i}"]
-        name, _, rest = device.partition(",")
-        q += ["-device", f"{name},id={'vram' if name.startswith('ivshmem') else f'nic{i}'},bus=d{i},{rest}"]
+        q += ["-device", json.dumps(device | {"bus": f"d{i}"})]
     return q, nics

@@ -38,7 +38,7 @@ def upstream(linux):
 def main(_):
     (BUILD / "programs.log").write_text("")
     linux = LINUX / "netgpu"
-    for directory, out in ((TOP / "tools/lab", OWN), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
+    for directory, out in ((TOP / "tools/lab", OWN), (TOP / "tools/lab/radeon", OWN / "radeon"), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
         if (directory / "Makefile").is_file():
             out.mkdir(parents=True, exist_ok=True)
             make(directory, f"-j{jobs()}", f"O={out}", f"OUT={out}", f"KSRC={linux}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include")

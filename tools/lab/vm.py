@@ -2,7 +2,7 @@
 """Boot a machine, run one command in it, and end with the command's status.
 
   vm.py [--name NAME] [--kernel VARIANT] [--topology WORDS] [--memory MIB] [--vram MIB] [--timeout SECONDS]
-        [--append WORDS] [--out FILE] [--console FILE] (--shell | COMMAND...)
+        [--gpu MIB/MIB] [--append WORDS] [--out FILE] [--console FILE] (--shell | COMMAND...)
 
 Runs in the lab's user space, in a network namespace of its own (tools/lab/in -n). Everything is ended and removed
 with it. Its status is the command's; 124 when the time is over, 125 when the machine did not come that far.
@@ -27,6 +27,8 @@ from paths import BUILD, LINUX, OWN, PROGRAMS, TOP
 from say import Failure, run, say
 
 MTU = 4148              # 4096 bytes of TCP payload, with timestamps, over IPv4
+# amdgpu drives Southern Islands when it is told to; power management is no part of the emulated GPU (block 5: smu).
+RADEON = " firmware_class.path=/netgpu/build/lab/radeon/firmware amdgpu.si_support=1 amdgpu.ip_block_mask=0x1f amdgpu.dpm=0 amdgpu.runpm=0"
 SLOWER = {"debug": 4}   # times that a kernel needs, at most; others 1
 NETS = ("10.77.0", "fd77::"), ("10.78.0", "fd78::")
 
@@ -79,13 +81,17 @@ class Vm:
         self.console = Path(options.console or self.directory / "console")
         self.ram = shared_file(stack, options.memory)
         self.vram = shared_file(stack, options.vram)
+        self.gpu = None
+        if "radeon" in options.topology.split(","):
+            self.gpu = [int(n) for n in options.gpu.split("/")]
+            self.gpu_vram = shared_file(stack, self.gpu[0])
 
     def environment(self, nics):
         """What both sides know; remote and local as seen from the guest."""
         values = {
             "REMOTE_TYPE": "lab", "LAB_KERNEL": self.options.kernel, "LAB_MTU": MTU,
             "LAB_NETS": " ".join(f"{v4}.2,{v6}2" for v4, v6 in NETS[:nics]),
-            "LAB_TOPOLOGY": self.options.topology, "LAB_VRAM_MIB": self.options.vram,
+            "LAB_TOPOLOGY": self.options.topology, "LAB_VRAM_MIB": self.options.vram, "LAB_GPU": self.options.gpu if self.gpu else "",
             "LAB_SLOWER": SLOWER.get(self.options.kernel, 1), "GATE_MODULES": f"/netgpu/build/gate/{self.options.kernel}",
         }
         if nics:
@@ -106,6 +112,9 @@ class Vm:
                  "console": self.console, "out": self.out, "exit": self.directory / "exit", "top": TOP,
                  "qmp": self.sockets / "qmp", "remote": self.sockets / "remote", "tty": options.shell}
         append = f"console=ttyS0 quiet loglevel=7 panic=-1 oops=panic lab.run={options.name} {options.append}"
+        if self.gpu:
+            append += RADEON
+            files["radeon"] = self.start_radeon()
         command, nics = machine.command(options.topology, options.memory, files, kernel, initramfs.make(), append, options.accel)
         network(nics)
 
@@ -137,8 +146,31 @@ class Vm:
             "PATH": f"{path}:/usr/sbin:/usr/bin:/sbin:/bin", "LAB_RUN": str(self.directory), "LAB_SENDER": str(self.sockets),
             "LAB_QMP": str(self.sockets / "qmp"),
             "LAB_RAM": f"{here}/{self.ram.fileno()}", "LAB_VRAM": f"{here}/{self.vram.fileno()}"}
+        if self.gpu:
+            sender |= {"LAB_GPU_VRAM": f"{here}/{self.gpu_vram.fileno()}", "LAB_GPU_CONTROL": str(self.sockets / "gpu-control")}
         self.agent = Agent(self.sockets / "remote", machine.REMOTES, sender, TOP)
         self.stack.callback(self.agent.close)
+
+    def start_radeon(self):
+        """The emulated GPU, a process of its own; return the socket that QEMU connects to."""
+        path = self.sockets / "gpu"
+        size, bar = self.gpu
+        with open(self.directory / "gpu.log", "wb") as log:
+            radeon = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", OWN / "radeon/radeon", "--socket", path,
+                                       "--control", self.sockets / "gpu-control", "--vram", f"/proc/self/fd/{self.gpu_vram.fileno()}",
+                                       "--vram-size", str(size), "--bar-size", str(bar), "--summary", self.directory / "gpu.json"],
+                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(self.gpu_vram.fileno(),))
+
+        def end():
+            radeon.terminate()
+            radeon.wait()
+        self.stack.callback(end)
+        deadline = time.monotonic() + 10
+        while not path.exists():
+            if radeon.poll() is not None or time.monotonic() > deadline:
+                raise Failure(f"the emulated GPU did not start: {(self.directory / 'gpu.log').read_text().strip()}")
+            time.sleep(0.02)
+        return path
 
     def end(self):
         if self.qemu.poll() is None:
@@ -165,6 +197,7 @@ def parser():
     p.add_argument("--topology", default="switch")
     p.add_argument("--memory", type=int, default=1024)
     p.add_argument("--vram", type=int, default=256)
+    p.add_argument("--gpu", default="512/256", help="MiB of the emulated GPU's VRAM, and of the BAR that shows it")
     p.add_argument("--timeout", type=int, default=0)
     p.add_argument("--append", default="")
     p.add_argument("--accel", default=os.environ.get("LAB_ACCEL", "tcg"))
