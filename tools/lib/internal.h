@@ -24,6 +24,10 @@ struct netgpu_memory {
 
 struct netgpu_memory *memory_new(void);
 int vfio_open(struct netgpu_memory *m, const char *spec, uint64_t size);
+int drm_open(struct netgpu_memory *m, const char *path, uint64_t size);
+
+/* Map a shared file, to read only if it must be; NULL when it cannot be. */
+void *map_shared(int fd, uint64_t size);
 
 struct netgpu_region {
 	int fd;

@@ -42,7 +42,7 @@ void netgpu_memory_close(struct netgpu_memory *m)
 	free(m);
 }
 
-static void *map_shared(int fd, uint64_t size)
+void *map_shared(int fd, uint64_t size)
 {
 	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
@@ -157,6 +157,8 @@ static int open_spec(struct netgpu_memory *m, const char *spec, uint64_t size)
 
 	if (!strncmp(spec, "vfio:", 5))
 		return vfio_open(m, spec + 5, size);
+	if (!strncmp(spec, "/dev/dri/", 9))
+		return drm_open(m, spec, size);
 	if (!strncmp(spec, "dmabuf-fd:", 10)) {
 		fd = parse_fd(spec + 10);
 		return fd < 0 ? fd : import(m, fd, size);
@@ -165,7 +167,7 @@ static int open_spec(struct netgpu_memory *m, const char *spec, uint64_t size)
 		return alloc_udmabuf(m, size);
 	if (!strcmp(spec, "host"))
 		return alloc_host(m, size);
-	return fail(-EINVAL, "\"%s\" is no memory: give vfio:ADDRESS, dmabuf-fd:N, udmabuf or host",
+	return fail(-EINVAL, "\"%s\" is no memory: give /dev/dri/renderDN, vfio:ADDRESS, dmabuf-fd:N, udmabuf or host",
 		    spec);
 }
 

@@ -625,7 +625,7 @@ static const struct argp_option options[] = {
 	{ "iface", KEY_IFACE, "NAME", 0, "Network device, for zc", 1 },
 	{ "queue", KEY_QUEUE, "N", 0, "Its receive queue, for zc", 1 },
 	{ "gpu", KEY_GPU, "MEMORY", 0,
-	  "vfio:ADDRESS[,bar=N][,offset=BYTES] (a BAR of a PCI device bound to vfio-pci), dmabuf-fd:N, udmabuf, or host (default)", 1 },
+	  "/dev/dri/renderDN (memory of a GPU), vfio:ADDRESS[,bar=N][,offset=BYTES] (a BAR of a PCI device bound to vfio-pci), dmabuf-fd:N, udmabuf, or host (default)", 1 },
 	{ "region-size", KEY_REGION_SIZE, "BYTES", 0,
 	  "Of that memory (64M; K, M, G may follow)", 1 },
 	{ "allow-host", KEY_ALLOW_HOST, NULL, 0,

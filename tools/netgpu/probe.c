@@ -34,7 +34,7 @@ static const char * const in_words[] = {
 
 static const struct argp_option options[] = {
 	{ "queue", 'q', "N", 0, "Receive queue, counted from 0", 0 },
-	{ "gpu", 'g', "MEMORY", 0, "vfio:ADDRESS[,bar=N][,offset=BYTES], dmabuf-fd:N or udmabuf", 0 },
+	{ "gpu", 'g', "MEMORY", 0, "/dev/dri/renderDN, vfio:ADDRESS[,bar=N][,offset=BYTES], dmabuf-fd:N or udmabuf", 0 },
 	{ "region-size", KEY_SIZE, "BYTES", 0, "All of the memory is the default; K, M, G", 0 },
 	{ "require-p2p", KEY_P2P, NULL, 0, "Refuse host memory", 0 },
 	{ "json", 'J', NULL, 0, "Print JSON", 0 },
