@@ -15,7 +15,8 @@ else
 lab := tools/lab/lab
 
 help:
-	@echo 'make demo             network data arrives in the memory of another PCI device, with proof'
+	@echo 'make demo             network data arrives in the memory of another PCI device, with proof; GPU=radeon: in that of'
+	@echo '                      an emulated GPU which amdgpu drives, beside what Linux does without netgpu'
 	@echo 'make check            all tests, each in a machine of its own; T=part those whose names contain it; T=list their names'
 	@echo 'make check-debug      the same on a kernel with debugging'
 	@echo 'make soak             for hours: random calls on that kernel, and what comes and goes again and again'
@@ -46,7 +47,7 @@ clean:
 distclean:
 	@$(lab) distclean
 
-export KSRC T TOPOLOGY
+export KSRC T TOPOLOGY GPU
 .PHONY: help demo check check-debug soak bench lint shell kernel clean distclean
 MAKEFLAGS += --no-print-directory
 

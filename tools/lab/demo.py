@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """The demo: iperf3 sends marked data to the machine, netgpu receives it into VRAM, and the proof is made from outside.
 
-demo.py [--ktap] [--name NAME] [--json FILE]
-Prints a summary and writes build/demo.json; its status says whether all of it held. With --ktap: as a test.
+demo.py [--ktap] [--name NAME] [--json FILE] [--gpu radeon]
+Prints a summary and writes build/demo.json; its status says whether all of it held. With --ktap: as a test. With --gpu, VRAM
+is that of the emulated GPU, under amdgpu, and a second run shows what a kernel without netgpu makes of the same.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def follow(path, stop):
         stop.wait(0.2)
 
 
-def transfer(name):
+def transfer(name, kernel, gpu):
     """Boot the machine and let it run; return the directory with what it left."""
     directory = BUILD / "run" / name
     out, console = directory / "out", directory / "console"
@@ -49,7 +50,8 @@ def transfer(name):
     watch.start()
     try:
         status = subprocess.run(["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py",
-                                 "--name", name, "--memory", "1024", "--timeout", "240",
+                                 "--name", name, "--kernel", kernel, "--memory", "1024", "--timeout", "240",
+                                 "--topology", "switch,novram,radeon" if gpu else "switch",
                                  "--out", out, "--console", console, "bash", "/netgpu/tools/lab/demo-guest", str(MOVED)],
                                 stdin=subprocess.DEVNULL, check=False).returncode
     finally:
@@ -60,9 +62,12 @@ def transfer(name):
     return directory
 
 
-def judge(directory):
+def judge(directory, without):
+    """Put together what a run showed, and that on a kernel without netgpu, if there was one."""
     bench, iperf, proof = (read(directory, f"zc-{n}.json") for n in ("bench", "iperf3", "proof"))
     control = read(directory, "recv-proof.json")
+    if "gpu" in proof:
+        proof["vram"] = proof["gpu"] | {"why": f"{proof['gpu']['bytes']} bytes of the stream are found in it"}
     result = {
         "bytes_sent": iperf["end"]["sum_sent"]["bytes"],
         "bytes_received": bench["netgpu"]["bytes"],
@@ -76,6 +81,10 @@ def judge(directory):
         "sender": re.match(r"iperf [\d.]+\d", iperf["start"]["version"])[0],
         "kernel": (directory / "kernel").read_text().strip(),
     }
+    if without:
+        found = read(without, "upstream-proof.json")
+        result["gpu"] = "amdgpu (emulated Hainan)"
+        result["upstream"] = {"bytes_in_vram": found["gpu"]["bytes"], "guest_ram_marks": found["ram"]["marks"]}
     faults = []
     if not result["bytes_sent"] == result["bytes_received"] == MOVED:
         faults.append(f"{MOVED} bytes should have been sent and received")
@@ -100,10 +109,17 @@ def summary(result, faults, proof, control, bench):
 {result['throughput_bits_per_second'] / 1e9:.2f} Gbit/s (emulated machine)
   receiver      Linux {result['kernel']}, igb, queue {bench['netgpu'].get('queue', '?')} -> {bench['netgpu']['memory']}, \
 placement {result['placement']}
-  in VRAM       {result['bytes_in_vram'] / mib:.0f} MiB compared from outside of the machine, {proof['vram']['completions']} completions \
-in {proof['vram']['extents']} extents: {'every byte matches' if result['vram_match'] else 'DIFFERENT'}
+  in VRAM       {result['bytes_in_vram'] / mib:.0f} MiB compared from outside of the machine\
+{', {completions} completions in {extents} extents'.format(**proof['vram']) if 'extents' in proof['vram'] else ''}: \
+{'every byte matches' if result['vram_match'] else 'DIFFERENT'}
   in RAM        {result['guest_ram_marks']} marks in {proof['ram']['scanned'] / mib:.0f} MiB; {result['bytes_copied_by_cpu']} bytes copied by the CPU
   control       {result['control_ram_marks']} marks in {control['ram']['scanned'] / mib:.0f} MiB after the same data by plain recv()
+""")
+    if "upstream" in result:
+        other = result["upstream"]
+        print(f"""  the same buffer, attached
+    by Linux     {other['bytes_in_vram'] / mib:6.0f} MiB in VRAM, {other['guest_ram_marks']:9} marks in RAM, and no error
+    by netgpu    {result['bytes_in_vram'] / mib:6.0f} MiB in VRAM, {result['guest_ram_marks']:9} marks in RAM
 """)
     for fault in faults:
         print(f"  NOT OK        {fault}")
@@ -119,6 +135,9 @@ def ktap(result):
              ("after a plain receive guest RAM holds marks", result["control_ram_marks"] > 0),
              ("no byte was copied by the CPU", result["bytes_copied_by_cpu"] == 0),
              ("the placement is device", result["placement"] == "device"))
+    if "upstream" in result:
+        tests += (("without netgpu, none of it is in VRAM", result["upstream"]["bytes_in_vram"] == 0),
+                  ("but in guest RAM", result["upstream"]["guest_ram_marks"] > 0))
     print(f"TAP version 13\n1..{len(tests)}")
     for number, (name, passed) in enumerate(tests, 1):
         print(f"{'ok' if passed else 'not ok'} {number} {name}")
@@ -129,11 +148,14 @@ def main(arguments):
     p.add_argument("--ktap", action="store_true")
     p.add_argument("--name", default="demo")
     p.add_argument("--json", default=BUILD / "demo.json")
+    p.add_argument("--gpu", choices=("", "radeon"), default="")
     options = p.parse_args(arguments)
     start = time.monotonic()
     say("demo: the machine starts")
     with one_at_a_time(options.name):
-        found = judge(transfer(options.name))
+        directory = transfer(options.name, "netgpu", options.gpu)
+        without = transfer(f"{options.name}-upstream", "upstream", options.gpu) if options.gpu else None
+        found = judge(directory, without)
     result, faults = found[:2]
     with open(options.json, "w", encoding="utf-8") as file:
         json.dump(result, file, indent=2)

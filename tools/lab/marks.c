@@ -4,6 +4,7 @@
  *
  *   marks make FILE BYTES KEYFILE    write data of marked blocks; the run's key, chosen at random, goes to KEYFILE
  *   marks scan FILE KEYFILE          count the marks in FILE, at any alignment
+ *   marks cover FILE KEYFILE DATA    count the bytes of DATA, which was made with the key, that stand in FILE, wherever
  *
  * A block of 64 bytes: word A of the key, its position in the stream, a checksum of both, a filling; word B of the
  * key, three more words of filling. All of it follows from key and position. A and B are 64 random bits each, so
@@ -41,6 +42,16 @@ struct found {
 	uint64_t whole;		/* those whose position and checksum fit */
 	uint64_t scanned;	/* bytes read; holes of the file are zeros and skipped */
 	int64_t first;		/* offset of the first mark, or -1 */
+};
+
+/* An image, what to look for in it, and what of the data was found. */
+struct search {
+	struct key key;
+	const uint8_t *base;
+	uint64_t size;
+	const uint8_t *data;		/* or NULL */
+	uint64_t data_size;
+	uint8_t *covered;		/* a byte for each of the data */
 };
 
 static void die(const char *what)
@@ -109,27 +120,51 @@ static uint64_t load(const uint8_t *p)
 	return x;
 }
 
-/* A word of the key stands at offset at: count the block that it belongs to, once. */
-static void hit(const struct key *key, const uint8_t *base, uint64_t at, uint64_t size, struct found *found)
+/* A block of the data stands at offset at of the image: so do the bytes around it, as far as they are the same. */
+static void cover(const struct search *search, uint64_t at, uint64_t position)
 {
+	uint64_t from = position, to = position;
+
+	if (position >= search->data_size || search->covered[position])
+		return;
+	while (to < search->data_size && at + (to - position) < search->size &&
+	       search->base[at + (to - position)] == search->data[to])
+		to++;
+	while (from && at >= position - from + 1 && search->base[at - (position - from) - 1] == search->data[from - 1] &&
+	       !search->covered[from - 1])
+		from--;
+	memset(search->covered + from, 1, to - from);
+}
+
+/* A word of the key stands at offset at: count the block that it belongs to, once. */
+static void hit(const struct search *search, uint64_t at, struct found *found)
+{
+	const struct key *key = &search->key;
+	const uint8_t *base = search->base;
 	const uint64_t half = offsetof(struct block, b);
+	struct block block;
 
 	if (load(base + at) == key->b && at >= half && load(base + at - half) == key->a)
 		return;
 	if (found->first < 0)
 		found->first = (int64_t)at;
 	found->marks++;
-	if (load(base + at) == key->a && size - at >= BLOCK) {
-		struct block block = block_at(key, load(base + at + offsetof(struct block, position)));
-
-		if (!memcmp(&block, base + at, BLOCK))
-			found->whole++;
-	}
+	if (load(base + at) != key->a || search->size - at < BLOCK)
+		return;
+	block = block_at(key, load(base + at + offsetof(struct block, position)));
+	if (memcmp(&block, base + at, BLOCK))
+		return;
+	found->whole++;
+	if (search->data)
+		cover(search, at, block.position);
 }
 
 /* Search [from, to) of an image of size bytes for both words of the key, at any alignment. */
-static void scan(const struct key *key, const uint8_t *base, uint64_t from, uint64_t to, uint64_t size, struct found *found)
+static void scan(const struct search *search, uint64_t from, uint64_t to, struct found *found)
 {
+	const struct key *key = &search->key;
+	const uint8_t *base = search->base;
+	const uint64_t size = search->size;
 	const __m128i a0 = _mm_set1_epi8((char)key->a), a1 = _mm_set1_epi8((char)(key->a >> 8));
 	const __m128i b0 = _mm_set1_epi8((char)key->b), b1 = _mm_set1_epi8((char)(key->b >> 8));
 	uint64_t i = from;
@@ -145,47 +180,73 @@ static void scan(const struct key *key, const uint8_t *base, uint64_t from, uint
 			uint64_t at = i + (unsigned int)__builtin_ctz(candidates);
 
 			if (at < to && (load(base + at) == key->a || load(base + at) == key->b))
-				hit(key, base, at, size, found);
+				hit(search, at, found);
 		}
 	}
 	for (; i < to && i + 8 <= size; i++)
 		if (load(base + i) == key->a || load(base + i) == key->b)
-			hit(key, base, i, size, found);
+			hit(search, i, found);
 }
 
-static struct found scan_file(const char *path, const char *keyfile)
+static const uint8_t *map_file(const char *path, uint64_t *size, int *fd)
+{
+	struct stat st;
+	void *base;
+
+	*fd = open(path, O_RDONLY);
+	if (*fd < 0 || fstat(*fd, &st))
+		die(path);
+	*size = (uint64_t)st.st_size;
+	if (!*size)
+		return NULL;
+	base = mmap(NULL, *size, PROT_READ, MAP_SHARED, *fd, 0);
+	if (base == MAP_FAILED)
+		die(path);
+	return base;
+}
+
+static struct found scan_file(const char *path, const char *keyfile, struct search *search)
 {
 	struct found found = { .first = -1 };
-	struct stat st;
-	struct key key;
+	off_t from, to, size;
 	FILE *file;
-	uint8_t *base;
 	int fd;
 
 	file = fopen(keyfile, "rb");
-	if (!file || fread(&key, sizeof(key), 1, file) != 1)
+	if (!file || fread(&search->key, sizeof(search->key), 1, file) != 1)
 		die(keyfile);
 	fclose(file);
-	fd = open(path, O_RDONLY);
-	if (fd < 0 || fstat(fd, &st))
-		die(path);
-	if (!st.st_size)
-		return found;
-	base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (base == MAP_FAILED)
-		die(path);
+	search->base = map_file(path, &search->size, &fd);
+	size = (off_t)search->size;
 
-	for (off_t to, from = 0; from < st.st_size; from = to) {
+	for (from = 0; from < size; from = to) {
 		from = lseek(fd, from, SEEK_DATA);
 		if (from < 0)
 			break;		/* a hole up to the end */
 		to = lseek(fd, from, SEEK_HOLE);
 		if (to < 0)
-			to = st.st_size;
-		scan(&key, base, (uint64_t)from, (uint64_t)to, (uint64_t)st.st_size, &found);
+			to = size;
+		scan(search, (uint64_t)from, (uint64_t)to, &found);
 		found.scanned += (uint64_t)(to - from);
 	}
 	return found;
+}
+
+static void cover_file(const char *path, const char *keyfile, const char *data)
+{
+	struct search search = { 0 };
+	uint64_t bytes = 0;
+	int fd;
+
+	search.data = map_file(data, &search.data_size, &fd);
+	search.covered = calloc(1, search.data_size + 1);
+	if (!search.covered)
+		die("calloc");
+	scan_file(path, keyfile, &search);
+	for (uint64_t i = 0; i < search.data_size; i++)
+		bytes += search.covered[i];
+	printf("{\"bytes\": %" PRIu64 ", \"of\": %" PRIu64 "}\n", bytes, search.data_size);
+	free(search.covered);
 }
 
 int main(int argc, char **argv)
@@ -195,12 +256,17 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc == 4 && !strcmp(argv[1], "scan")) {
-		struct found found = scan_file(argv[2], argv[3]);
+		struct search search = { 0 };
+		struct found found = scan_file(argv[2], argv[3], &search);
 
 		printf("{\"marks\": %" PRIu64 ", \"whole\": %" PRIu64 ", \"scanned\": %" PRIu64 ", \"first\": %" PRId64 "}\n",
 		       found.marks, found.whole, found.scanned, found.first);
 		return 0;
 	}
-	fprintf(stderr, "usage: marks make FILE BYTES KEYFILE | marks scan FILE KEYFILE\n");
+	if (argc == 5 && !strcmp(argv[1], "cover")) {
+		cover_file(argv[2], argv[3], argv[4]);
+		return 0;
+	}
+	fprintf(stderr, "usage: marks make FILE BYTES KEYFILE | marks scan FILE KEYFILE | marks cover FILE KEYFILE DATA\n");
 	return 2;
 }

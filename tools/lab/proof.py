@@ -5,7 +5,8 @@
   proof check [--base N]        stop the machine; compare VRAM with the data where the completions say (JSON lines on
                                 standard input: stream, offset, region, length); count the marks in all of its RAM;
                                 let it go on. --base: offset of the region in VRAM
-  proof scan                    the same, RAM only
+  proof scan                    the same, RAM only; where there is an emulated GPU, check and scan also count the bytes of
+                                the data that stand in its memory, wherever
   proof flip OFFSET             change one bit of VRAM (to see that check finds it)
   proof watch SECONDS           let the machine run, and look at VRAM again and again: does anything in it change?
 
@@ -108,6 +109,15 @@ def scan(image, key):
     return json.loads(done.stdout)
 
 
+def cover(image, key, data):
+    """Count the bytes of the data that an image holds, and the marks in it."""
+    done = subprocess.run(["marks", "cover", image, key, data], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failure(f"the search in {image} failed: {done.stderr.strip()}")
+    found = json.loads(done.stdout)
+    return {"match": found["bytes"] == found["of"], "bytes": found["bytes"], "marks": scan(image, key)["marks"]}
+
+
 def watch(path, seconds):
     """Compare an image with what it was at first, until the time is over."""
     piece = 1 << 20
@@ -164,6 +174,8 @@ def main(arguments):
             result["vram"]["completions"] = len(records)
             result["vram"] |= {"marks": scan(place("LAB_VRAM"), key)["marks"]}
         result["ram"] = scan(place("LAB_RAM"), key)
+        if "LAB_GPU_VRAM" in os.environ:
+            result["gpu"] = cover(place("LAB_GPU_VRAM"), key, data)
     text = json.dumps(result)
     (place("LAB_RUN") / "proof.json").write_text(text + "\n")
     print(text)
