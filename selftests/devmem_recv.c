@@ -3,9 +3,11 @@
  * Receive the stream of pattern_send by devmem TCP: a dma-buf bound to a queue
  * by netlink, recvmsg(MSG_SOCK_DEVMEM), and every byte looked at through the
  * CPU's mapping. Ends, if asked to, by having the exporter take the memory away.
+ * -k FILE: keep what was received where it is, list it in FILE ("OFFSET LENGTH"
+ * in the dma-buf, in the order of the stream), and wait until FILE is removed.
  *
  * Prints "KEY VALUE" lines: listening, received, linear, correct, error,
- * message, revoke_us. Exit status 0 unless the test itself went wrong.
+ * message, revoke_us, dmabuf (with -k), holding. Exit status 0 unless the test itself went wrong.
  */
 #include <linux/uio.h>
 #define __iovec_defined 1	/* the C library's is the same */
@@ -27,6 +29,8 @@ static const char *netif, *source = "heap", *how;
 static int queue, port = 9000;
 static size_t size, revoke_after;
 static struct memory mem;
+static const char *kept_path;
+static FILE *kept;
 
 static void bind_queue(struct mnl_socket *nl)
 {
@@ -59,6 +63,11 @@ static void take_frags(int conn, struct msghdr *msg, unsigned long long *receive
 			*correct = pattern_check(mem.cpu + frag.frag_offset, *received,
 						 frag.frag_size);
 		*received += frag.frag_size;
+		if (kept) {
+			fprintf(kept, "%llu %u\n", (unsigned long long)frag.frag_offset,
+				frag.frag_size);
+			continue;
+		}
 		token.token_start = frag.frag_token;
 		if (setsockopt(conn, SOL_SOCKET, SO_DEVMEM_DONTNEED, &token, sizeof(token)) != 1)
 			err(1, "SO_DEVMEM_DONTNEED");
@@ -107,18 +116,25 @@ static void receive(void)
 	printf("linear %llu\n", linear);
 	printf("correct %d\n", correct);
 	printf("error %s\n", n < 0 ? strerrorname_np(errno) : "0");
+	if (!kept)
+		return;
+	if (fclose(kept))
+		err(1, "the list");
+	printf("dmabuf %d\nholding 1\n", mem.dmabuf);
+	while (!access(kept_path, F_OK))
+		usleep(20000);
 }
 
 static const char usage[] =
 	"usage: devmem_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-p PORT]\n"
-	"                   [-x disable|reset -a BYTES] [-t SECONDS]";
+	"                   [-x disable|reset -a BYTES] [-t SECONDS] [-k FILE]";
 
 int main(int argc, char **argv)
 {
 	struct mnl_socket *nl;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "i:q:m:s:p:x:a:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "i:q:m:s:p:x:a:t:k:")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
@@ -128,6 +144,12 @@ int main(int argc, char **argv)
 		case 'x': how = optarg; break;
 		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
 		case 't': alarm(atoi(optarg)); break;
+		case 'k':
+			kept_path = optarg;
+			kept = fopen(kept_path, "we");
+			if (!kept)
+				err(1, "%s", kept_path);
+			break;
 		default:
 			errx(2, "%s", usage);
 		}

@@ -11,19 +11,22 @@
  * @size: bytes.
  * @cpu: its mapping, NULL when there is none.
  * @device: vfio device file, -1 for other sources.
+ * @drm: file of the GPU, -1 for other sources. It keeps the buffer's handle.
  */
 struct memory {
 	int dmabuf;
 	size_t size;
 	unsigned char *cpu;
 	int device;
+	int drm;
 };
 
 /*
  * @source is "heap" (system memory), "udmabuf" (a memfd), "scattered" (the same,
  * its pages out of order, each an entry of its own), "vfio:ADDRESS" (the
- * largest BAR of a PCI device bound to vfio-pci, @size 0 for all of it), or
- * "export:PATH" (what an ioctl of a device file returns).
+ * largest BAR of a PCI device bound to vfio-pci, @size 0 for all of it),
+ * "amdgpu:NODE" (VRAM that the CPU reaches), "amdgpu-hidden:NODE" (VRAM
+ * that the CPU need not reach), or "export:PATH" (what an ioctl of a device file returns).
  * Ends the program with a message when there is no such thing.
  */
 void memory_open(struct memory *mem, const char *source, size_t size);

@@ -14,9 +14,10 @@ sent_bytes() {
 	remote ip -s link show tap0 | awk '/TX:/ { getline; print $1 }'
 }
 
-# changes SECONDS: in how many MiB something changes
+# changes SECONDS: in how many MiB of the memory (of the file that $look_at names, on the sender's side) something changes
+look_at=LAB_VRAM
 changes() {
-	remote proof watch "$1" | sed -n 's/.*"changed": \([0-9]*\),.*/\1/p'
+	remote "LAB_VRAM=\$$look_at proof watch $1" | sed -n 's/.*"changed": \([0-9]*\),.*/\1/p'
 }
 
 # quiet: for two seconds and more not a byte of the memory changes, although at least 1 MiB is sent

@@ -4,12 +4,14 @@
  * byte of it through the CPU's mapping, and end, if asked to, by having the
  * exporter take the memory away. Or (-w) bind nothing, or (-B) bind the queue and
  * receive nothing, and wait for the region to end. -N: the network device is in
- * another network namespace.
+ * another network namespace. -k FILE: keep what was received where it is, list it
+ * in FILE ("OFFSET LENGTH" in the dma-buf, in the order of the stream), and wait
+ * until FILE is removed.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
- * message, event, revoke_us, hangup, state, and the bytes that were copied:
- * header, page, other_queue, refused. Exit status 0 unless the test itself went
- * wrong.
+ * message, event, revoke_us, hangup, state, dmabuf (with -k), holding, and the
+ * bytes that were copied: header, page, other_queue, refused. Exit status 0
+ * unless the test itself went wrong.
  */
 #include <err.h>
 #include <errno.h>
@@ -41,6 +43,8 @@ static struct target target;
 static int region = -1;
 static unsigned long long received;
 static bool correct = true;
+static const char *kept_path;
+static FILE *kept;
 
 static void enter(const char *path)
 {
@@ -178,7 +182,11 @@ static int receive(void)
 					correct = pattern_check(mem.cpu + at, received,
 								cqe->res);
 				received += cqe->res;
-				give_back(zc->off, cqe->res);
+				if (kept)
+					fprintf(kept, "%llu %d\n",
+						(unsigned long long)at, cqe->res);
+				else
+					give_back(zc->off, cqe->res);
 				rearm = !(cqe->flags & IORING_CQE_F_MORE);
 			}
 		}
@@ -201,6 +209,15 @@ static int receive(void)
 	if (revoking)
 		pthread_join(thread, NULL);
 	return error < 0 ? error : 0;
+}
+
+static void hold(void)
+{
+	if (fclose(kept))
+		err(1, "the list");
+	printf("dmabuf %d\nholding 1\n", mem.dmabuf);
+	while (!access(kept_path, F_OK))
+		usleep(20000);
 }
 
 static void report_region(void)
@@ -232,13 +249,13 @@ static void report_copies(void)
 static const char usage[] =
 	"usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-o OFFSET] [-P] [-w|-B]]\n"
 	"                 [-n BYTES] [-p PORT] [-x HOW -a BYTES] [-b] [-e] [-L BYTES]\n"
-	"                 [-t SECONDS] [-N NETNS]";
+	"                 [-t SECONDS] [-N NETNS] [-k FILE]";
 
 int main(int argc, char **argv)
 {
 	int opt, error;
 
-	while ((opt = getopt(argc, argv, "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:")) != -1) {
+	while ((opt = getopt(argc, argv, "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:k:")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
@@ -258,6 +275,12 @@ int main(int argc, char **argv)
 		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
 		case 'N': netns = optarg; break;
 		case 't': alarm(atoi(optarg)); break;
+		case 'k':
+			kept_path = optarg;
+			kept = fopen(kept_path, "we");
+			if (!kept)
+				err(1, "%s", kept_path);
+			break;
 		default:
 			errx(2, "%s", usage);
 		}
@@ -285,5 +308,7 @@ int main(int argc, char **argv)
 		report_copies();
 	if (as_region && (how || error == -ENODEV))
 		report_region();
+	if (kept)
+		hold();
 	return 0;
 }

@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The NIC has no peer-to-peer path to the GPU: that is said, and what lands in host memory is reported as such.
+# lab: kernel=netgpu
+# lab: topology=rootports,novram,radeon
+# lab: timeout=120
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+. "$(dirname "$0")/gpu.sh"
+
+BYTES=$((8 << 20))
+
+need_programs amdgpu
+need_netif
+[ -n "$LAB_GPU" ] || skip_all "only the lab has a topology without a path for sure"
+gpu_load
+ktap_plan 9
+steer_to_queue 1
+ktap_ok "queue 1 splits headers and receives all flows" $?
+zcrx_recv -i "$NETIF" -q 1 -m "amdgpu:$node" -s $((2 * BYTES)) -r -P -t 30 >/tmp/refused 2>&1
+error=$(said refused error)
+[ "$error" = EXDEV ]
+ktap_ok "REQUIRE_P2P is refused with $error" $?
+message=$(said refused message)
+[[ $message = *"declined peer-to-peer"* ]]
+ktap_ok "and the reason: $message" $?
+netgpu probe "$NETIF" -q 1 -g "$node" --region-size $BYTES >/tmp/probe 2>&1
+found=$(head -1 /tmp/probe)
+[[ $found = *host* ]]
+ktap_ok "netgpu probe says so before: $found" $?
+
+port=9002
+receive host -p $port -m "amdgpu:$node" -s $((2 * BYTES)) -r -k /tmp/extents && remote proof make $BYTES && marked host
+ktap_ok "without it, data is received" $?
+let_go
+placement=$(said host placement)
+[ "$(said host received)" = $BYTES ] && [ "$placement" = host ]
+ktap_ok "and the placement is $placement" $?
+vram=$(json_value /tmp/host.json gpu.bytes)
+ram=$(json_value /tmp/host.json ram.marks)
+[ "$vram" = 0 ] && [ "$ram" -gt 0 ]
+ktap_ok "where it is: $vram bytes in VRAM, $ram marks in RAM" $?
+nothing_left
+ktap_ok "nothing is left" $?
+ordinary_traffic
+ktap_ok "ordinary traffic afterwards" $?
+ktap_end

@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What make demo GPU=radeon shows, as a test.
+# lab: machine=none
+# lab: kernel=netgpu,upstream
+# lab: topology=radeon
+# lab: timeout=400
+. "$(dirname "$0")/lib.sh"
+lab=$(cd "$(dirname "$0")/../tools/lab" 2>/dev/null && pwd) || skip_all "only in the repository"
+need_programs python3 marks
+mkdir -p "$lab/../../build/check"
+exec python3 "$lab/demo.py" --ktap --gpu radeon --name check-demo-amdgpu --json "$lab/../../build/check/demo-amdgpu.json"

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2154 # port, receiver and slower are those of who sources this
+# Sourced by tests with a GPU that amdgpu drives: the lab's emulated one, or the machine's own.
+#
+# GPU_PCI is its address (default: the first that amdgpu can drive). GPU_DESTRUCTIVE=1 allows what takes the GPU away from
+# other users: unbind, reset, unplug. In the lab that is no question.
+
+amd_display() { # DEVICE: is it a display controller of AMD's?
+	[ "$(cat "$1/vendor")" = 0x1002 ] && [[ $(cat "$1/class") = 0x03* ]]
+}
+
+# gpu_load: amdgpu drives the GPU; its render node is in $node
+gpu_load() {
+	local dev
+
+	if [ -z "$GPU_PCI" ]; then
+		for dev in /sys/bus/pci/devices/*; do
+			amd_display "$dev" && GPU_PCI=${dev##*/} && break
+		done
+	fi
+	[ -n "$GPU_PCI" ] || skip_all "there is no GPU of AMD's here (GPU_PCI=ADDRESS names one)"
+	modprobe amdgpu 2>/dev/null || skip_all "the kernel has no amdgpu"
+	gpu_node
+}
+
+gpu_node() {
+	local dir
+	for dir in "/sys/bus/pci/devices/$GPU_PCI/drm/renderD"*; do
+		node=/dev/dri/${dir##*/}
+		[ -e "$node" ] && return 0
+	done
+	return 1
+}
+
+gpu_may_be_taken() {
+	[ "$REMOTE_TYPE" = lab ] || [ "$GPU_DESTRUCTIVE" = 1 ]
+}
+
+# gpu_control COMMAND...: to the emulated GPU; fails on others
+gpu_control() {
+	# shellcheck disable=SC2016 # expanded there
+	[ -n "$LAB_GPU" ] && echo "$*" | remote -i 'socat -t 5 - "UNIX-CONNECT:$LAB_GPU_CONTROL"'
+}
+
+# gpu_debugfs FILE: of this GPU
+gpu_debugfs() {
+	cat "/sys/kernel/debug/dri/$GPU_PCI/$1" 2>/dev/null
+}
+
+# said_of FILE KEY: a figure of a JSON file that proof or the GPU wrote
+json_value() {
+	python3 -c 'import json, sys
+value = json.load(open(sys.argv[1]))
+for key in sys.argv[2].split("."):
+    value = value[key]
+print(json.dumps(value) if isinstance(value, bool) else value)' "$@"
+}
+
+# marked NAME: send the marked data to port $port, and look at the machine from outside while the receiver keeps it.
+# The receiver, started with "receive NAME -k /tmp/extents", holds until let_go. The figures are in /tmp/NAME.json.
+marked() {
+	# shellcheck disable=SC2016 # expanded there
+	remote 'socat -u "OPEN:$LAB_SENDER/data" "TCP:$LOCAL_V4:'"$port"'"' || return 1
+	holds "$1" && remote proof scan >"/tmp/$1.json"
+}
+
+# let_go: the receiver ends
+let_go() {
+	rm -f /tmp/extents
+	wait "$receiver"
+}
+
+# holds NAME: the receiver has all, and keeps it
+holds() {
+	for _ in $(seq $((400 * slower))); do
+		grep -q '^holding' "/tmp/$1" && return
+		kill -0 "$receiver" 2>/dev/null || return 1
+		sleep 0.05
+	done
+	return 1
+}
