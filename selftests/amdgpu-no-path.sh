@@ -10,10 +10,8 @@
 
 BYTES=$((8 << 20))
 
-need_programs amdgpu
-need_netif
-[ -n "$LAB_GPU" ] || skip_all "only the lab has a topology without a path for sure"
-gpu_load
+need_lab_gpu
+gpu_receives
 ktap_plan 9
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?

@@ -11,9 +11,7 @@
 
 BYTES=$((32 << 20))
 
-need_programs amdgpu
-need_netif
-gpu_load
+gpu_receives
 ktap_plan 22
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?

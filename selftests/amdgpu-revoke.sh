@@ -12,9 +12,7 @@
 [ -z "$LAB_GPU" ] || . "$(dirname "$0")/outside.sh"
 look_at=LAB_GPU_VRAM
 
-need_programs amdgpu
-need_netif
-gpu_load
+gpu_receives
 gpu_may_be_taken || skip_all "it takes the GPU away: only with GPU_DESTRUCTIVE=1"
 
 # flowing NAME OPTION...: data flows into VRAM

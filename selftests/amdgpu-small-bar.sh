@@ -11,10 +11,8 @@
 
 BYTES=$((8 << 20))
 
-need_programs amdgpu
-need_netif
-[ -n "$LAB_GPU" ] || skip_all "only the emulated GPU shows its memory from outside"
-gpu_load
+need_lab_gpu
+gpu_receives
 ktap_plan 8
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?

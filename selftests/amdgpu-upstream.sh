@@ -11,10 +11,8 @@
 
 BYTES=$((32 << 20))
 
-need_programs amdgpu
-need_netif
-[ -n "$LAB_GPU" ] || skip_all "only the emulated GPU shows its memory from outside"
-gpu_load
+need_lab_gpu
+gpu_receives
 ktap_plan 10
 [ ! -e /dev/netgpu ]
 ktap_ok "this kernel has no netgpu" $?

@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "kept.h"
 #include "memory.h"
 #include "netdev_nl.h"
 #include "pattern.h"
@@ -29,8 +30,6 @@ static const char *netif, *source = "heap", *how;
 static int queue, port = 9000;
 static size_t size, revoke_after;
 static struct memory mem;
-static const char *kept_path;
-static FILE *kept;
 
 static void bind_queue(struct mnl_socket *nl)
 {
@@ -63,11 +62,8 @@ static void take_frags(int conn, struct msghdr *msg, unsigned long long *receive
 			*correct = pattern_check(mem.cpu + frag.frag_offset, *received,
 						 frag.frag_size);
 		*received += frag.frag_size;
-		if (kept) {
-			fprintf(kept, "%llu %u\n", (unsigned long long)frag.frag_offset,
-				frag.frag_size);
+		if (kept_add(frag.frag_offset, frag.frag_size))
 			continue;
-		}
 		token.token_start = frag.frag_token;
 		if (setsockopt(conn, SOL_SOCKET, SO_DEVMEM_DONTNEED, &token, sizeof(token)) != 1)
 			err(1, "SO_DEVMEM_DONTNEED");
@@ -116,13 +112,7 @@ static void receive(void)
 	printf("linear %llu\n", linear);
 	printf("correct %d\n", correct);
 	printf("error %s\n", n < 0 ? strerrorname_np(errno) : "0");
-	if (!kept)
-		return;
-	if (fclose(kept))
-		err(1, "the list");
-	printf("dmabuf %d\nholding 1\n", mem.dmabuf);
-	while (!access(kept_path, F_OK))
-		usleep(20000);
+	kept_hold(mem.dmabuf);
 }
 
 static const char usage[] =
@@ -144,12 +134,7 @@ int main(int argc, char **argv)
 		case 'x': how = optarg; break;
 		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
 		case 't': alarm(atoi(optarg)); break;
-		case 'k':
-			kept_path = optarg;
-			kept = fopen(kept_path, "we");
-			if (!kept)
-				err(1, "%s", kept_path);
-			break;
+		case 'k': kept_open(optarg); break;
 		default:
 			errx(2, "%s", usage);
 		}

@@ -23,6 +23,18 @@ gpu_load() {
 	gpu_node
 }
 
+# gpu_receives: the same, with what a test needs that receives into it
+gpu_receives() {
+	need_programs amdgpu
+	need_netif
+	gpu_load
+}
+
+# need_lab_gpu: only the emulated GPU shows its memory from outside
+need_lab_gpu() {
+	[ -n "$LAB_GPU" ] || skip_all "only the emulated GPU shows its memory from outside"
+}
+
 gpu_node() {
 	local dir
 	for dir in "/sys/bus/pci/devices/$GPU_PCI/drm/renderD"*; do
@@ -47,7 +59,7 @@ gpu_debugfs() {
 	cat "/sys/kernel/debug/dri/$GPU_PCI/$1" 2>/dev/null
 }
 
-# said_of FILE KEY: a figure of a JSON file that proof or the GPU wrote
+# json_value FILE KEY: a figure of a JSON file that proof or the GPU wrote
 json_value() {
 	python3 -c 'import json, sys
 value = json.load(open(sys.argv[1]))

@@ -27,6 +27,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "kept.h"
 #include "pattern.h"
 #include "region.h"
 
@@ -43,8 +44,6 @@ static struct target target;
 static int region = -1;
 static unsigned long long received;
 static bool correct = true;
-static const char *kept_path;
-static FILE *kept;
 
 static void enter(const char *path)
 {
@@ -182,10 +181,7 @@ static int receive(void)
 					correct = pattern_check(mem.cpu + at, received,
 								cqe->res);
 				received += cqe->res;
-				if (kept)
-					fprintf(kept, "%llu %d\n",
-						(unsigned long long)at, cqe->res);
-				else
+				if (!kept_add(at, cqe->res))
 					give_back(zc->off, cqe->res);
 				rearm = !(cqe->flags & IORING_CQE_F_MORE);
 			}
@@ -209,15 +205,6 @@ static int receive(void)
 	if (revoking)
 		pthread_join(thread, NULL);
 	return error < 0 ? error : 0;
-}
-
-static void hold(void)
-{
-	if (fclose(kept))
-		err(1, "the list");
-	printf("dmabuf %d\nholding 1\n", mem.dmabuf);
-	while (!access(kept_path, F_OK))
-		usleep(20000);
 }
 
 static void report_region(void)
@@ -275,12 +262,7 @@ int main(int argc, char **argv)
 		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
 		case 'N': netns = optarg; break;
 		case 't': alarm(atoi(optarg)); break;
-		case 'k':
-			kept_path = optarg;
-			kept = fopen(kept_path, "we");
-			if (!kept)
-				err(1, "%s", kept_path);
-			break;
+		case 'k': kept_open(optarg); break;
 		default:
 			errx(2, "%s", usage);
 		}
@@ -308,7 +290,6 @@ int main(int argc, char **argv)
 		report_copies();
 	if (as_region && (how || error == -ENODEV))
 		report_region();
-	if (kept)
-		hold();
+	kept_hold(mem.dmabuf);
 	return 0;
 }
