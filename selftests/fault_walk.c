@@ -3,8 +3,9 @@
  * Let the 1st, 2nd, ... allocation or copy of each operation fail, until the
  * operation ends without having reached the one that was to fail.
  *
- * Usage: fault_walk NETIF QUEUE PORT MEMORY...
- * On PORT somebody tries all the time to connect and to send.
+ * Usage: fault_walk [-c] NETIF QUEUE PORT MEMORY[,BYTES]...
+ * On PORT somebody tries all the time to connect and to send. -c: to another
+ * queue, so that what comes is copied into MEMORY; and walk only this.
  *
  * Every attempt has to fail, or to do without; after it there must be no
  * region, no mapped byte, no page pool of a memory provider and no file
@@ -30,7 +31,7 @@
 #include "pattern.h"
 #include "region.h"
 
-#define SIZE		(256 << 10)
+#define SIZE		(256 << 10)	/* of MEMORY, if not given */
 #define POINTS_MAX	2000
 #define PATIENCE	30	/* seconds until everything has to be gone */
 
@@ -178,6 +179,16 @@ static int show_region(void)
 	return ret;
 }
 
+/* A region that got nothing by a copy was not what is walked here. */
+static int check_copied(void)
+{
+	struct netgpu_region_query query = {};
+
+	if (ioctl(region, NETGPU_IOC_REGION_QUERY, &query))
+		return -errno;
+	return query.copied_bytes[NETGPU_COPY_OTHER_QUEUE] ? 0 : -ENOMSG;
+}
+
 /* The result of the one request that is under way. */
 static int complete(void)
 {
@@ -216,6 +227,11 @@ static int receive(void)
 	if (!ret)
 		return -ECONNRESET;
 	return ret < 0 ? ret : 0;
+}
+
+static int receive_copied(void)
+{
+	return receive() ?: check_copied();
 }
 
 static int close_target(void)
@@ -257,11 +273,13 @@ static int close_devmem(void)
 	return mnl_socket_close(socket) ? -errno : 0;
 }
 
-static const struct operation {
+struct operation {
 	const char *name;
 	int (*prepare)(void);
 	int (*act)(void);
-} operations[] = {
+};
+
+static const struct operation operations[] = {
 	{ "region create",		NULL,			open_region },
 	{ "region query",		open_region,		query_region },
 	{ "region fdinfo",		open_region,		show_region },
@@ -273,6 +291,10 @@ static const struct operation {
 	{ "ring close, region",		with_target,		close_target },
 	{ "devmem bind",		open_nl,		bind_devmem },
 	{ "devmem close",		with_devmem,		close_devmem },
+};
+
+static const struct operation copying[] = {
+	{ "receive by a copy",		with_listener,		receive_copied },
 };
 
 static int lowest_fd(void)
@@ -328,7 +350,7 @@ static unsigned int dmabufs(void)
 }
 
 /* Count of @error among those that were seen, for the summary. */
-static void count(unsigned int *counts, int error)
+static void count_error(unsigned int *counts, int error)
 {
 	counts[error < 0 && error > -200 ? -error : 0]++;
 }
@@ -374,7 +396,7 @@ static void walk(const struct operation *op, const char *memory)
 					       strerrorname_np(-ret));
 			break;
 		}
-		count(counts, ret);
+		count_error(counts, ret);
 	}
 	for (i = 1; i < ARRAY_SIZE(counts); i++) {
 		if (!counts[i])
@@ -393,13 +415,31 @@ static void walk(const struct operation *op, const char *memory)
 		ksft_exit_fail_msg("what is left stays: the rest cannot be told\n");
 }
 
+/* SOURCE[,BYTES] */
+static void open_memory(const char *text)
+{
+	char *source = strdup(text), *size = strchr(source, ',');
+
+	if (size)
+		*size++ = '\0';
+	memory_open(&mem, source, size ? strtoull(size, NULL, 0) : SIZE);
+	free(source);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned int i, before, after;
+	const struct operation *ops = operations;
+	unsigned int count = ARRAY_SIZE(operations), i, before, after;
 	int arg;
 
+	if (argc > 1 && !strcmp(argv[1], "-c")) {
+		ops = copying;
+		count = ARRAY_SIZE(copying);
+		argv++;
+		argc--;
+	}
 	if (argc < 5)
-		errx(2, "usage: fault_walk NETIF QUEUE PORT MEMORY...");
+		errx(2, "usage: fault_walk [-c] NETIF QUEUE PORT MEMORY[,BYTES]...");
 	ifindex = if_nametoindex(argv[1]);
 	queue = atoi(argv[2]);
 	port = atoi(argv[3]);
@@ -413,18 +453,18 @@ int main(int argc, char **argv)
 		err(1, "mlockall");
 
 	ksft_print_header();
-	ksft_set_plan((argc - 4) * (ARRAY_SIZE(operations) + 1));
+	ksft_set_plan((argc - 4) * (count + 1));
 	for (arg = 4; arg < argc; arg++) {
 		before = dmabufs();
-		memory_open(&mem, argv[arg], SIZE);
+		open_memory(argv[arg]);
 		create = (struct netgpu_region_create){
 			.dmabuf_fd = mem.dmabuf,
 			.length = mem.size,
 			.ifindex = ifindex,
 			.queue = queue,
 		};
-		for (i = 0; i < ARRAY_SIZE(operations); i++)
-			walk(&operations[i], argv[arg]);
+		for (i = 0; i < count; i++)
+			walk(&ops[i], argv[arg]);
 		memory_close(&mem);
 		after = dmabufs();
 		ksft_test_result(before == after, "%s: %u dma-bufs before, %u after\n",

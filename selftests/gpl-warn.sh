@@ -35,7 +35,12 @@ says_why() {
 	return 1
 }
 
-ktap_plan 24
+# mapped MODULE: how often the exporter was asked to map its memory
+mapped() {
+	cat "/sys/module/$1/parameters/mapped"
+}
+
+ktap_plan 27
 steer_to_queue 1
 load gate_shim
 reported "a proprietary user is reported, and loaded" "$(why_not gate_shim_call gate_shim)" gate_user
@@ -55,6 +60,8 @@ loads linux "an exporter that is GPL is loaded" gate_exporter_gpl
 tried
 [ "$(said tried probe)" = 0 ] && [ "$(said tried create)" = 0 ] && [ "$(said tried refused_exporters)" = 0 ]
 ktap_ok "its memory becomes a region, and none was refused" $?
+[ "$(mapped gate_exporter_gpl)" -gt 0 ]
+ktap_ok "it was asked to map it" $?
 rmmod gate_exporter_gpl
 
 for disguised in 0 1; do
@@ -70,6 +77,8 @@ for disguised in 0 1; do
 	ktap_ok "$how: its memory is refused, with EPERM and a sentence" $?
 	[ "$(said tried refused_exporters)" = $((before + 2)) ]
 	ktap_ok "$how: both are counted" $?
+	[ "$(mapped gate_exporter_proprietary)" = 0 ]
+	ktap_ok "$how: and it was not asked to map anything" $?
 	dmesg | grep -q "netgpu: refused memory of the proprietary module gate_exporter_proprietary (exporter gate_exporter)"
 	ktap_ok "$how: and noted in the log" $?
 	rmmod gate_exporter_proprietary

@@ -10,9 +10,14 @@ static bool disguised;
 module_param(disguised, bool, 0444);
 MODULE_PARM_DESC(disguised, "name another module as the owner");
 
+static unsigned int mapped;
+module_param(mapped, uint, 0444);
+MODULE_PARM_DESC(mapped, "how often its memory was mapped");
+
 static struct sg_table *map(struct dma_buf_attachment *attach,
 			    enum dma_data_direction dir)
 {
+	mapped++;
 	return gate_exporter_map(attach, dir);
 }
 

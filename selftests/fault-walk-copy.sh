@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The same while payload that came in host memory is copied: into the system heap, and into VRAM that is made of several
+# blocks, which amdgpu has to map for that.
+# lab: kernel=debug
+# lab: topology=switch,novram,radeon
+# lab: timeout=300
+# lab: console=DMA-API: cacheline tracking ENOMEM
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+. "$(dirname "$0")/gpu.sh"
+. "$(dirname "$0")/fault.sh"
+
+need_faults
+gpu_receives
+amdgpu -d "$node" info >/tmp/info
+large=$(($(said info visible) * 5 / 8))
+steer_to_queue 1 || skip_all "$NETIF does not split headers"
+ethtool -X "$NETIF" start 0 equal 1
+fault_walks -c "$NETIF" 1 $PORT heap "amdgpu:$node,$large"

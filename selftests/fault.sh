@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Sourced by tests that let allocations and copies fail, one after the other.
+. "$(dirname "$0")/coverage.sh"
+PORT=9300
+
+# need_faults: a kernel that injects them, and what the walk wants besides
+need_faults() {
+	need_netif
+	need_programs fault_walk ethtool
+	[ -w /proc/self/fail-nth ] || skip_all "the kernel injects no faults"
+}
+
+# fault_inject failslab|fail_page_alloc|fail_usercopy: whatever the context, without a word
+fault_inject() {
+	local dir=/sys/kernel/debug/$1 file
+	for file in ignore-gfp-wait ignore-gfp-highmem task-filter cache-filter; do
+		[ ! -e "$dir/$file" ] || echo N >"$dir/$file"
+	done
+	[ ! -e "$dir/min-order" ] || echo 0 >"$dir/min-order"
+	echo 0 >"$dir/probability"
+	echo 0 >"$dir/verbose"
+}
+
+# fault_walks OPTION...: walk with queue 1 and these options, while somebody sends. The last call; never returns.
+fault_walks() {
+	local kind sender status
+	for kind in failslab fail_page_alloc fail_usercopy; do fault_inject $kind; done
+	sender=$(remote -b "while :; do pattern_send $LOCAL_V4 $PORT 65536 2>&- || sleep 0.05; done")
+	undo remote -k "$sender"
+	fault_walk "$@"
+	status=$?
+	coverage
+	exit $status
+}
