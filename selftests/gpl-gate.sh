@@ -3,7 +3,7 @@
 # Who may use netgpu's symbols, and who may use what their users export: only modules whose licence is GPL-compatible.
 # lab: kernel=netgpu
 # lab: topology=nonic,novram
-# lab: timeout=90
+# lab: timeout=150
 # lab: modules=gate
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/gate.sh"

@@ -4,7 +4,7 @@
 # netgpu's. What rests on them has to fail here, and is named.
 # lab: kernel=upstream
 # lab: topology=nonic,novram
-# lab: timeout=90
+# lab: timeout=150
 # lab: modules=gate
 # lab: debug=it is about a kernel without the patches
 . "$(dirname "$0")/lib.sh"
