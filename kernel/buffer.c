@@ -186,6 +186,25 @@ void netgpu_attachment_put(struct netgpu_attachment *attachment)
 }
 
 /**
+ * netgpu_check_peer2peer - may an attachment be pinned or mapped?
+ * @attach: the attachment.
+ * @require_p2p: not when the exporter has declined peer-to-peer: it would move
+ *	the buffer to host memory, and leave it there.
+ * @extack: receives the reason of a refusal, may be NULL.
+ *
+ * Return: 0 or -EXDEV.
+ */
+int netgpu_check_peer2peer(const struct dma_buf_attachment *attach,
+			   bool require_p2p, struct netlink_ext_ack *extack)
+{
+	if (!require_p2p || attach->peer2peer)
+		return 0;
+	NL_SET_ERR_MSG(extack,
+		       "the exporter declined peer-to-peer, so the buffer would be in host memory: put both devices below one PCIe switch, or drop REQUIRE_P2P");
+	return -EXDEV;
+}
+
+/**
  * netgpu_map - map a dma-buf, or say why not
  * @attach: the attachment; the reservation lock is held.
  * @dir: direction of DMA.
@@ -214,7 +233,7 @@ struct sg_table *netgpu_map(struct dma_buf_attachment *attach,
 /**
  * netgpu_attachment_map - pin and map an attachment, unless it is
  * @attachment: the attachment; the reservation lock is held.
- * @require_p2p: only decides about the error when there is no path.
+ * @require_p2p: leave the buffer where it is when there is no path.
  * @extack: receives the reason of a refusal, may be NULL.
  *
  * Return: 0, -ENODEV when it was revoked, -EXDEV when there is no path and
@@ -233,6 +252,10 @@ int netgpu_attachment_map(struct netgpu_attachment *attachment,
 		NL_SET_ERR_MSG(extack, "the exporter has just taken the memory back");
 		return -ENODEV;
 	}
+
+	err = netgpu_check_peer2peer(attachment->attach, require_p2p, extack);
+	if (err)
+		return err;
 	if (attachment->mapping)
 		return 0;
 

@@ -171,6 +171,8 @@ netgpu_attachment_get(struct netgpu_buffer *buffer, struct device *dev,
 		      enum dma_data_direction dir,
 		      struct netlink_ext_ack *extack);
 void netgpu_attachment_put(struct netgpu_attachment *attachment);
+int netgpu_check_peer2peer(const struct dma_buf_attachment *attach,
+			   bool require_p2p, struct netlink_ext_ack *extack);
 struct sg_table *netgpu_map(struct dma_buf_attachment *attach,
 			    enum dma_data_direction dir, bool require_p2p,
 			    struct netlink_ext_ack *extack);

@@ -29,9 +29,11 @@ MODULE_IMPORT_NS("DMA_BUF");
  * @fail_attach: error that attaching ends with.
  * @fail_pin: error that pinning ends with.
  * @fail_map: error that mapping ends with.
+ * @decline: that the device be a peer.
  * @attached: number of attachments.
  * @pinned: number of pins.
  * @mapped: number of mappings.
+ * @pins: how often it has been pinned.
  * @maps: how often it has been mapped.
  * @memory: what vmap shows.
  */
@@ -43,9 +45,11 @@ struct fake {
 	int fail_attach;
 	int fail_pin;
 	int fail_map;
+	bool decline;
 	int attached;
 	int pinned;
 	int mapped;
+	int pins;
 	int maps;
 	void *memory;
 };
@@ -56,6 +60,8 @@ static int fake_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach
 
 	if (fake->fail_attach)
 		return fake->fail_attach;
+	if (fake->decline)
+		attach->peer2peer = false;
 	fake->attached++;
 	return 0;
 }
@@ -74,6 +80,7 @@ static int fake_pin(struct dma_buf_attachment *attach)
 	if (fake->fail_pin)
 		return fake->fail_pin;
 	fake->pinned++;
+	fake->pins++;
 	return 0;
 }
 
@@ -479,6 +486,39 @@ static void test_require_p2p(struct kunit *test)
 	__free_page(page);
 }
 
+/* An exporter that declines is not asked to move the buffer. */
+static void test_declined(struct kunit *test)
+{
+	struct fake *fake = fake_export(test, SZ_64K, &fake_ops);
+	struct device *dev = fake_device(test, "declined");
+	struct netgpu_region_params params = {
+		.dev	= dev,
+		.dir	= DMA_FROM_DEVICE,
+		.length	= SZ_64K,
+		.flags	= NETGPU_REGION_REQUIRE_P2P,
+	};
+	struct netgpu_reach reach = {};
+	struct netgpu_region *region;
+
+	fake->decline = true;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(netgpu_region_create(fake->dmabuf, &params, NULL)),
+			-EXDEV);
+	KUNIT_EXPECT_EQ(test, -EXDEV, netgpu_probe(fake->dmabuf, dev, 0, SZ_64K, true,
+						   &reach, NULL));
+	KUNIT_EXPECT_EQ(test, fake->pins, 0);
+	KUNIT_EXPECT_EQ(test, fake->maps, 0);
+	expect_nothing_left(test, fake);
+
+	/* Whoever does not insist gets what there is; who does, still nothing. */
+	region = create(fake, dev, 0, SZ_64K);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
+	KUNIT_EXPECT_EQ(test, fake->pins, 1);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(netgpu_region_create(fake->dmabuf, &params, NULL)),
+			-EXDEV);
+	netgpu_region_put(region);
+	expect_nothing_left(test, fake);
+}
+
 static void test_probe(struct kunit *test)
 {
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
@@ -784,6 +824,7 @@ static struct kunit_case netgpu_test_cases[] = {
 	KUNIT_CASE(test_share),
 	KUNIT_CASE(test_failures),
 	KUNIT_CASE(test_require_p2p),
+	KUNIT_CASE(test_declined),
 	KUNIT_CASE(test_probe),
 	KUNIT_CASE(test_overlap),
 	KUNIT_CASE(test_limit),

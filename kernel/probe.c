@@ -90,6 +90,10 @@ int netgpu_probe(struct dma_buf *dmabuf, struct device *dev, u64 offset,
 		return err;
 	}
 
+	err = netgpu_check_peer2peer(attach, require_p2p, extack);
+	if (err)
+		goto out_detach;
+
 	dma_resv_lock(dmabuf->resv, NULL);
 	mapping = netgpu_map(attach, DMA_FROM_DEVICE, require_p2p, extack);
 	if (IS_ERR(mapping)) {
@@ -100,6 +104,7 @@ int netgpu_probe(struct dma_buf *dmabuf, struct device *dev, u64 offset,
 		dma_buf_unmap_attachment(attach, mapping, DMA_FROM_DEVICE);
 	}
 	dma_resv_unlock(dmabuf->resv);
+out_detach:
 	dma_buf_detach(dmabuf, attach);
 	return err;
 }

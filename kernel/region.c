@@ -88,12 +88,8 @@ static int netgpu_region_map(struct netgpu_region *region, u32 flags,
 
 	region->placement = netgpu_placement(attachment->dev, &region->sgt);
 	if (require_p2p && region->placement != NETGPU_PLACEMENT_DEVICE) {
-		if (attachment->attach->peer2peer)
-			NL_SET_ERR_MSG(extack,
-				       "the buffer is host memory: allocate it in device memory, or drop REQUIRE_P2P");
-		else
-			NL_SET_ERR_MSG(extack,
-				       "the exporter declined peer-to-peer and moved the buffer to host memory: put both devices below one PCIe switch, or drop REQUIRE_P2P");
+		NL_SET_ERR_MSG(extack,
+			       "the buffer is host memory: allocate it in device memory, or drop REQUIRE_P2P");
 		err = -EXDEV;
 		goto err_free_sgt;
 	}
