@@ -161,6 +161,7 @@ stop
 ktap_ok "and the server ends with 0" $?
 
 # The network device goes away; the last test, as it does not come back.
+orphans_end_soon
 port=5201
 netgpu setup "$NETIF" --queue 1 -Q
 zc "vfio:$VRAM_PCI"

@@ -56,6 +56,14 @@ said() {
 	sed -n "s/^$2 //p" "/tmp/$1"
 }
 
+# orphans_end_soon: TCP keeps a closed connection until it gives up on a peer that does not answer, which takes two minutes,
+# and with it payload that came out of order, and with that the region, unmapped. Not in tests that take the network away.
+orphans_end_soon() {
+	local retries=/proc/sys/net/ipv4/tcp_orphan_retries
+	undo eval "echo $(cat $retries) >$retries"
+	echo 1 >$retries
+}
+
 # nothing_left [SECONDS]: all regions and all page pools of memory providers are
 # gone by then (60).
 nothing_left() {
