@@ -178,7 +178,9 @@ def main(arguments):
 
 def check(tests, results):
     start = time.monotonic()
-    at_once = int(os.environ.get("LAB_MACHINES") or jobs())      # a machine has two processors, and waits most of the time
+    # A machine waits most of the time, and takes up to 3 GiB.
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
+    at_once = int(os.environ.get("LAB_MACHINES") or max(1, min(jobs(), memory // 3)))
     say(f"{results.name}: {len(tests)} test files, {at_once} at a time")
     passed = failed = skipped = 0
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
