@@ -204,6 +204,18 @@ int netgpu_check_peer2peer(const struct dma_buf_attachment *attach,
 	return -EXDEV;
 }
 
+/*
+ * The CPU may have to write into what a device writes into, payload that came
+ * in host memory, and exporters sync for that. The DMA API wants a mapping to
+ * be for both then.
+ */
+static enum dma_data_direction netgpu_map_dir(const struct dma_buf *dmabuf,
+					      enum dma_data_direction dir)
+{
+	return dir == DMA_FROM_DEVICE && dmabuf->ops->vmap ? DMA_BIDIRECTIONAL :
+							     dir;
+}
+
 /**
  * netgpu_map - map a dma-buf, or say why not
  * @attach: the attachment; the reservation lock is held.
@@ -218,8 +230,10 @@ struct sg_table *netgpu_map(struct dma_buf_attachment *attach,
 			    enum dma_data_direction dir, bool require_p2p,
 			    struct netlink_ext_ack *extack)
 {
-	struct sg_table *mapping = dma_buf_map_attachment(attach, dir);
+	struct sg_table *mapping;
 
+	mapping = dma_buf_map_attachment(attach,
+					 netgpu_map_dir(attach->dmabuf, dir));
 	if (!IS_ERR(mapping))
 		return mapping;
 
@@ -228,6 +242,19 @@ struct sg_table *netgpu_map(struct dma_buf_attachment *attach,
 	if (PTR_ERR(mapping) == -EINVAL && require_p2p)
 		return ERR_PTR(-EXDEV);
 	return mapping;
+}
+
+/**
+ * netgpu_unmap - undo netgpu_map()
+ * @attach: the attachment; the reservation lock is held.
+ * @mapping: what netgpu_map() returned.
+ * @dir: as it was mapped.
+ */
+void netgpu_unmap(struct dma_buf_attachment *attach, struct sg_table *mapping,
+		  enum dma_data_direction dir)
+{
+	dma_buf_unmap_attachment(attach, mapping,
+				 netgpu_map_dir(attach->dmabuf, dir));
 }
 
 /**
@@ -283,7 +310,7 @@ int netgpu_attachment_map(struct netgpu_attachment *attachment,
 	return 0;
 
 err_unmap:
-	dma_buf_unmap_attachment(attachment->attach, mapping, attachment->dir);
+	netgpu_unmap(attachment->attach, mapping, attachment->dir);
 err_unpin:
 	dma_buf_unpin(attachment->attach);
 	return err;
@@ -307,6 +334,6 @@ void netgpu_attachment_unmap(struct netgpu_attachment *attachment)
 		iosys_map_clear(&attachment->vmap);
 	}
 	WRITE_ONCE(attachment->mapping, NULL);
-	dma_buf_unmap_attachment(attachment->attach, mapping, attachment->dir);
+	netgpu_unmap(attachment->attach, mapping, attachment->dir);
 	dma_buf_unpin(attachment->attach);
 }

@@ -176,6 +176,8 @@ int netgpu_check_peer2peer(const struct dma_buf_attachment *attach,
 struct sg_table *netgpu_map(struct dma_buf_attachment *attach,
 			    enum dma_data_direction dir, bool require_p2p,
 			    struct netlink_ext_ack *extack);
+void netgpu_unmap(struct dma_buf_attachment *attach, struct sg_table *mapping,
+		  enum dma_data_direction dir);
 int netgpu_attachment_map(struct netgpu_attachment *attachment,
 			  bool require_p2p, struct netlink_ext_ack *extack);
 void netgpu_attachment_unmap(struct netgpu_attachment *attachment);

@@ -35,6 +35,7 @@ MODULE_IMPORT_NS("DMA_BUF");
  * @mapped: number of mappings.
  * @pins: how often it has been pinned.
  * @maps: how often it has been mapped.
+ * @dir: for which direction, the last time.
  * @memory: what vmap shows.
  */
 struct fake {
@@ -51,6 +52,7 @@ struct fake {
 	int mapped;
 	int pins;
 	int maps;
+	enum dma_data_direction dir;
 	void *memory;
 };
 
@@ -118,8 +120,11 @@ static struct sg_table *fake_map(struct dma_buf_attachment *attach,
 		/* Leave holes: neighbours in the buffer are not in memory. */
 		addr += 2ULL * fake->entry;
 	}
+	/* Not used for anything else, as there are no pages. */
+	sgt->sgl->length = dir;
 	fake->mapped++;
 	fake->maps++;
+	fake->dir = dir;
 	return sgt;
 }
 
@@ -128,6 +133,7 @@ static void fake_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 {
 	struct fake *fake = attach->dmabuf->priv;
 
+	WARN_ON_ONCE(sgt->sgl->length != dir);
 	fake->mapped--;
 	sg_free_table(sgt);
 	kfree(sgt);
@@ -468,6 +474,8 @@ static void test_require_p2p(struct kunit *test)
 	region = netgpu_region_create(fake->dmabuf, &params, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
 	KUNIT_EXPECT_EQ(test, region->placement, NETGPU_PLACEMENT_DEVICE);
+	/* The CPU cannot write into this one. */
+	KUNIT_EXPECT_EQ(test, fake->dir, DMA_FROM_DEVICE);
 	netgpu_region_put(region);
 
 	/* One page of host memory is enough. */
@@ -799,6 +807,7 @@ static void test_copy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, region->copied[NETGPU_COPY_HEADER], 4);
 	KUNIT_EXPECT_EQ(test, region->copied[NETGPU_COPY_OTHER_QUEUE], 0);
 	KUNIT_EXPECT_EQ(test, fake->dmabuf->vmapping_counter, 1);
+	KUNIT_EXPECT_EQ(test, fake->dir, DMA_BIDIRECTIONAL);
 
 	revoke(fake);
 	KUNIT_EXPECT_EQ(test, fake->dmabuf->vmapping_counter, 0);

@@ -101,7 +101,7 @@ int netgpu_probe(struct dma_buf *dmabuf, struct device *dev, u64 offset,
 	} else {
 		err = netgpu_probe_mapping(attach, mapping, offset, length,
 					   require_p2p, reach, extack);
-		dma_buf_unmap_attachment(attach, mapping, DMA_FROM_DEVICE);
+		netgpu_unmap(attach, mapping, DMA_FROM_DEVICE);
 	}
 	dma_resv_unlock(dmabuf->resv);
 out_detach:
