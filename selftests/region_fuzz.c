@@ -205,6 +205,17 @@ static void put_fd(struct worker *w, int fd, enum kind kind)
 
 static unsigned int fill(struct worker *w, const struct entry *e, unsigned char *to);
 
+/*
+ * Both parts are an address and a length. For user memory, io_uring makes room
+ * for the addresses of all pages before it looks for the first one: up to 16
+ * GiB of them. The OOM killer would end this program.
+ */
+static void spare_memory(uint64_t part[2])
+{
+	if (part[1] > 1ULL << 30 && part[1] < 1ULL << 44)
+		part[1] &= (1ULL << 30) - 1;
+}
+
 /* The address of a part, filled for this call. */
 static uint64_t fill_part(struct worker *w, const char *name)
 {
@@ -217,6 +228,7 @@ static uint64_t fill_part(struct worker *w, const char *name)
 		if (strcmp(e->part, name))
 			continue;
 		fill(w, e, to);
+		spare_memory((void *)to);
 		return (uintptr_t)to;
 	}
 	errx(1, "no part %s in the corpus", name);
