@@ -205,9 +205,9 @@ int netgpu_check_peer2peer(const struct dma_buf_attachment *attach,
 }
 
 /*
- * The CPU may have to write into what a device writes into, payload that came
- * in host memory, and exporters sync for that. The DMA API wants a mapping to
- * be for both then.
+ * Payload that came in host memory is written by the CPU, into what is mapped
+ * for a device to write. The exporter syncs for that, and the DMA API wants the
+ * mapping to be for both directions then. Without vmap there are no copies.
  */
 static enum dma_data_direction netgpu_map_dir(const struct dma_buf *dmabuf,
 					      enum dma_data_direction dir)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The same with VRAM under amdgpu: what its exporter allocates may fail as well.
+# As fault-walk, with VRAM under amdgpu: what its exporter allocates fails as well.
 # lab: kernel=debug
 # lab: topology=switch,novram,radeon
 # lab: timeout=300

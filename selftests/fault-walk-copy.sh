@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The same while payload that came in host memory is copied: into the system heap, and into VRAM that is made of several
-# blocks, which amdgpu has to map for that.
+# As fault-walk, while payload that came in host memory is copied: into the system heap, and into VRAM that is made of
+# several blocks, which amdgpu has to map for that.
 # lab: kernel=debug
 # lab: topology=switch,novram,radeon
 # lab: timeout=300

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by tests that let allocations and copies fail, one after the other.
+# Sourced by fault-walk and its companions, which let allocations and copies fail, one after the other.
 . "$(dirname "$0")/coverage.sh"
 PORT=9300
 

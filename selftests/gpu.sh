@@ -23,7 +23,7 @@ gpu_load() {
 	gpu_node
 }
 
-# gpu_receives: the same, with what a test needs that receives into it
+# gpu_receives: gpu_load, for a test that receives into the GPU
 gpu_receives() {
 	need_programs amdgpu
 	need_netif

@@ -206,9 +206,10 @@ static void put_fd(struct worker *w, int fd, enum kind kind)
 static unsigned int fill(struct worker *w, const struct entry *e, unsigned char *to);
 
 /*
- * Both parts are an address and a length. For user memory, io_uring makes room
- * for the addresses of all pages before it looks for the first one: up to 16
- * GiB of them. The OOM killer would end this program.
+ * An area, or the memory of a ring, begins with an address and a length. If it
+ * is user memory, io_uring makes room for the addresses of all pages before it
+ * looks for the first one: up to 16 GiB of them. The OOM killer would end this
+ * program. What is longer still is refused at once.
  */
 static void spare_memory(uint64_t part[2])
 {
