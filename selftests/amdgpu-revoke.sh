@@ -23,11 +23,7 @@ flowing() {
 	port=$((port + 1))
 	receive "$name" -p $port -m "amdgpu:$node" -s $((64 << 20)) -b "$@" || return 1
 	remote -b pattern_send "$LOCAL_V4" $port $((4 << 30)) >/dev/null
-	for _ in $(seq $((100 * slower))); do
-		[ "$(cat /sys/class/misc/netgpu/mapped_bytes)" -gt 0 ] && break
-		sleep 0.05
-	done
-	sleep 1
+	wait_for 20 flows $port $((1 << 20))
 }
 
 # ends NAME: what has to be so after the GPU was taken

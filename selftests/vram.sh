@@ -51,6 +51,13 @@ receive() {
 	return 1
 }
 
+# flows PORT BYTES: more than so much has come on a connection to the port
+flows() {
+	local bytes
+	bytes=$(ss -tinH "sport = :$1" | sed -n 's/.* bytes_received:\([0-9]*\).*/\1/p' | sort -n | tail -n 1)
+	[ "${bytes:-0}" -gt "$2" ]
+}
+
 # said NAME KEY: the value that zcrx_recv printed.
 said() {
 	sed -n "s/^$2 //p" "/tmp/$1"
