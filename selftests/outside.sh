@@ -4,10 +4,12 @@
 
 [ "${REMOTE_TYPE:-}" = lab ] || skip_all "only the lab's machine can be looked at from outside"
 
-# flood_start: datagrams to all of the queues that $NETIF's RSS table names, without end
+# flood_start: datagrams to all of the queues that $NETIF's RSS table names, without end, and not more than a slow machine
+# takes beside a connection
 flood_start() {
 	remote ip neigh replace "$LOCAL_V4" lladdr "$(cat "/sys/class/net/$NETIF/address")" dev tap0 nud permanent
-	remote -b flood "$LOCAL_V4" 600 >/dev/null
+	# shellcheck disable=SC2154 # slower is from lib.sh
+	remote -b flood "$LOCAL_V4" 600 $((250 * slower * slower)) >/dev/null
 }
 
 sent_bytes() {
