@@ -55,7 +55,7 @@ refused() {
 hold() {
 	ncdevmem -l -f "$NETIF" -s :: -p "$1" -v 7 -t 1 -q 1 -n >/dev/null 2>"/tmp/hold.$1" &
 	holder=$!
-	wait_for 10 grep -q Waiting "/tmp/hold.$1" || { ktap_say "$(cat "/tmp/hold.$1")"; return 1; }
+	wait_for 30 grep -q Waiting "/tmp/hold.$1" || { ktap_say "$(cat "/tmp/hold.$1")"; return 1; }
 }
 
 let_go() {
@@ -69,7 +69,7 @@ flows() {
 }
 
 # one that is to be refused
-provider=(timeout 10 ncdevmem -l -f "$NETIF" -s :: -p 5403 -t 1 -q 1 -n)
+provider=(timeout $((20 * slower)) ncdevmem -l -f "$NETIF" -s :: -p 5403 -t 1 -q 1 -n)
 
 # receives PORT: the holder's queue takes a stream into its memory, all of it
 receives() {
