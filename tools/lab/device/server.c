@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "server.h"
+
+static const struct argp_option options[] = {
+	{ "socket", 's', "PATH", 0, "Where QEMU connects to", 0 },
+	{ "control", 'c', "PATH", 0, "Where commands come from: one line each", 0 },
+	{ "vram", 'v', "FILE", 0, "File that is VRAM (default: memory of its own)", 0 },
+	{ "vram-size", 'm', "MIB", 0, "Size of VRAM, a multiple of 16 (default: 512)", 0 },
+	{ "bar-size", 'b', "MIB", 0, "Size of the BAR that shows it, a power of two (default: 256)", 0 },
+	{ "summary", 'S', "FILE", 0, "Write the figures there at the end, as JSON", 0 },
+	{ 0 }
+};
+
+static uint64_t mebibytes(const char *arg, struct argp_state *state)
+{
+	char *end;
+	unsigned long long n = strtoull(arg, &end, 10);
+
+	if (!n || *end || n > 1 << 20)
+		argp_error(state, "%s is no size in MiB: give 1 to 1048576", arg);
+	return n << 20;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct server *server = state->input;
+
+	switch (key) {
+	case 's':
+		server->socket = arg;
+		break;
+	case 'c':
+		server->control = arg;
+		break;
+	case 'v':
+		server->vram = arg;
+		break;
+	case 'm':
+		server->vram_size = mebibytes(arg, state);
+		break;
+	case 'b':
+		server->bar_size = mebibytes(arg, state);
+		break;
+	case 'S':
+		server->summary = arg;
+		break;
+	case ARGP_KEY_END:
+		if (server->vram_size % (16 << 20))
+			argp_error(state, "VRAM of %llu MiB: drivers are told in units of 16 MiB",
+				   (unsigned long long)server->vram_size >> 20);
+		if (server->bar_size & (server->bar_size - 1) || server->bar_size > server->vram_size)
+			argp_error(state, "a BAR of %llu MiB: it has to be a power of two, and not larger than VRAM",
+				   (unsigned long long)server->bar_size >> 20);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+const struct argp server_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
+
+int server_vram(const struct server *server)
+{
+	struct stat status;
+	int fd = server->vram ? open(server->vram, O_RDWR | O_CLOEXEC) : memfd_create("vram", MFD_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &status))
+		return -1;
+	if ((uint64_t)status.st_size < server->vram_size && ftruncate(fd, (off_t)server->vram_size))
+		return -1;
+	return fd;
+}
+
+static volatile sig_atomic_t ended;
+
+static void end(int number)
+{
+	(void)number;
+	ended = 1;
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(address.sun_path, path);
+	unlink(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 4))
+		return -1;
+	return fd;
+}
+
+static void command(struct server *server, int control)
+{
+	int fd = accept4(control, NULL, NULL, SOCK_CLOEXEC);
+	char line[128] = "";
+
+	if (fd < 0)
+		return;
+	if (read(fd, line, sizeof(line) - 1) > 0) {
+		line[strcspn(line, "\n")] = 0;
+		server->command(server->device, line, fd);
+	}
+	close(fd);
+}
+
+/* serve - one client until it is gone */
+static int serve(struct server *server, int client, int control)
+{
+	struct pollfd polled[] = { { client, POLLIN, 0 }, { control, POLLIN, 0 } };
+	int status = 1;
+
+	if (vfio_user_init(server->user, client))
+		return -1;
+	while (status > 0 && !ended) {
+		int n = poll(polled, control < 0 ? 1 : 2, server->run ? server->run(server->device) : -1);
+
+		if (n < 0 && errno != EINTR)
+			status = -1;
+		if (n <= 0)
+			continue;
+		if (polled[0].revents)
+			status = vfio_user_serve(server->user);
+		if (polled[1].revents & POLLIN)
+			command(server, control);
+	}
+	vfio_user_end(server->user);
+	server->gone(server->device);
+	return status;
+}
+
+int server_run(struct server *server)
+{
+	struct sigaction action = { .sa_handler = end };
+	int listening, control = -1, summary;
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	listening = listen_at(server->socket);
+	if (server->control && server->command)
+		control = listen_at(server->control);
+	if (listening < 0 || (server->control && server->command && control < 0)) {
+		fprintf(stderr, "cannot listen at %s: %s\n", listening < 0 ? server->socket : server->control, strerror(errno));
+		return EXIT_FAILURE;
+	}
+
+	/* A GPU that was unplugged can be plugged in again: the next client. */
+	while (!ended) {
+		int client = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+
+		if (client < 0)
+			break;
+		if (serve(server, client, control) < 0)
+			fprintf(stderr, "the connection ended: %s\n", strerror(errno));
+	}
+	if (server->summary) {
+		summary = open(server->summary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+		if (summary < 0) {
+			perror(server->summary);
+			return EXIT_FAILURE;
+		}
+		server->figures(server->device, summary);
+		close(summary);
+	}
+	return EXIT_SUCCESS;
+}
