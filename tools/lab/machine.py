@@ -7,7 +7,8 @@ Topologies, words joined by "," (the first is the default):
   novram     no VRAM
   nonic      no NIC
   nic2       a second NIC below the same switch (or a root port of its own)
-  radeon     an emulated GPU (radeon/), beside the others in the same way
+  radeon     an emulated GPU (radeon/), which amdgpu drives, beside the others in the same way
+  geforce    an emulated GPU (geforce/), which nouveau drives, in its place
   epyc       a CPU whose host bridge Linux trusts with peer-to-peer
   iommu      an emulated Intel IOMMU
 """
@@ -16,12 +17,24 @@ import json
 
 from say import Failure
 
-WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "radeon", "epyc", "iommu"}
+# What the kernel is told with each GPU. amdgpu drives Southern Islands when it wants to; power management is no part of the
+# emulated one (block 5: smu). nouveau goes without engines and display.
+GPUS = {"radeon": "firmware_class.path=/netgpu/build/lab/radeon/firmware amdgpu.si_support=1 amdgpu.ip_block_mask=0x1f amdgpu.dpm=0 amdgpu.runpm=0",
+        "geforce": "nouveau.noaccel=1 nouveau.modeset=2 nouveau.runpm=0"}
+WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "epyc", "iommu", *GPUS}
 REMOTES = 4             # commands of the guest that may run on the sender's side at once
 
 
+def gpu(topology):
+    """The word for a GPU in a topology, or None."""
+    found = set(topology.split(",")) & set(GPUS)
+    if len(found) > 1:
+        raise Failure(f"one GPU at a time: {' or '.join(sorted(found))}.")
+    return found.pop() if found else None
+
+
 def command(topology, memory, files, kernel, initramfs, append, accel):
-    """QEMU's command line. files: paths of ram, vram, console, out, exit, qmp, radeon, remote (a prefix); tty or None."""
+    """QEMU's command line. files: paths of ram, vram, console, out, exit, qmp, gpu, remote (a prefix); tty or None."""
     words = set(filter(None, topology.split(",")))
     if words - WORDS:
         raise Failure(f"no such topology: {', '.join(sorted(words - WORDS))}; there are {', '.join(sorted(WORDS))}.")
@@ -61,8 +74,8 @@ def command(topology, memory, files, kernel, initramfs, append, accel):
     if "novram" not in words:
         q += ["-object", f"memory-backend-file,id=vram,size={files['vram_size']}M,share=on,mem-path={files['vram']}"]
         slots.append({"driver": "ivshmem-plain", "id": "vram", "memdev": "vram"})
-    if "radeon" in words:
-        slots.append({"driver": "vfio-user-pci", "id": "radeon", "socket": {"path": str(files["radeon"]), "type": "unix"}})
+    if gpu(topology):
+        slots.append({"driver": "vfio-user-pci", "id": gpu(topology), "socket": {"path": str(files["gpu"]), "type": "unix"}})
     for i in range(nics):
         q += ["-netdev", f"tap,id=n{i},ifname=tap{i},script=no,downscript=no"]
     if "rootports" not in words:

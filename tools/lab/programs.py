@@ -6,6 +6,7 @@ The headers and upstream's sources are those of the kernel variant netgpu.
 
 import subprocess
 
+import machine
 from paths import BUILD, LINUX, OWN, PROGRAMS, TOP, jobs
 from say import Failure, run, say
 
@@ -38,7 +39,7 @@ def upstream(linux):
 def main(_):
     (BUILD / "programs.log").write_text("")
     linux = LINUX / "netgpu"
-    for directory, out in ((TOP / "tools/lab", OWN), (TOP / "tools/lab/radeon", OWN / "radeon"), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
+    for directory, out in ((TOP / "tools/lab", OWN), *((TOP / "tools/lab" / gpu, OWN / gpu) for gpu in machine.GPUS), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
         if (directory / "Makefile").is_file():
             out.mkdir(parents=True, exist_ok=True)
             make(directory, f"-j{jobs()}", f"O={out}", f"OUT={out}", f"KSRC={linux}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include")

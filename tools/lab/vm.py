@@ -27,8 +27,6 @@ from paths import BUILD, LINUX, OWN, PROGRAMS, TOP
 from say import Failure, run, say
 
 MTU = 4148              # 4096 bytes of TCP payload, with timestamps, over IPv4
-# amdgpu drives Southern Islands when it is told to; power management is no part of the emulated GPU (block 5: smu).
-RADEON = " firmware_class.path=/netgpu/build/lab/radeon/firmware amdgpu.si_support=1 amdgpu.ip_block_mask=0x1f amdgpu.dpm=0 amdgpu.runpm=0"
 SLOWER = {"debug": 4}   # times that a kernel needs, at most; others 1
 NETS = ("10.77.0", "fd77::"), ("10.78.0", "fd78::")
 
@@ -82,7 +80,7 @@ class Vm:
         self.ram = shared_file(stack, options.memory)
         self.vram = shared_file(stack, options.vram)
         self.gpu = None
-        if "radeon" in options.topology.split(","):
+        if machine.gpu(options.topology):
             self.gpu = [int(n) for n in options.gpu.split("/")]
             self.gpu_vram = shared_file(stack, self.gpu[0])
 
@@ -113,8 +111,9 @@ class Vm:
                  "qmp": self.sockets / "qmp", "remote": self.sockets / "remote", "tty": options.shell}
         append = f"console=ttyS0 quiet loglevel=7 panic=-1 oops=panic lab.run={options.name} {options.append}"
         if self.gpu:
-            append += RADEON
-            files["radeon"] = self.start_radeon()
+            name = machine.gpu(options.topology)
+            append += f" {machine.GPUS[name]}"
+            files["gpu"] = self.start_gpu(name)
         command, nics = machine.command(options.topology, options.memory, files, kernel, initramfs.make(), append, options.accel)
         network(nics)
 
@@ -151,23 +150,23 @@ class Vm:
         self.agent = Agent(self.sockets / "remote", machine.REMOTES, sender, TOP)
         self.stack.callback(self.agent.close)
 
-    def start_radeon(self):
+    def start_gpu(self, name):
         """The emulated GPU, a process of its own; return the socket that QEMU connects to."""
         path = self.sockets / "gpu"
         size, bar = self.gpu
         with open(self.directory / "gpu.log", "wb") as log:
-            radeon = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", OWN / "radeon/radeon", "--socket", path,
-                                       "--control", self.sockets / "gpu-control", "--vram", f"/proc/self/fd/{self.gpu_vram.fileno()}",
-                                       "--vram-size", str(size), "--bar-size", str(bar), "--summary", self.directory / "gpu.json"],
-                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(self.gpu_vram.fileno(),))
+            gpu = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", OWN / name / name, "--socket", path,
+                                    "--control", self.sockets / "gpu-control", "--vram", f"/proc/self/fd/{self.gpu_vram.fileno()}",
+                                    "--vram-size", str(size), "--bar-size", str(bar), "--summary", self.directory / "gpu.json"],
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(self.gpu_vram.fileno(),))
 
         def end():
-            radeon.terminate()
-            radeon.wait()
+            gpu.terminate()
+            gpu.wait()
         self.stack.callback(end)
         deadline = time.monotonic() + 10
         while not path.exists():
-            if radeon.poll() is not None or time.monotonic() > deadline:
+            if gpu.poll() is not None or time.monotonic() > deadline:
                 raise Failure(f"the emulated GPU did not start: {(self.directory / 'gpu.log').read_text().strip()}")
             time.sleep(0.02)
         return path
