@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Peers of a dma-buf, on a fake device with a small BAR.
+ *
+ * Included by xe_dma_buf_p2p.c.
+ */
+#include <kunit/test.h>
+
+#include "tests/xe_kunit_helpers.h"
+#include "tests/xe_pci_test.h"
+#include "xe_vram_types.h"
+
+#define FAKE_SIZE	SZ_2M
+#define FAKE_VRAM	SZ_64M
+#define FAKE_BAR	SZ_16M
+
+/**
+ * struct fake - a BO in VRAM, and an importer
+ * @xe: the device.
+ * @vram: its VRAM.
+ * @bo: the BO.
+ * @vres: where it is.
+ * @dmabuf: what @bo is exported as.
+ * @attach: the importer's attachment.
+ * @invalidated: how often it was told to unmap.
+ */
+struct fake {
+	struct xe_device *xe;
+	struct xe_vram_region vram;
+	struct xe_bo bo;
+	struct xe_ttm_vram_mgr_resource vres;
+	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attach;
+	int invalidated;
+};
+
+static void fake_release(struct dma_buf *dmabuf)
+{
+}
+
+static struct sg_table *fake_map(struct dma_buf_attachment *attach,
+				 enum dma_data_direction dir)
+{
+	return ERR_PTR(-ENOMEM);
+}
+
+static void fake_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
+		       enum dma_data_direction dir)
+{
+}
+
+static const struct dma_buf_ops fake_dmabuf_ops = {
+	.map_dma_buf = fake_map,
+	.unmap_dma_buf = fake_unmap,
+	.release = fake_release,
+};
+
+static void fake_invalidated(struct dma_buf_attachment *attach)
+{
+	struct fake *fake = attach->importer_priv;
+
+	fake->invalidated++;
+}
+
+static const struct dma_buf_attach_ops fake_attach_ops = {
+	.allow_peer2peer = true,
+	.invalidate_mappings = fake_invalidated,
+};
+
+static int fake_init(struct kunit *test)
+{
+	struct xe_pci_fake_data data = { .platform = XE_DG2 };
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct fake *fake;
+
+	fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	test->priv = &data;
+	xe_kunit_helper_xe_device_test_init(test);
+	fake->xe = test->priv;
+	test->priv = fake;
+
+	fake->vram.io_size = FAKE_BAR;
+	fake->vram.usable_size = FAKE_VRAM;
+	ttm_set_driver_manager(&fake->xe->ttm, XE_PL_VRAM0, &fake->vram.ttm.manager);
+
+	drm_gem_private_object_init(&fake->xe->drm, &fake->bo.ttm.base, FAKE_SIZE);
+	fake->bo.ttm.bdev = &fake->xe->ttm;
+	fake->bo.ttm.type = ttm_bo_type_device;
+	fake->bo.ttm.resource = &fake->vres.base;
+	fake->bo.flags = XE_BO_FLAG_USER | XE_BO_FLAG_VRAM0;
+	fake->vres.base.mem_type = XE_PL_VRAM0;
+	fake->vres.base.size = FAKE_SIZE;
+
+	info.exp_name = "xe-fake";
+	info.ops = &fake_dmabuf_ops;
+	info.size = FAKE_SIZE;
+	info.resv = fake->bo.ttm.base.resv;
+	info.priv = &fake->bo.ttm.base;
+	fake->dmabuf = dma_buf_export(&info);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake->dmabuf);
+	fake->bo.ttm.base.dma_buf = fake->dmabuf;
+
+	fake->attach = dma_buf_dynamic_attach(fake->dmabuf, fake->xe->drm.dev,
+					      &fake_attach_ops, fake);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake->attach);
+	return 0;
+}
+
+static void fake_exit(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	dma_buf_detach(fake->dmabuf, fake->attach);
+	fake->bo.ttm.base.dma_buf = NULL;
+	dma_buf_put(fake->dmabuf);
+	flush_delayed_fput();
+	drm_gem_private_object_fini(&fake->bo.ttm.base);
+	ttm_set_driver_manager(&fake->xe->ttm, XE_PL_VRAM0, NULL);
+}
+
+static int make_visible(struct fake *fake)
+{
+	int err;
+
+	xe_bo_lock(&fake->bo, false);
+	err = xe_dma_buf_make_visible(&fake->bo);
+	xe_bo_unlock(&fake->bo);
+	return err;
+}
+
+/* The next validation of a BO in VRAM moves it below the end of the BAR. */
+static void test_visible(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	KUNIT_EXPECT_EQ(test, make_visible(fake), 0);
+	KUNIT_EXPECT_TRUE(test, fake->bo.flags & XE_BO_FLAG_NEEDS_CPU_ACCESS);
+	KUNIT_EXPECT_EQ(test, fake->bo.placement.num_placement, 1);
+	KUNIT_EXPECT_EQ(test, fake->bo.placements[0].mem_type, XE_PL_VRAM0);
+	KUNIT_EXPECT_EQ(test, fake->bo.placements[0].lpfn, FAKE_BAR >> PAGE_SHIFT);
+
+	/* System memory is everyone's. */
+	fake->bo.flags = XE_BO_FLAG_USER | XE_BO_FLAG_SYSTEM;
+	KUNIT_EXPECT_EQ(test, make_visible(fake), 0);
+	KUNIT_EXPECT_EQ(test, fake->bo.flags, XE_BO_FLAG_USER | XE_BO_FLAG_SYSTEM);
+}
+
+/* What is pinned cannot be moved. */
+static void test_pinned(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	fake->bo.ttm.pin_count = 1;
+	KUNIT_EXPECT_EQ(test, make_visible(fake), -ENOSPC);
+	KUNIT_EXPECT_FALSE(test, fake->bo.flags & XE_BO_FLAG_NEEDS_CPU_ACCESS);
+	fake->vres.used_visible_size = FAKE_SIZE;
+	KUNIT_EXPECT_EQ(test, make_visible(fake), 0);
+	fake->vres.used_visible_size = 0;
+	fake->vres.base.mem_type = XE_PL_TT;
+	KUNIT_EXPECT_EQ(test, make_visible(fake), 0);
+	fake->bo.ttm.pin_count = 0;
+}
+
+/* Mappings are counted, and there are no more of a device that is gone. */
+static void test_gone(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	dma_resv_lock(fake->dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(fake->attach), 0);
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(fake->attach), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->xe->mem.peer_mappings), 2);
+	fake->xe->drm.unplugged = true;
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(fake->attach), -ENODEV);
+	fake->xe->drm.unplugged = false;
+	xe_dma_buf_peer_unmap(fake->attach);
+	xe_dma_buf_peer_unmap(fake->attach);
+	dma_resv_unlock(fake->dmabuf->resv);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->xe->mem.peer_mappings), 0);
+	xe_dma_buf_wait_unmapped(fake->xe);
+}
+
+static void test_revoke(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_revoke_pinned(&fake->bo), 0);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 1);
+
+	/* What was imported is somebody else's. */
+	fake->bo.ttm.base.import_attach = fake->attach;
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_revoke_pinned(&fake->bo), 0);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 1);
+	fake->bo.ttm.base.import_attach = NULL;
+}
+
+static struct kunit_case xe_dma_buf_p2p_cases[] = {
+	KUNIT_CASE(test_visible),
+	KUNIT_CASE(test_pinned),
+	KUNIT_CASE(test_gone),
+	KUNIT_CASE(test_revoke),
+	{}
+};
+
+static struct kunit_suite xe_dma_buf_p2p_suite = {
+	.name = "xe_dma_buf_p2p",
+	.init = fake_init,
+	.exit = fake_exit,
+	.test_cases = xe_dma_buf_p2p_cases,
+};
+
+kunit_test_suite(xe_dma_buf_p2p_suite);

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The KUnit suites of nouveau and xe about what other devices get of their memory, started by hand. They need no GPU.
+# lab: kernel=netgpu
+# lab: topology=nonic,novram
+# lab: timeout=60
+. "$(dirname "$0")/lib.sh"
+
+kunit=/sys/kernel/debug/kunit
+mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+
+ktap_plan 2
+for suite in nouveau_prime_p2p xe_dma_buf_p2p; do
+	driver=${suite%%_*}
+	modprobe "$driver"
+	if [ ! -d $kunit/$suite ]; then
+		ktap_skip "$suite" "$driver is not here, or without its KUnit tests"
+		continue
+	fi
+	echo 1 >$kunit/$suite/run
+	ktap_say "$(cat $kunit/$suite/results)"
+	tests=$(grep -c '^ *ok .* test_' $kunit/$suite/results)
+	! grep -q '^ *not ok' $kunit/$suite/results && [ "$tests" -gt 0 ]
+	ktap_ok "$suite: $tests tests" $?
+done
+ktap_end
