@@ -24,7 +24,9 @@ from say import Failure, Progress, clock, one_at_a_time, run, say
 VARIANTS = {"netgpu": (None, True, ("netgpu",)),
             "upstream": (("igb",), False, ()),
             "debug": (None, True, ("netgpu", "debug"))}
-USUAL = 2347        # what a first build compiles and links, before we have counted it once
+# What a first build compiles and links, before we have counted it once: without +full, with it, from another kernel's objects.
+USUAL = {False: 2326, True: 4280}
+USUAL_COPY = 500
 NOT_SOURCE = ("/obj/", "/.lab/", ".git/", "*.o", "*.ko", ".*.cmd", "/.config", "/include/config/",
               "/include/generated/", "/arch/*/include/generated/", "/vmlinux*", "/.tmp_*")
 
@@ -47,10 +49,12 @@ class Kernel:
 
 
 def fragments(variant, full):
-    """The configuration files, in order: lean.config, the others, those of +full, then those of this variant alone."""
+    """The configuration files, in order: lean.config, the others, those of +full, of this variant alone, and of both."""
     base = TOP / "configs/lean.config"
     rest = sorted(p for p in (TOP / "configs").glob("*.config") if p != base)
-    names = [*(["full"] if full else []), *VARIANTS[variant][2]]
+    names = list(VARIANTS[variant][2])
+    if full:
+        names = ["full", *names, *(f"full/{name}" for name in names)]
     own = [p for name in names for p in sorted((TOP / "configs" / name).glob("*.config"))]
     return [base, *rest, *own]
 
@@ -171,7 +175,7 @@ def build(name, source):
     with one_at_a_time(f"kernel {variant}"):
         patches = patched.series(groups)
         files = patched.own_files() if with_files else {}
-        full = full or kernel.full.is_file()
+        full = bool(full) or kernel.full.is_file()
         configs = fragments(variant, full)
         chosen = BUILD / "debian/.lab/chosen"
         key = patched.digest([*patches, *files.values(), *configs, Path(__file__), *([chosen] if chosen.is_file() else [])],
@@ -197,7 +201,8 @@ def build(name, source):
 
         total = kernel.lab / "total"
         known = int(total.read_text()) if total.is_file() else 0
-        progress = Progress(f"kernel {variant}: compiled", 0 if known else USUAL)
+        usual = USUAL_COPY if (kernel.obj / "vmlinux").is_file() else USUAL[full]
+        progress = Progress(f"kernel {variant}: compiled", 0 if known else usual)
         make(kernel, "bzImage", "modules", progress=progress)
         make(kernel, "modules_install", "headers", f"INSTALL_MOD_PATH={kernel.modules}", "DEPMOD=depmod")
         if not known:
