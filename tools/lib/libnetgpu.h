@@ -48,8 +48,8 @@ const char *netgpu_version(void);
 /**
  * netgpu_memory_open - get hold of the memory of a GPU, or what stands in
  * @spec: one of
- *	"/dev/dri/renderDN": VRAM of a GPU that amdgpu drives, where the CPU
- *	    and other devices reach it;
+ *	"/dev/dri/renderDN": the own memory of a GPU that amdgpu, i915,
+ *	    nouveau or xe drives, where the CPU and other devices reach it;
  *	"vfio:DDDD:BB:DD.F[,bar=N][,offset=BYTES]": a BAR of a PCI device that
  *	    is bound to vfio-pci; without bar=, its largest 64-bit prefetchable
  *	    BAR, or failing that the largest;
@@ -61,7 +61,8 @@ const char *netgpu_version(void);
  *
  * Errors: EINVAL @spec is malformed, or @size is 0 where it must not be;
  * ENODEV no such PCI device; EBUSY it is not bound to vfio-pci, or in use;
- * ENOTTY no GPU; EOPNOTSUPP one whose driver is not known here;
+ * ENOTTY no GPU; ENXIO one without memory of its own; EOPNOTSUPP one whose
+ * driver is not known here;
  * ERANGE the BAR or the dma-buf is smaller; EBADF, EMEDIUMTYPE the descriptor
  * is not open or no dma-buf; EPERM, EACCES no right to it; ENOMEM; others as
  * the kernel gave them.
