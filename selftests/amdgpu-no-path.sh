@@ -15,7 +15,7 @@ gpu_receives
 ktap_plan 9
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
-zcrx_recv -i "$NETIF" -q 1 -m "amdgpu:$node" -s $((2 * BYTES)) -r -P -t 30 >/tmp/refused 2>&1
+zcrx_recv -i "$NETIF" -q 1 -m "gpu:$node" -s $((2 * BYTES)) -r -P -t 30 >/tmp/refused 2>&1
 error=$(said refused error)
 [ "$error" = EXDEV ]
 ktap_ok "REQUIRE_P2P is refused with $error" $?
@@ -28,7 +28,7 @@ found=$(head -1 /tmp/probe)
 ktap_ok "netgpu probe says so before: $found" $?
 
 port=9002
-receive host -p $port -m "amdgpu:$node" -s $((2 * BYTES)) -r -k /tmp/extents && remote proof make $BYTES && marked host
+receive host -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -k /tmp/extents && remote proof make $BYTES && marked host
 ktap_ok "without it, data is received" $?
 let_go
 placement=$(said host placement)

@@ -24,7 +24,7 @@ in_vram() {
 	port=$((port + 1))
 	receive_with=$2
 	shift 2
-	receive "$name" -p $port -m "amdgpu:$node" -s $((2 * BYTES)) -k /tmp/extents "$@"
+	receive "$name" -p $port -m "gpu:$node" -s $((2 * BYTES)) -k /tmp/extents "$@"
 	if [ -n "$LAB_GPU" ]; then
 		remote proof make $BYTES && marked "$name"
 	else
@@ -62,7 +62,7 @@ gathered() {
 }
 port=$((port + 1))
 receive_with=zcrx_recv
-receive gathered -p $port -m "amdgpu:$node" -s $((2 * BYTES)) -r -P -k /tmp/extents &&
+receive gathered -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -P -k /tmp/extents &&
 	remote pattern_send "$LOCAL_V4" $port $BYTES && holds gathered
 ktap_ok "a stream is received" $?
 gathered
@@ -82,7 +82,7 @@ port=$((port + 1))
 amdgpu -d "$node" info >/tmp/info
 large=$(($(said info visible) * 5 / 8))
 ethtool -X "$NETIF" start 0 equal 1
-receive stray -p $port -m "amdgpu:$node" -s $large -r -P && remote pattern_send "$LOCAL_V4" $port $BYTES && wait "$receiver"
+receive stray -p $port -m "gpu:$node" -s $large -r -P && remote pattern_send "$LOCAL_V4" $port $BYTES && wait "$receiver"
 ethtool -X "$NETIF" start 1 equal 1
 [ "$(said stray received)" = $BYTES ] && [ "$(said stray correct)" = 1 ] && [ "$(said stray other_queue)" = $BYTES ]
 ktap_ok "what came on the other queue is copied into a buffer of $((large >> 20)) MiB, byte for byte" $?

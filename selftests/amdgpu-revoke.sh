@@ -21,7 +21,7 @@ flowing() {
 	local name=$1
 	shift
 	port=$((port + 1))
-	receive "$name" -p $port -m "amdgpu:$node" -s $((64 << 20)) -b "$@" || return 1
+	receive "$name" -p $port -m "gpu:$node" -s $((64 << 20)) -b "$@" || return 1
 	remote -b pattern_send "$LOCAL_V4" $port $((4 << 30)) >/dev/null
 	wait_for 20 flows $port $((1 << 20))
 }
@@ -51,7 +51,7 @@ works() {
 	local name=$1
 	gpu_node || { ktap_ok "$name: the GPU is there again" 1; return; }
 	port=$((port + 1))
-	receive again -p $port -m "amdgpu:$node" -s $((16 << 20)) -r -P && remote pattern_send "$LOCAL_V4" $port $((8 << 20)) &&
+	receive again -p $port -m "gpu:$node" -s $((16 << 20)) -r -P && remote pattern_send "$LOCAL_V4" $port $((8 << 20)) &&
 		wait "$receiver" && [ "$(said again correct)" = 1 ] && [ "$(said again received)" = $((8 << 20)) ]
 	ktap_ok "$name: a new region receives into its VRAM" $?
 }

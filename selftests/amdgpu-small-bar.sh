@@ -23,7 +23,7 @@ vram=$(said info vram)
 ktap_ok "$((visible >> 20)) MiB of VRAM are visible, of $((vram >> 20))" $?
 
 port=9002
-receive moved -p $port -m "amdgpu-hidden:$node" -s $((2 * BYTES)) -r -P -b -k /tmp/extents &&
+receive moved -p $port -m "gpu-hidden:$node" -s $((2 * BYTES)) -r -P -b -k /tmp/extents &&
 	remote proof make $BYTES && marked moved
 ktap_ok "a buffer outside of it receives data" $?
 let_go
@@ -34,7 +34,7 @@ ram=$(json_value /tmp/moved.json ram.marks)
 [ "$vram" = $BYTES ] && [ "$ram" = 0 ]
 ktap_ok "$vram bytes in VRAM, $ram marks in RAM" $?
 
-zcrx_recv -i "$NETIF" -q 1 -m "amdgpu-hidden:$node" -s $((128 << 20)) -r -P -t 30 >/tmp/large 2>&1
+zcrx_recv -i "$NETIF" -q 1 -m "gpu-hidden:$node" -s $((128 << 20)) -r -P -t 30 >/tmp/large 2>&1
 error=$(said large error)
 message=$(said large message)
 [ -n "$error" ] && [ "$error" != 0 ]

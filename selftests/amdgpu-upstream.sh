@@ -22,7 +22,7 @@ ktap_ok "queue 1 splits headers and receives all flows" $?
 port=9001
 for with in zcrx devmem; do
 	port=$((port + 1))
-	receive_with=${with}_recv receive $with -p $port -m "amdgpu:$node" -s $((2 * BYTES)) -k /tmp/extents && marked $with
+	receive_with=${with}_recv receive $with -p $port -m "gpu:$node" -s $((2 * BYTES)) -k /tmp/extents && marked $with
 	ktap_ok "$with: data is received into a buffer in VRAM" $?
 	let_go
 	[ "$(said $with received)" = $BYTES ] && [ "$(said $with error)" = 0 ]

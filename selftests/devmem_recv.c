@@ -112,7 +112,7 @@ static void receive(void)
 	printf("linear %llu\n", linear);
 	printf("correct %d\n", correct);
 	printf("error %s\n", n < 0 ? strerrorname_np(errno) : "0");
-	kept_hold(mem.dmabuf);
+	kept_hold(mem.dmabuf, NULL);
 }
 
 static const char usage[] =

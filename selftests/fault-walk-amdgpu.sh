@@ -13,4 +13,4 @@
 need_faults
 gpu_receives
 steer_to_queue 1 || skip_all "$NETIF does not split headers"
-fault_walks "$NETIF" 1 $PORT "amdgpu:$node"
+fault_walks "$NETIF" 1 $PORT "gpu:$node"

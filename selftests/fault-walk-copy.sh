@@ -18,4 +18,4 @@ large=$(($(said info visible) * 5 / 8))
 steer_to_queue 1 || skip_all "$NETIF does not split headers"
 ethtool -X "$NETIF" start 0 equal 1
 # more than the ring of queue 1 takes: copies need a buffer too
-fault_walks -c "$NETIF" 1 $PORT "heap,$((4 << 20))" "amdgpu:$node,$large"
+fault_walks -c "$NETIF" 1 $PORT "heap,$((4 << 20))" "gpu:$node,$large"

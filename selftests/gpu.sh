@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154 # port, receiver and slower are those of who sources this
-# Sourced by tests with a GPU that amdgpu drives: the lab's emulated one, or the machine's own.
+# Sourced by tests with a GPU: the lab's emulated one, which amdgpu drives, or the machine's own.
 #
-# GPU_PCI is its address (default: the first that amdgpu can drive). GPU_DESTRUCTIVE=1 allows what takes the GPU away from
+# GPU_PCI is its address (default: the first that amdgpu can drive, or all). GPU_DESTRUCTIVE=1 allows what takes the GPU away from
 # other users: unbind, reset, unplug. In the lab that is no question.
 
 amd_display() { # DEVICE: is it a display controller of AMD's?
@@ -21,6 +21,19 @@ gpu_load() {
 	[ -n "$GPU_PCI" ] || skip_all "there is no GPU of AMD's here (GPU_PCI=ADDRESS names one)"
 	modprobe amdgpu 2>/dev/null || skip_all "the kernel has no amdgpu"
 	gpu_node
+}
+
+# gpus: the addresses of those that drivers of DRM have which export their memory are in the array of that name
+gpus() {
+	local dev
+	gpus=()
+	for dev in /sys/bus/pci/devices/*; do
+		[[ $(cat "$dev/class") = 0x03* ]] && [ "${GPU_PCI:-${dev##*/}}" = "${dev##*/}" ] || continue
+		[ -e "$dev/driver" ] || modprobe "$(cat "$dev/modalias")" 2>/dev/null
+		case $(readlink "$dev/driver") in
+		*/amdgpu | */i915 | */nouveau | */xe) gpus+=("${dev##*/}") ;;
+		esac
+	done
 }
 
 # gpu_receives: gpu_load, for a test that receives into the GPU

@@ -11,7 +11,10 @@ void kept_open(const char *path);
 /* List @length bytes at @offset. Returns false if nothing is kept: give the buffer back. */
 bool kept_add(unsigned long long offset, unsigned int length);
 
-/* Print "dmabuf @dmabuf" and "holding 1", and wait until someone removes the list. */
-void kept_hold(int dmabuf);
+/*
+ * Print "dmabuf @dmabuf" and "holding 1", wait until someone removes the list, and print "still"
+ * and whether it is all there, as @cpu has it (NULL: do not look).
+ */
+void kept_hold(int dmabuf, const unsigned char *cpu);
 
 #endif

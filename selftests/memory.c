@@ -13,12 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <drm/amdgpu_drm.h>
 #include <linux/dma-heap.h>
 #include <linux/pci_regs.h>
 #include <linux/udmabuf.h>
 #include <linux/vfio.h>
 
+#include "drm_memory.h"
 #include "memory.h"
 
 #define PAGE	4096
@@ -176,27 +176,14 @@ static void export_open(struct memory *mem, const char *path)
 	close(device);
 }
 
-static void amdgpu_open(struct memory *mem, const char *node, size_t size, __u64 flags)
+static void gpu_open(struct memory *mem, const char *node, size_t size, bool hidden)
 {
-	union drm_amdgpu_gem_create create = {
-		.in.bo_size = size,
-		.in.alignment = PAGE,
-		.in.domains = AMDGPU_GEM_DOMAIN_VRAM,
-		.in.domain_flags = flags,
-	};
-	struct drm_prime_handle prime = { .flags = DRM_CLOEXEC | DRM_RDWR };
-
 	mem->drm = open(node, O_RDWR | O_CLOEXEC);
 	if (mem->drm < 0)
 		err(1, "%s", node);
-	if (ioctl(mem->drm, DRM_IOCTL_AMDGPU_GEM_CREATE, &create))
-		err(1, "DRM_IOCTL_AMDGPU_GEM_CREATE");
-	prime.handle = create.out.handle;
-	if (ioctl(mem->drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime))
-		err(1, "DRM_IOCTL_PRIME_HANDLE_TO_FD");
-	mem->dmabuf = prime.fd;
-	mem->cpu = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, prime.fd, 0);
-	if (mem->cpu == MAP_FAILED && flags & AMDGPU_GEM_CREATE_CPU_ACCESS_REQUIRED)
+	mem->dmabuf = drm_memory(mem->drm, size, hidden);
+	mem->cpu = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, mem->dmabuf, 0);
+	if (mem->cpu == MAP_FAILED && !hidden)
 		err(1, "mmap of the dma-buf");
 	if (mem->cpu == MAP_FAILED)
 		mem->cpu = NULL;
@@ -216,15 +203,15 @@ void memory_open(struct memory *mem, const char *source, size_t size)
 		udmabuf_open(mem, size, true);
 	else if (!strncmp(source, "vfio:", 5))
 		vfio_open(mem, source + 5, size);
-	else if (!strncmp(source, "amdgpu:", 7))
-		amdgpu_open(mem, source + 7, size, AMDGPU_GEM_CREATE_CPU_ACCESS_REQUIRED);
-	else if (!strncmp(source, "amdgpu-hidden:", 14))
-		amdgpu_open(mem, source + 14, size, AMDGPU_GEM_CREATE_NO_CPU_ACCESS);
+	else if (!strncmp(source, "gpu:", 4))
+		gpu_open(mem, source + 4, size, false);
+	else if (!strncmp(source, "gpu-hidden:", 11))
+		gpu_open(mem, source + 11, size, true);
 	else if (!strncmp(source, "export:", 7))
 		export_open(mem, source + 7);
 	else
 		errx(1, "no such memory: %s (heap, udmabuf, scattered, vfio:ADDRESS, %s)",
-		     source, "amdgpu:NODE, export:PATH");
+		     source, "gpu:NODE, gpu-hidden:NODE, export:PATH");
 }
 
 /* The device counts as in use as long as it is mapped. */

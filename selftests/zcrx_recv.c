@@ -6,12 +6,12 @@
  * receive nothing, and wait for the region to end. -N: the network device is in
  * another network namespace. -k FILE: keep what was received where it is, list it
  * in FILE ("OFFSET LENGTH" in the dma-buf, in the order of the stream), and wait
- * until FILE is removed.
+ * until FILE is removed; then look at it once more.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
- * message, event, revoke_us, hangup, state, dmabuf (with -k), holding, and the
- * bytes that were copied: header, page, other_queue, refused. Exit status 0
- * unless the test itself went wrong.
+ * message, event, revoke_us, hangup, state, dmabuf (with -k), holding, still (it
+ * is all there, with -k), and the bytes that were copied: header, page,
+ * other_queue, refused. Exit status 0 unless the test itself went wrong.
  */
 #include <err.h>
 #include <errno.h>
@@ -290,6 +290,6 @@ int main(int argc, char **argv)
 		report_copies();
 	if (as_region && (how || error == -ENODEV))
 		report_region();
-	kept_hold(mem.dmabuf);
+	kept_hold(mem.dmabuf, blind || !correct ? NULL : mem.cpu);
 	return 0;
 }
