@@ -34,6 +34,9 @@ WRONG = re.compile(r"WARNING:|BUG:|\bOops|refcount_t:|cut here|possible circular
                    # a detector that has given up finds nothing more
                    r"ODEBUG: |DMA-API: .*(out of memory|disabl)|leak detector disabled|Cannot allocate a kmemleak|"
                    r"turning off the locking|lockdep is turned off")
+# A fault of Linux 7.3 itself: pciehp takes its reset_lock and pci_rescan_remove_lock in both orders when a device is unplugged.
+# lockdep looks no further after it, so tests unplug last.
+KNOWN = re.compile(r"WARNING: possible circular locking dependency detected\n(?:.*\n){3}.*&ctrl->reset_lock.* at: pciehp_unconfigure_device")
 LONGEST = 6 * 3600      # seconds of a test in soak
 
 
@@ -108,7 +111,7 @@ class Test:
                     file.write("\n".join(f"# {line}" for line in said.splitlines()) + "\n")
         result = ktap.count(out.read_text(errors="replace"), self.name, status)
         allowed = re.compile(s["console"]) if "console" in s else None
-        wrong = [line for line in console.read_text(errors="replace").splitlines()
+        wrong = [line for line in KNOWN.sub("", console.read_text(errors="replace")).splitlines()
                  if WRONG.search(line) and not (allowed and allowed.search(line))]
         if wrong:
             result.failed.append(f"on the console: {wrong[0].strip()}")
