@@ -19,7 +19,7 @@ ktap_ok "queue 1 splits headers and receives all flows" $?
 # in_vram NAME PROGRAM OPTION...: receive marked data, and look for it from outside
 port=9001
 in_vram() {
-	local name=$1 vram ram pinned
+	local name=$1 pinned
 
 	port=$((port + 1))
 	receive_with=$2
@@ -38,12 +38,7 @@ in_vram() {
 	[ "$(said "$name" received)" = $BYTES ] && [ "$(said "$name" error)" = 0 ]
 	ktap_ok "$name: all of it, without an error" $?
 	if [ -n "$LAB_GPU" ]; then
-		vram=$(json_value "/tmp/$name.json" gpu.bytes)
-		ram=$(json_value "/tmp/$name.json" ram.marks)
-		[ "$vram" = $BYTES ]
-		ktap_ok "$name: of $BYTES bytes, $vram are in VRAM" $?
-		[ "$ram" = 0 ]
-		ktap_ok "$name: and $ram marks of it in the guest's RAM" $?
+		all_in_vram "$name" $BYTES
 	else
 		ktap_skip "$name: every byte is in VRAM" "only the emulated GPU shows its memory from outside"
 		ktap_skip "$name: and none in RAM" "only of a virtual machine"

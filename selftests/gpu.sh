@@ -89,6 +89,17 @@ marked() {
 	holds "$1" && remote proof scan >"/tmp/$1.json"
 }
 
+# all_in_vram NAME BYTES: two results, of what marked() saw
+all_in_vram() {
+	local vram ram
+	vram=$(json_value "/tmp/$1.json" gpu.bytes)
+	ram=$(json_value "/tmp/$1.json" ram.marks)
+	[ "$vram" = "$2" ]
+	ktap_ok "$1: of $2 bytes, $vram are in VRAM" $?
+	[ "$ram" = 0 ]
+	ktap_ok "$1: and $ram marks of it in the guest's RAM" $?
+}
+
 # let_go: the receiver ends
 let_go() {
 	rm -f /tmp/extents

@@ -241,6 +241,8 @@ static int nouveau_dmabuf_reserve_bar(struct nouveau_bo *nvbo)
 	struct ttm_resource *reg = bo->resource;
 	int ret;
 
+	dma_resv_assert_held(bo->base.resv);
+
 	if (!nvbo->peer_mappings++)
 		nouveau_bo_del_io_reserve_lru(bo);
 	if (reg->bus.offset || reg->bus.addr)
@@ -255,6 +257,8 @@ static int nouveau_dmabuf_reserve_bar(struct nouveau_bo *nvbo)
 /* It is for the CPU only again, which may lose it when others want it more. */
 static void nouveau_dmabuf_release_bar(struct nouveau_bo *nvbo)
 {
+	dma_resv_assert_held(nvbo->bo.base.resv);
+
 	if (!--nvbo->peer_mappings)
 		nouveau_bo_add_io_reserve_lru(&nvbo->bo);
 }

@@ -23,6 +23,8 @@
  * @pinned: by which domain, the last time.
  * @pins: how often it is pinned.
  * @reserved: how often a range of BAR 1 was reserved.
+ * @fail_reserve: shall that fail?
+ * @fail_map: shall a mapping?
  * @attach: the importer's attachment.
  * @sgt: what it has mapped.
  * @invalidated: how often the importer was told to unmap.
@@ -39,6 +41,8 @@ struct fake {
 	u32 pinned;
 	int pins;
 	int reserved;
+	bool fail_reserve;
+	bool fail_map;
 
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
@@ -100,6 +104,8 @@ static int fake_bar_reserve(struct nouveau_bo *nvbo)
 {
 	struct fake *fake = fake_of(nvbo);
 
+	if (fake->fail_reserve)
+		return -ENOSPC;
 	fake->reserved++;
 	fake->res.bus.offset = FAKE_BAR;
 	return 0;
@@ -109,7 +115,8 @@ static struct sg_table *fake_bar_map(struct dma_buf_attachment *attach,
 				     struct phys_vec *vec,
 				     enum dma_data_direction dir)
 {
-	struct sg_table *sgt = kzalloc_obj(*sgt);
+	struct fake *fake = kunit_get_current_test()->priv;
+	struct sg_table *sgt = fake->fail_map ? NULL : kzalloc_obj(*sgt);
 
 	if (!sgt || sg_alloc_table(sgt, 1, GFP_KERNEL)) {
 		kfree(sgt);
@@ -417,6 +424,27 @@ static void test_reclaim(struct kunit *test)
 	dma_buf_detach(fake->dmabuf, fake->attach);
 }
 
+/* No range of BAR 1, or no mapping: nothing is left of the attempt. */
+static void test_failures(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	attach(test, &fake_attach_ops);
+	fake->fail_reserve = true;
+	KUNIT_EXPECT_EQ(test, map(fake), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, 0);
+	fake->fail_reserve = false;
+	fake->fail_map = true;
+	KUNIT_EXPECT_EQ(test, map(fake), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->drm->peers.mappings), 0);
+	fake->fail_map = false;
+	KUNIT_ASSERT_EQ(test, map(fake), 0);
+	unmap(fake);
+	nouveau_bo_del_io_reserve_lru(&fake->nvbo.bo);
+	dma_buf_detach(fake->dmabuf, fake->attach);
+}
+
 static void test_move(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -455,6 +483,7 @@ static struct kunit_case nouveau_prime_p2p_cases[] = {
 	KUNIT_CASE(test_mixed),
 	KUNIT_CASE(test_small_bar),
 	KUNIT_CASE(test_reclaim),
+	KUNIT_CASE(test_failures),
 	KUNIT_CASE(test_move),
 	KUNIT_CASE(test_revoke),
 	{}

@@ -259,6 +259,8 @@ void i915_gem_dmabuf_unmap(struct dma_buf_attachment *attach,
 	struct drm_i915_gem_object *obj = to_intel_bo(attach->dmabuf->priv);
 	struct drm_i915_private *i915 = to_i915(obj->base.dev);
 
+	assert_object_held(obj);
+
 	/* Of the BAR: without pages. */
 	if (attach->peer2peer && !sgt->orig_nents) {
 		peer_unmap(attach, sgt, dir);

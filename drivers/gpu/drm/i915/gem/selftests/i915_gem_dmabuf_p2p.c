@@ -61,6 +61,12 @@ static void peer_mock_unmap(struct sg_table *sgt)
 	kfree(sgt);
 }
 
+static struct sg_table *peer_mock_map_fails(const struct phys_vec *vec,
+					    unsigned int count)
+{
+	return ERR_PTR(-ENOMEM);
+}
+
 static struct i915_gem_mock_peer peer_mock = {
 	.map = peer_mock_map,
 	.unmap = peer_mock_unmap,
@@ -369,6 +375,12 @@ static int igt_peer_stays(void *arg)
 		goto out;
 	ok = peer_check(peer->attach->peer2peer);
 	ok &= peer_check(!i915_gem_object_has_pinned_pages(t->obj));
+
+	/* A mapping that fails leaves nothing pinned. */
+	peer_mock.map = peer_mock_map_fails;
+	ok &= peer_check(peer_map_it(peer) == -ENOMEM);
+	peer_mock.map = peer_mock_map;
+	ok &= peer_is_idle(t);
 
 	err = peer_pin(peer);
 	if (err)
