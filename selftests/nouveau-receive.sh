@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Data is received into the VRAM of a GPU that nouveau drives: all of it is there, nothing in host memory. The GPU is
-# not unplugged here: nouveau of Linux 7.3 does not survive that while anyone still has one of its buffers.
+# Data is received into the VRAM of a GPU that nouveau drives: all of it is there, nothing in host memory.
 # lab: kernel=netgpu
 # lab: topology=switch,novram,geforce
 # lab: timeout=180

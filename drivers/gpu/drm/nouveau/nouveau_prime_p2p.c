@@ -77,11 +77,16 @@ static void nouveau_dmabuf_unpin_it(struct nouveau_bo *nvbo)
 	nouveau_bo_unpin_locked(nvbo);
 }
 
-static int nouveau_dmabuf_move_to(struct nouveau_bo *nvbo, u32 domain)
+/* Below @end in there; 0 is anywhere. */
+static int nouveau_dmabuf_move_to(struct nouveau_bo *nvbo, u32 domain, u64 end)
 {
-	KUNIT_STATIC_STUB_REDIRECT(nouveau_dmabuf_move_to, nvbo, domain);
+	unsigned int i;
+
+	KUNIT_STATIC_STUB_REDIRECT(nouveau_dmabuf_move_to, nvbo, domain, end);
 
 	nouveau_bo_placement_set(nvbo, domain, 0);
+	for (i = 0; i < nvbo->placement.num_placement; i++)
+		nvbo->placements[i].lpfn = end >> PAGE_SHIFT;
 	return nouveau_bo_validate(nvbo, false, false);
 }
 
@@ -149,6 +154,8 @@ static int nouveau_dmabuf_attach(struct dma_buf *dmabuf,
 	struct nouveau_peer *peer;
 	const char *why;
 
+	if (drm_dev_is_unplugged(drm->dev))
+		return -ENODEV;
 	if (!attach->peer2peer)
 		return drm_gem_map_attach(dmabuf, attach);
 
@@ -209,9 +216,25 @@ static bool nouveau_bo_is_reachable(struct nouveau_bo *nvbo)
 	       (reg->start << PAGE_SHIFT) + reg->size <= nouveau_bar_size(drm);
 }
 
+/* Move a BO to where it is to be: in VRAM, to where BAR 1 shows it. */
+static int nouveau_dmabuf_place(struct nouveau_bo *nvbo, u32 domain)
+{
+	struct nouveau_drm *drm = nouveau_bdev(nvbo->bo.bdev);
+	u64 end = 0;
+
+	if (domain == NOUVEAU_GEM_DOMAIN_VRAM &&
+	    drm->client.device.info.family < NV_DEVICE_INFO_V0_TESLA) {
+		end = nouveau_bar_size(drm);
+		if (nvbo->bo.base.size > end)
+			return -ENOSPC;
+	}
+	return nouveau_dmabuf_move_to(nvbo, domain, end);
+}
+
 /*
- * 0, -EBUSY when the BO is pinned elsewhere, -ENOSPC when it is beyond BAR 1, or
- * what moving it ended with.
+ * 0, -ENODEV when the GPU has gone, -EBUSY when the BO is pinned elsewhere,
+ * -ENOSPC when it is larger than BAR 1 or pinned beyond it, or what moving it
+ * ended with.
  */
 static int nouveau_dmabuf_pin(struct dma_buf_attachment *attach)
 {
@@ -219,6 +242,13 @@ static int nouveau_dmabuf_pin(struct dma_buf_attachment *attach)
 	u32 domain = nouveau_dmabuf_domain(attach->dmabuf);
 	int ret;
 
+	if (drm_dev_is_unplugged(nouveau_bdev(nvbo->bo.bdev)->dev))
+		return -ENODEV;
+	if (!nvbo->bo.pin_count) {
+		ret = nouveau_dmabuf_place(nvbo, domain);
+		if (ret)
+			return ret;
+	}
 	ret = nouveau_dmabuf_pin_in(nvbo, domain);
 	if (ret)
 		return ret;
@@ -272,8 +302,6 @@ static struct sg_table *nouveau_dmabuf_map_vram(struct dma_buf_attachment *attac
 	struct phys_vec vec;
 	int ret;
 
-	if (drm_dev_is_unplugged(drm->dev))
-		return ERR_PTR(-ENODEV);
 	if (!nouveau_bo_is_reachable(nvbo))
 		return ERR_PTR(-ENOSPC);
 
@@ -297,8 +325,10 @@ static struct sg_table *nouveau_dmabuf_map(struct dma_buf_attachment *attach,
 	struct nouveau_bo *nvbo = nouveau_dmabuf_bo(attach->dmabuf);
 	int ret;
 
+	if (drm_dev_is_unplugged(nouveau_bdev(nvbo->bo.bdev)->dev))
+		return ERR_PTR(-ENODEV);
 	if (attach->peer2peer && !nvbo->bo.pin_count) {
-		ret = nouveau_dmabuf_move_to(nvbo, nouveau_dmabuf_domain(attach->dmabuf));
+		ret = nouveau_dmabuf_place(nvbo, nouveau_dmabuf_domain(attach->dmabuf));
 		if (ret)
 			return ERR_PTR(ret);
 	}
@@ -325,6 +355,15 @@ static void nouveau_dmabuf_unmap(struct dma_buf_attachment *attach,
 		wake_up_var(&drm->peers.mappings);
 }
 
+static int nouveau_dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct nouveau_bo *nvbo = nouveau_dmabuf_bo(dmabuf);
+
+	if (drm_dev_is_unplugged(nouveau_bdev(nvbo->bo.bdev)->dev))
+		return -ENODEV;
+	return drm_gem_dmabuf_vmap(dmabuf, map);
+}
+
 const struct dma_buf_ops nouveau_dmabuf_ops = {
 	.attach = nouveau_dmabuf_attach,
 	.detach = nouveau_dmabuf_detach,
@@ -334,7 +373,7 @@ const struct dma_buf_ops nouveau_dmabuf_ops = {
 	.unmap_dma_buf = nouveau_dmabuf_unmap,
 	.release = drm_gem_dmabuf_release,
 	.mmap = drm_gem_dmabuf_mmap,
-	.vmap = drm_gem_dmabuf_vmap,
+	.vmap = nouveau_dmabuf_vmap,
 	.vunmap = drm_gem_dmabuf_vunmap,
 };
 

@@ -23,7 +23,8 @@
  * @pinned: by which domain, the last time.
  * @pins: how often it is pinned.
  * @reserved: how often a range of BAR 1 was reserved.
- * @fail_reserve: shall that fail?
+ * @fail_move: shall a move fail?
+ * @fail_reserve: shall the reservation?
  * @fail_map: shall a mapping?
  * @attach: the importer's attachment.
  * @sgt: what it has mapped.
@@ -41,6 +42,7 @@ struct fake {
 	u32 pinned;
 	int pins;
 	int reserved;
+	bool fail_move;
 	bool fail_reserve;
 	bool fail_map;
 
@@ -87,9 +89,15 @@ static void fake_unpin_it(struct nouveau_bo *nvbo)
 	nvbo->bo.pin_count--;
 }
 
-static int fake_move_to(struct nouveau_bo *nvbo, u32 domain)
+static int fake_move_to(struct nouveau_bo *nvbo, u32 domain, u64 end)
 {
-	fake_move(fake_of(nvbo), domain);
+	struct fake *fake = fake_of(nvbo);
+
+	if (fake->fail_move)
+		return -ENOMEM;
+	fake_move(fake, domain);
+	if (end && (fake->res.start << PAGE_SHIFT) + fake->res.size > end)
+		fake->res.start = 0;
 	return 0;
 }
 
@@ -382,17 +390,45 @@ static void test_small_bar(struct kunit *test)
 	fake->res.start = (fake->bar_size - SZ_512K) >> PAGE_SHIFT;
 	fake->drm->client.device.info.family = NV_DEVICE_INFO_V0_CURIE;
 	attach(test, &fake_attach_ops);
-	KUNIT_EXPECT_EQ(test, pin(fake), -ENOSPC);
+	fake->fail_move = true;
+	KUNIT_EXPECT_EQ(test, pin(fake), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, map(fake), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, fake->pins, 0);
-	KUNIT_EXPECT_EQ(test, map(fake), -ENOSPC);
+	fake->fail_move = false;
 
+	/* It is moved to where BAR 1 shows it, */
+	KUNIT_EXPECT_EQ(test, pin(fake), 0);
+	KUNIT_EXPECT_EQ(test, fake->res.start, 0);
+	unpin(fake);
+	fake->res.start = (fake->bar_size - SZ_512K) >> PAGE_SHIFT;
+	KUNIT_ASSERT_EQ(test, map(fake), 0);
+	KUNIT_EXPECT_EQ(test, fake->res.start, 0);
+	unmap(fake);
+	nouveau_bo_del_io_reserve_lru(&fake->nvbo.bo);
+
+	/* unless it is there, */
 	fake->res.start = (fake->bar_size - FAKE_SIZE) >> PAGE_SHIFT;
 	KUNIT_EXPECT_EQ(test, pin(fake), 0);
+	KUNIT_EXPECT_NE(test, fake->res.start, 0);
 	unpin(fake);
 
+	/* pinned, */
 	fake->res.start = fake->bar_size >> PAGE_SHIFT;
+	fake->nvbo.bo.pin_count++;
+	KUNIT_EXPECT_EQ(test, pin(fake), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, map(fake), -ENOSPC);
+	fake->nvbo.bo.pin_count--;
+	KUNIT_EXPECT_EQ(test, fake->pins, 0);
+
+	/* too large, */
+	fake->bar_size = FAKE_SIZE / 2;
+	KUNIT_EXPECT_EQ(test, pin(fake), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, map(fake), -ENOSPC);
+
+	/* or the GPU's MMU maps it. */
 	fake->drm->client.device.info.family = NV_DEVICE_INFO_V0_TESLA;
 	KUNIT_EXPECT_EQ(test, pin(fake), 0);
+	KUNIT_EXPECT_NE(test, fake->res.start, 0);
 	unpin(fake);
 	dma_buf_detach(fake->dmabuf, fake->attach);
 }

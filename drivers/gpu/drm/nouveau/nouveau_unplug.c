@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * BOs that outlive their GPU.
+ *
+ * A program keeps its BOs until it closes its files, and importers theirs until
+ * they detach: both may be long after the GPU has gone. What a BO has of the
+ * hardware is taken from it when the driver lets go of the device; TTM and
+ * &struct nouveau_drm stay until the last one has been freed, which is when the
+ * &struct drm_device is.
+ */
+#include <linux/dma-resv.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include <drm/drm_gem.h>
+
+#include "nouveau_bo.h"
+#include "nouveau_drv.h"
+#include "nouveau_fence.h"
+#include "nouveau_mem.h"
+#include "nouveau_ttm.h"
+#include "nouveau_unplug.h"
+#include "nouveau_vmm.h"
+
+/* Channels are dead, so that this is for fences of other devices only. */
+#define NOUVEAU_IDLE_TIMEOUT	(15 * HZ)
+
+/**
+ * nouveau_unplug_track - a BO has come to be
+ * @nvbo: the BO, with a GEM object.
+ */
+void nouveau_unplug_track(struct nouveau_bo *nvbo)
+{
+	struct nouveau_drm *drm = nouveau_bdev(nvbo->bo.bdev);
+
+	guard(spinlock)(&drm->bos.lock);
+	list_add_tail(&nvbo->live, &drm->bos.list);
+}
+
+/**
+ * nouveau_unplug_forget - a BO is about to be freed
+ * @nvbo: the BO, tracked or not.
+ */
+void nouveau_unplug_forget(struct nouveau_bo *nvbo)
+{
+	struct nouveau_drm *drm = nouveau_bdev(nvbo->bo.bdev);
+
+	guard(spinlock)(&drm->bos.lock);
+	list_del_init(&nvbo->live);
+}
+
+/* A BO that still has something of the hardware, with a reference. */
+static struct nouveau_bo *nouveau_unplug_next(struct nouveau_drm *drm)
+{
+	struct nouveau_bo *nvbo;
+
+	guard(spinlock)(&drm->bos.lock);
+	while ((nvbo = list_first_entry_or_null(&drm->bos.list, struct nouveau_bo, live))) {
+		list_del_init(&nvbo->live);
+		/* Without references it is being freed. */
+		if (kref_get_unless_zero(&nvbo->bo.base.refcount))
+			return nvbo;
+	}
+	return NULL;
+}
+
+/* From the address spaces of the GPU. */
+static void nouveau_unplug_unmap(struct nouveau_bo *nvbo)
+{
+	struct nouveau_vma *vma, *next;
+
+	nvbo->bo.bdev->funcs->delete_mem_notify(&nvbo->bo);
+	list_for_each_entry_safe(vma, next, &nvbo->vma_list, head) {
+		nouveau_fence_unref(&vma->fence);
+		vma->refs = 1;
+		nouveau_vma_del(&vma);
+	}
+}
+
+/* It is not used any more: it loses its contents, and stays as an empty one. */
+static int nouveau_unplug_empty(struct nouveau_bo *nvbo)
+{
+	struct ttm_operation_ctx ctx = {};
+	struct ttm_place system = { .mem_type = TTM_PL_SYSTEM };
+	struct ttm_placement nowhere = {};
+	struct ttm_placement in_system = { .num_placement = 1, .placement = &system };
+	int ret;
+
+	/* The pages of an import are not its own. */
+	if (nvbo->bo.type != ttm_bo_type_sg) {
+		ret = ttm_bo_validate(&nvbo->bo, &nowhere, &ctx);
+		if (ret)
+			return ret;
+	}
+	return ttm_bo_validate(&nvbo->bo, &in_system, &ctx);
+}
+
+/*
+ * Importers have it pinned. Those that reach VRAM have unmapped it, and will
+ * unpin. Those in system memory know nothing, and go on to use its pages.
+ */
+static void nouveau_unplug_pinned(struct nouveau_bo *nvbo)
+{
+	struct nouveau_drm *drm = nouveau_bdev(nvbo->bo.bdev);
+	struct ttm_buffer_object *bo = &nvbo->bo;
+
+	switch (bo->resource->mem_type) {
+	case TTM_PL_VRAM:
+		/* Before Tesla, a range and no object. */
+		if (drm->client.device.info.family >= NV_DEVICE_INFO_V0_TESLA)
+			nouveau_mem_fini(nouveau_mem(bo->resource));
+		break;
+	case TTM_PL_TT:
+		/* The aperture of AGP belongs to the chipset. */
+		if (!drm->agp.bridge)
+			nouveau_sgdma_unbind(bo->bdev, bo->ttm);
+		break;
+	}
+}
+
+static void nouveau_unplug_bo(struct nouveau_bo *nvbo)
+{
+	struct ttm_buffer_object *bo = &nvbo->bo;
+
+	dma_resv_lock(bo->base.resv, NULL);
+	dma_resv_wait_timeout(bo->base.resv, DMA_RESV_USAGE_BOOKKEEP, false,
+			      NOUVEAU_IDLE_TIMEOUT);
+	nouveau_unplug_unmap(nvbo);
+	ttm_bo_unmap_virtual(bo);
+	if (bo->pin_count || nouveau_unplug_empty(nvbo))
+		nouveau_unplug_pinned(nvbo);
+	dma_resv_unlock(bo->base.resv);
+}
+
+/**
+ * nouveau_unplug_bos - take from all BOs what they have of the hardware
+ * @drm: the device, unplugged, without channels.
+ */
+void nouveau_unplug_bos(struct nouveau_drm *drm)
+{
+	struct nouveau_bo *nvbo;
+
+	while ((nvbo = nouveau_unplug_next(drm))) {
+		nouveau_unplug_bo(nvbo);
+		drm_gem_object_put(&nvbo->bo.base);
+	}
+	/* And those that wait for a fence to be freed. */
+	flush_workqueue(drm->ttm.bdev.wq);
+}
