@@ -357,6 +357,29 @@ static bool peer_is_idle(struct peer_test *t)
 	       peer_check(!atomic_read(&t->i915->mm.peer_mappings));
 }
 
+/* peer_make(), and one peer that has it attached; peer_end() drops both. */
+static int peer_begin(struct peer_test *t, u64 size, unsigned int flags,
+		      unsigned int placements)
+{
+	int err;
+
+	err = peer_make(t, size, flags, placements);
+	if (err)
+		return err;
+	err = peer_attach(&t->peer, t);
+	if (err)
+		peer_drop(t);
+	return err;
+}
+
+static int peer_end(struct peer_test *t, int err, bool ok)
+{
+	peer_detach(&t->peer);
+	ok &= peer_is_idle(t);
+	peer_drop(t);
+	return err ?: ok ? 0 : -EINVAL;
+}
+
 /* Tests */
 
 /* A peer gets addresses in the BAR, and nothing moves. */
@@ -367,12 +390,9 @@ static int igt_peer_stays(void *arg)
 	bool ok;
 	int err;
 
-	err = peer_make(t, PEER_OBJECT, 0, 2);
+	err = peer_begin(t, PEER_OBJECT, 0, 2);
 	if (err)
 		return err;
-	err = peer_attach(peer, t);
-	if (err)
-		goto out;
 	ok = peer_check(peer->attach->peer2peer);
 	ok &= peer_check(!i915_gem_object_has_pinned_pages(t->obj));
 
@@ -384,7 +404,7 @@ static int igt_peer_stays(void *arg)
 
 	err = peer_pin(peer);
 	if (err)
-		goto out_detach;
+		goto out;
 	err = peer_map_it(peer);
 	if (err)
 		goto out_unpin;
@@ -393,17 +413,10 @@ static int igt_peer_stays(void *arg)
 	ok &= peer_check(atomic_read(&t->i915->mm.peer_mappings) == 1);
 	ok &= peer_check(!peer->invalidated);
 	peer_unmap_it(peer);
-	if (!ok)
-		err = -EINVAL;
 out_unpin:
 	peer_unpin(peer);
-out_detach:
-	peer_detach(peer);
-	if (!peer_is_idle(t))
-		err = -EINVAL;
 out:
-	peer_drop(t);
-	return err;
+	return peer_end(t, err, ok);
 }
 
 /* Who has no path gets system memory, or nothing, as if there were no peers. */
@@ -415,12 +428,9 @@ static int igt_peer_far(void *arg)
 	int err;
 
 	peer_mock.reaches = false;
-	err = peer_make(t, PEER_OBJECT, 0, 2);
+	err = peer_begin(t, PEER_OBJECT, 0, 2);
 	if (err)
 		return err;
-	err = peer_attach(peer, t);
-	if (err)
-		goto out;
 	ok = peer_check(!peer->attach->peer2peer);
 	ok &= peer_check(t->obj->mm.region == t->smem);
 	ok &= peer_check(i915_gem_object_has_pinned_pages(t->obj));
@@ -429,11 +439,7 @@ static int igt_peer_far(void *arg)
 		ok &= peer_check(sg_dma_address(peer->sgt->sgl) < PEER_BAR);
 		peer_unmap_it(peer);
 	}
-	peer_detach(peer);
-	if (!ok || !peer_is_idle(t))
-		err = -EINVAL;
-out:
-	peer_drop(t);
+	err = peer_end(t, err, ok);
 	if (err)
 		return err;
 
@@ -457,17 +463,14 @@ static int igt_peer_mixed(void *arg)
 	bool ok = true;
 	int err;
 
-	err = peer_make(t, PEER_OBJECT, 0, 2);
+	err = peer_begin(t, PEER_OBJECT, 0, 2);
 	if (err)
 		return err;
-	err = peer_attach(peer, t);
-	if (err)
-		goto out;
 
 	/* Mapped, and not pinned: it moves, and the peer is told. */
 	err = peer_map_it(peer);
 	if (err)
-		goto out_detach;
+		goto out;
 	ok &= peer_check(peer_is_in_bar(peer, PEER_LMEM_SIZE));
 	other = dma_buf_attach(t->dmabuf, t->i915->drm.dev);
 	ok &= peer_check(!IS_ERR(other));
@@ -475,7 +478,7 @@ static int igt_peer_mixed(void *arg)
 	peer_unmap_it(peer);
 	if (IS_ERR(other)) {
 		err = PTR_ERR(other);
-		goto out_detach;
+		goto out;
 	}
 	ok &= peer_check(t->obj->mm.region == t->smem);
 	err = peer_map_it(peer);
@@ -486,12 +489,12 @@ static int igt_peer_mixed(void *arg)
 	dma_buf_detach(t->dmabuf, other);
 	ok &= peer_is_idle(t);
 	if (err)
-		goto out_detach;
+		goto out;
 
 	/* Peers only again: back. Pinned, it stays, and the other is refused. */
 	err = peer_pin(peer);
 	if (err)
-		goto out_detach;
+		goto out;
 	ok &= peer_check(t->obj->mm.region == t->lmem);
 	other = dma_buf_attach(t->dmabuf, t->i915->drm.dev);
 	ok &= peer_check(PTR_ERR_OR_ZERO(other) == -EOPNOTSUPP);
@@ -499,13 +502,8 @@ static int igt_peer_mixed(void *arg)
 		dma_buf_detach(t->dmabuf, other);
 	ok &= peer_check(t->obj->mm.region == t->lmem);
 	peer_unpin(peer);
-out_detach:
-	peer_detach(peer);
-	if (!err && (!ok || !peer_is_idle(t)))
-		err = -EINVAL;
 out:
-	peer_drop(t);
-	return err;
+	return peer_end(t, err, ok);
 }
 
 /* What is pinned is not evicted; what is not is, and the peer is told. */
@@ -516,15 +514,12 @@ static int igt_peer_evict(void *arg)
 	bool ok = true;
 	int err;
 
-	err = peer_make(t, PEER_OBJECT, 0, 2);
+	err = peer_begin(t, PEER_OBJECT, 0, 2);
 	if (err)
 		return err;
-	err = peer_attach(peer, t);
-	if (err)
-		goto out;
 	err = peer_pin(peer);
 	if (err)
-		goto out_detach;
+		goto out;
 	i915_gem_object_lock(t->obj, NULL);
 	ok &= peer_check(peer_evict(t->obj) == -EBUSY);
 	i915_gem_object_unlock(t->obj);
@@ -535,13 +530,8 @@ static int igt_peer_evict(void *arg)
 	ok &= peer_check(!peer_evict(t->obj));
 	i915_gem_object_unlock(t->obj);
 	ok &= peer_check(peer->invalidated == 1);
-out_detach:
-	peer_detach(peer);
-	if (!err && (!ok || !peer_is_idle(t)))
-		err = -EINVAL;
 out:
-	peer_drop(t);
-	return err;
+	return peer_end(t, err, ok);
 }
 
 /* The BAR shows a quarter: what is beyond it moves there, or is refused. */
@@ -553,20 +543,15 @@ static int igt_peer_small_bar(void *arg)
 	bool ok = true;
 	int err;
 
-	err = peer_make(t, PEER_OBJECT, I915_BO_ALLOC_GPU_ONLY, 1);
+	err = peer_begin(t, PEER_OBJECT, I915_BO_ALLOC_GPU_ONLY, 1);
 	if (err)
 		return err;
+	ok &= peer_check(peer->attach->peer2peer);
 	err = i915_gem_object_pin_pages_unlocked(t->obj);
 	if (err)
 		goto out;
 	ok &= peer_check(sg_dma_address(t->obj->mm.pages->sgl) >=
 			 PEER_LMEM_START + bar);
-	err = peer_attach(peer, t);
-	if (err) {
-		i915_gem_object_unpin_pages(t->obj);
-		goto out;
-	}
-	ok &= peer_check(peer->attach->peer2peer);
 	ok &= peer_check(peer_pin(peer) == -ENOSPC);
 	i915_gem_object_unpin_pages(t->obj);
 
@@ -578,26 +563,15 @@ static int igt_peer_small_bar(void *arg)
 		peer_unmap_it(peer);
 		peer_unpin(peer);
 	}
-	peer_detach(peer);
-	if (!err && (!ok || !peer_is_idle(t)))
-		err = -EINVAL;
 out:
-	peer_drop(t);
+	err = peer_end(t, err, ok);
 	if (err)
 		return err;
 
-	err = peer_make(t, 2 * bar, I915_BO_ALLOC_GPU_ONLY, 1);
+	err = peer_begin(t, 2 * bar, I915_BO_ALLOC_GPU_ONLY, 1);
 	if (err)
 		return err;
-	err = peer_attach(peer, t);
-	if (!err) {
-		ok &= peer_check(peer_pin(peer) == -E2BIG);
-		peer_detach(peer);
-		if (!ok || !peer_is_idle(t))
-			err = -EINVAL;
-	}
-	peer_drop(t);
-	return err;
+	return peer_end(t, 0, peer_check(peer_pin(peer) == -E2BIG));
 }
 
 /* The device goes away: nobody maps any more, and it waits for who has. */
@@ -608,15 +582,12 @@ static int igt_peer_revoke(void *arg)
 	bool ok = true;
 	int err;
 
-	err = peer_make(t, PEER_OBJECT, 0, 1);
+	err = peer_begin(t, PEER_OBJECT, 0, 1);
 	if (err)
 		return err;
-	err = peer_attach(peer, t);
-	if (err)
-		goto out;
 	err = peer_pin(peer);
 	if (err)
-		goto out_detach;
+		goto out;
 	err = peer_map_it(peer);
 	if (err)
 		goto out_unpin;
@@ -631,13 +602,8 @@ static int igt_peer_revoke(void *arg)
 	t->i915->drm.unplugged = false;
 out_unpin:
 	peer_unpin(peer);
-out_detach:
-	peer_detach(peer);
-	if (!err && (!ok || !peer_is_idle(t)))
-		err = -EINVAL;
 out:
-	peer_drop(t);
-	return err;
+	return peer_end(t, err, ok);
 }
 
 /*
