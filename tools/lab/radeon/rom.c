@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Files that come with a card: the video BIOS (drivers/gpu/drm/amd/include/atombios.h; PCI Firmware Specification for the
- * outer form), and microcode. Neither holds code: the memory controller runs already, and the processors that would
- * execute microcode are programs of ours.
+ * Files that come with a card: the video BIOS (drivers/gpu/drm/amd/include/atombios.h), and microcode. Neither holds
+ * code: the memory controller runs already, and the processors that would execute microcode are programs of ours.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "expansion_rom.h"
 #include "gpu.h"
 
 enum {					/* where things are in the ROM */
@@ -25,18 +25,6 @@ enum {					/* where things are in the ROM */
 	IIO = 0x3c0,
 };
 
-static void put16(uint8_t *at, unsigned int value)
-{
-	at[0] = (uint8_t)value;
-	at[1] = (uint8_t)(value >> 8);
-}
-
-static void put32(uint8_t *at, uint32_t value)
-{
-	put16(at, value & 0xffff);
-	put16(at + 2, value >> 16);
-}
-
 /* put_string - without the zero at its end, which the ROM is full of */
 static void put_string(uint8_t *at, const char *string)
 {
@@ -54,14 +42,7 @@ static void table(uint8_t *at, unsigned int size, uint8_t format, uint8_t conten
 
 void rom_make(uint8_t rom[GPU_ROM], const struct pci_ids *ids)
 {
-	uint8_t sum = 0;
-	unsigned int i;
-
-	memset(rom, 0, GPU_ROM);
-	put16(rom, 0xaa55);
-	rom[2] = GPU_ROM / 512;
-	rom[3] = 0xcb;				/* what the machine's firmware calls: return */
-	put16(rom + 0x18, PCIR);
+	expansion_rom_begin(rom, GPU_ROM, PCIR, ids);
 	put_string(rom + MAGIC, " 761295520");
 	put16(rom + HEADER_POINTER, HEADER);
 	put_string(rom + DATE, "11/21/26 00:00");
@@ -70,14 +51,6 @@ void rom_make(uint8_t rom[GPU_ROM], const struct pci_ids *ids)
 	put_string(rom + STRINGS, "netgpu");
 	put_string(rom + STRINGS + 7, "none");
 	put_string(rom + STRINGS + 12, "1");
-
-	put_string(rom + PCIR, "PCIR");
-	put16(rom + PCIR + 4, ids->vendor);
-	put16(rom + PCIR + 6, ids->device);
-	put16(rom + PCIR + 0xa, 0x18);
-	put32(rom + PCIR + 0xd, ids->class);
-	put16(rom + PCIR + 0x10, GPU_ROM / 512);
-	rom[PCIR + 0x15] = 0x80;		/* the last image */
 
 	table(rom + HEADER, 0x24, 1, 1);
 	put_string(rom + HEADER + 4, "ATOM");
@@ -102,9 +75,7 @@ void rom_make(uint8_t rom[GPU_ROM], const struct pci_ids *ids)
 	put16(rom + FIRMWARE_INFO + 0x70, 2700);
 	table(rom + IIO, 6, 1, 1);
 
-	for (i = 0; i < GPU_ROM; i++)
-		sum += rom[i];
-	rom[GPU_ROM - 1] = (uint8_t)-sum;
+	expansion_rom_end(rom, GPU_ROM);
 }
 
 /* firmware - amdgpu_ucode.h: a header of a version 1.0, and one word of code */
