@@ -13,6 +13,7 @@
 #include <linux/workqueue.h>
 
 #include <drm/drm_gem.h>
+#include <drm/drm_print.h>
 
 #include "nouveau_bo.h"
 #include "nouveau_drv.h"
@@ -127,8 +128,10 @@ static void nouveau_unplug_bo(struct nouveau_bo *nvbo)
 			      NOUVEAU_IDLE_TIMEOUT);
 	nouveau_unplug_unmap(nvbo);
 	ttm_bo_unmap_virtual(bo);
-	if (bo->pin_count || nouveau_unplug_empty(nvbo))
+	if (bo->pin_count)
 		nouveau_unplug_pinned(nvbo);
+	else if (nouveau_unplug_empty(nvbo))
+		drm_warn(bo->base.dev, "no memory to let go of a BO\n");
 	dma_resv_unlock(bo->base.resv);
 }
 
