@@ -682,31 +682,36 @@ static int peer_teardown(int err, void *arg)
 static int peer_run(const struct i915_subtest *tests, unsigned int count,
 		    u64 bar)
 {
-	struct peer_test t = {};
-	int err;
+	struct peer_test *t;
+	int err = -ENOMEM;
 
-	t.i915 = mock_gem_device();
-	if (!t.i915)
+	t = kzalloc_obj(*t);
+	if (!t)
 		return -ENOMEM;
-	t.smem = t.i915->mm.regions[INTEL_REGION_SMEM];
-	t.lmem = intel_memory_region_create(t.i915, PEER_LMEM_START,
-					    PEER_LMEM_SIZE, PAGE_SIZE, PEER_BAR,
-					    bar, INTEL_MEMORY_LOCAL, 0,
-					    &peer_region_ops);
-	if (IS_ERR(t.lmem)) {
-		err = PTR_ERR(t.lmem);
+	t->i915 = mock_gem_device();
+	if (!t->i915)
+		goto out_free;
+	t->smem = t->i915->mm.regions[INTEL_REGION_SMEM];
+	t->lmem = intel_memory_region_create(t->i915, PEER_LMEM_START,
+					     PEER_LMEM_SIZE, PAGE_SIZE,
+					     PEER_BAR, bar, INTEL_MEMORY_LOCAL,
+					     0, &peer_region_ops);
+	if (IS_ERR(t->lmem)) {
+		err = PTR_ERR(t->lmem);
 		goto out;
 	}
-	t.lmem->id = INTEL_REGION_LMEM_0;
-	t.i915->mm.regions[INTEL_REGION_LMEM_0] = t.lmem;
+	t->lmem->id = INTEL_REGION_LMEM_0;
+	t->i915->mm.regions[INTEL_REGION_LMEM_0] = t->lmem;
 
 	err = __i915_subtests("dmabuf_p2p", peer_setup, peer_teardown, tests,
-			      count, &t);
+			      count, t);
 
-	t.i915->mm.regions[INTEL_REGION_LMEM_0] = NULL;
-	intel_memory_region_destroy(t.lmem);
+	t->i915->mm.regions[INTEL_REGION_LMEM_0] = NULL;
+	intel_memory_region_destroy(t->lmem);
 out:
-	mock_destroy_device(t.i915);
+	mock_destroy_device(t->i915);
+out_free:
+	kfree(t);
 	return err;
 }
 
