@@ -58,7 +58,7 @@ static void wait_for_removal(const char *path)
 int main(int argc, char **argv)
 {
 	struct drm_gem_close nobody = {};
-	struct memory *buffers, heap;
+	struct memory *buffers, host;
 	size_t count, i, pages = 0;
 	char source[256];
 
@@ -73,9 +73,9 @@ int main(int argc, char **argv)
 		memory_open(&buffers[i], source, CHUNK);
 		touch(buffers[i].cpu);
 	}
-	memory_open(&heap, "heap", CHUNK);
-	import(buffers[0].drm, heap.dmabuf);
-	memory_close(&heap);
+	memory_open(&host, "udmabuf", CHUNK);
+	import(buffers[0].drm, host.dmabuf);
+	memory_close(&host);
 
 	wait_for_removal(argv[2]);
 

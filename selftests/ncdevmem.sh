@@ -21,8 +21,8 @@ brackets() {
 	case $1 in *:*) echo "TCP6:[$1]" ;; *) echo "TCP4:$1" ;; esac
 }
 
-# in_stream ADDRESS PORT: what arrives is the pattern, all of it, in device memory
-in_stream() {
+# in_once ADDRESS PORT: what arrives is the pattern, all of it, in device memory
+in_once() {
 	local receiver
 	ncdevmem -l -f "$NETIF" -s "$1" -p "$2" -v 7 -t 1 -q 1 -n >/dev/null 2>/tmp/in &
 	receiver=$!
@@ -30,6 +30,16 @@ in_stream() {
 	remote "yes \$'\\001\\002\\003\\004\\005\\006' | head -c $BYTES | socat -u -b 28672 - $(brackets "$1"):$2" || return 1
 	wait $receiver || { ktap_say "$(tail -3 /tmp/in)"; return 1; }
 	[ "$(sed -n 's/^total_received=//p' /tmp/in | tail -1)" = "$BYTES" ]
+}
+
+# in_stream ADDRESS PORT: on a slow machine the window closes, and the sender sends what still fits: a packet that is too small
+# for the NIC to split, which the program takes for one of another queue
+in_stream() {
+	local attempts=$slower port=$2
+	until in_once "$1" "$port"; do
+		((--attempts)) || return 1
+		port=$((port + 10))
+	done
 }
 
 # out_stream ADDRESS PORT: what is sent from device memory is what the other side gets
