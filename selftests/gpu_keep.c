@@ -24,6 +24,7 @@
 
 #define CHUNK	((size_t)16 << 20)
 #define STEP	((size_t)1 << 20)
+#define HOST	((size_t)4 << 20)	/* of single pages: udmabuf's limit */
 
 static size_t touch(unsigned char *cpu)
 {
@@ -73,7 +74,7 @@ int main(int argc, char **argv)
 		memory_open(&buffers[i], source, CHUNK);
 		touch(buffers[i].cpu);
 	}
-	memory_open(&host, "udmabuf", CHUNK);
+	memory_open(&host, "scattered", HOST);
 	import(buffers[0].drm, host.dmabuf);
 	memory_close(&host);
 
