@@ -90,7 +90,7 @@ back && ordinary_traffic && stream again 9052 $((8 << 20))
 ktap_ok "netns: a new region is bound and receives" $?
 
 # Settings.
-size=$((1 << 30))
+size=$(((1 << 30) / slower))
 receive kept -p 9061 -r -m "vfio:$VRAM_PCI" -n $size
 sender=$(remote -b pattern_send "$LOCAL_V4" 9061 $size)
 sleep 0.5
