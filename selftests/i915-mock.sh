@@ -3,7 +3,7 @@
 # i915's own mock selftests, which need no hardware. Among them: local memory of a mock device, and importers that reach it.
 # lab: kernel=netgpu
 # lab: topology=nonic,novram
-# lab: timeout=240
+# lab: timeout=400
 . "$(dirname "$0")/lib.sh"
 
 peers="stays far mixed evict revoke reexport small_bar"

@@ -35,11 +35,12 @@ WRONG = re.compile(r"WARNING:|BUG:|\bOops|refcount_t:|cut here|possible circular
                    r"ODEBUG: |DMA-API: .*(out of memory|disabl)|leak detector disabled|Cannot allocate a kmemleak|"
                    r"turning off the locking|lockdep is turned off")
 # Faults of Linux 7.3 itself. pciehp takes its reset_lock and pci_rescan_remove_lock in both orders when a device is unplugged;
-# lockdep looks no further after it, so tests unplug last. udmabuf does not say how long the segments of its own mapping may be.
+# lockdep looks no further after it, so tests unplug last. udmabuf and the device of i915's mock tests do not say how long the
+# segments of their mappings may be.
 KNOWN = re.compile(r"WARNING: possible circular locking dependency detected\n(?:"
                    r"(?:.*\n){3}.*&ctrl->reset_lock.* at: pciehp_unconfigure_device|"
                    r"(?:.*\n){,200}?.*--> &ctrl->reset_lock\S* --> pci_rescan_remove_lock)|"
-                   r"-+\[ cut here \]-+\nDMA-API: misc udmabuf: mapping sg segment longer than device claims to support.*\nWARNING: .*")
+                   r"-+\[ cut here \]-+\nDMA-API: (?:misc udmabuf| mock): mapping sg segment longer than device claims to support.*\nWARNING: .*")
 LONGEST = 6 * 3600      # seconds of a test in soak
 
 

@@ -8,12 +8,14 @@
  * &struct nouveau_drm stay until the last one has been freed, which is when the
  * &struct drm_device is.
  */
+#include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include <drm/drm_gem.h>
 #include <drm/drm_print.h>
+#include <drm/ttm/ttm_pool.h>
 
 #include "nouveau_bo.h"
 #include "nouveau_drv.h"
@@ -78,22 +80,40 @@ static void nouveau_unplug_unmap(struct nouveau_bo *nvbo)
 	}
 }
 
-/* It is not used any more: it loses its contents, and stays as an empty one. */
-static int nouveau_unplug_empty(struct nouveau_bo *nvbo)
+static int nouveau_unplug_to_system(struct ttm_buffer_object *bo)
 {
 	struct ttm_operation_ctx ctx = {};
 	struct ttm_place system = { .mem_type = TTM_PL_SYSTEM };
-	struct ttm_placement nowhere = {};
-	struct ttm_placement in_system = { .num_placement = 1, .placement = &system };
+	struct ttm_placement placement = { .num_placement = 1, .placement = &system };
+
+	return ttm_bo_validate(bo, &placement, &ctx);
+}
+
+/* The pages of an import are not its own: they are not mapped any more. */
+static int nouveau_unplug_import(struct ttm_buffer_object *bo)
+{
 	int ret;
 
-	/* The pages of an import are not its own. */
-	if (nvbo->bo.type != ttm_bo_type_sg) {
-		ret = ttm_bo_validate(&nvbo->bo, &nowhere, &ctx);
-		if (ret)
-			return ret;
-	}
-	return ttm_bo_validate(&nvbo->bo, &in_system, &ctx);
+	ret = nouveau_unplug_to_system(bo);
+	if (ret)
+		return ret;
+	dma_buf_unmap_attachment(bo->base.import_attach, bo->sg, DMA_BIDIRECTIONAL);
+	bo->sg = NULL;
+	return 0;
+}
+
+/* It is not used any more: it loses its contents, and stays as an empty one. */
+static int nouveau_unplug_empty(struct ttm_buffer_object *bo)
+{
+	struct ttm_operation_ctx ctx = {};
+	struct ttm_placement nowhere = {};
+	int ret;
+
+	if (bo->type == ttm_bo_type_sg)
+		return nouveau_unplug_import(bo);
+
+	ret = ttm_bo_validate(bo, &nowhere, &ctx);
+	return ret ?: nouveau_unplug_to_system(bo);
 }
 
 /*
@@ -130,7 +150,7 @@ static void nouveau_unplug_bo(struct nouveau_bo *nvbo)
 	ttm_bo_unmap_virtual(bo);
 	if (bo->pin_count)
 		nouveau_unplug_pinned(nvbo);
-	else if (nouveau_unplug_empty(nvbo))
+	else if (nouveau_unplug_empty(bo))
 		drm_warn(bo->base.dev, "no memory to let go of a BO\n");
 	dma_resv_unlock(bo->base.resv);
 }
@@ -141,6 +161,7 @@ static void nouveau_unplug_bo(struct nouveau_bo *nvbo)
  */
 void nouveau_unplug_bos(struct nouveau_drm *drm)
 {
+	struct ttm_pool *pool = &drm->ttm.bdev.pool;
 	struct nouveau_bo *nvbo;
 
 	while ((nvbo = nouveau_unplug_next(drm))) {
@@ -149,4 +170,8 @@ void nouveau_unplug_bos(struct nouveau_drm *drm)
 	}
 	/* And those that wait for a fence to be freed. */
 	flush_workqueue(drm->ttm.bdev.wq);
+
+	/* A pool keeps pages that were freed, mapped for the device. */
+	ttm_pool_fini(pool);
+	ttm_pool_init(pool, pool->dev, pool->nid, pool->alloc_flags);
 }
