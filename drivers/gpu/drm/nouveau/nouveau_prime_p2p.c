@@ -77,7 +77,7 @@ static void nouveau_dmabuf_unpin_it(struct nouveau_bo *nvbo)
 	nouveau_bo_unpin_locked(nvbo);
 }
 
-/* Below @end in there; 0 is anywhere. */
+/* @end: where it has to end there, in bytes; 0 is anywhere. */
 static int nouveau_dmabuf_move_to(struct nouveau_bo *nvbo, u32 domain, u64 end)
 {
 	unsigned int i;

@@ -72,11 +72,35 @@ static void nouveau_unplug_unmap(struct nouveau_bo *nvbo)
 {
 	struct nouveau_vma *vma, *next;
 
+	dma_resv_assert_held(nvbo->bo.base.resv);
+
 	nvbo->bo.bdev->funcs->delete_mem_notify(&nvbo->bo);
 	list_for_each_entry_safe(vma, next, &nvbo->vma_list, head) {
 		nouveau_fence_unref(&vma->fence);
 		vma->refs = 1;
 		nouveau_vma_del(&vma);
+	}
+}
+
+/* Objects of the GPU's; TTM's resource stays, and finds none when it is freed. */
+static void nouveau_unplug_release(struct nouveau_bo *nvbo)
+{
+	struct nouveau_drm *drm = nouveau_bdev(nvbo->bo.bdev);
+	struct ttm_buffer_object *bo = &nvbo->bo;
+
+	dma_resv_assert_held(bo->base.resv);
+
+	switch (bo->resource->mem_type) {
+	case TTM_PL_VRAM:
+		/* Before Tesla, a range and no object. */
+		if (drm->client.device.info.family >= NV_DEVICE_INFO_V0_TESLA)
+			nouveau_mem_fini(nouveau_mem(bo->resource));
+		break;
+	case TTM_PL_TT:
+		/* The aperture of AGP belongs to the chipset. */
+		if (!drm->agp.bridge)
+			nouveau_sgdma_unbind(bo->bdev, bo->ttm);
+		break;
 	}
 }
 
@@ -116,29 +140,6 @@ static int nouveau_unplug_empty(struct ttm_buffer_object *bo)
 	return ret ?: nouveau_unplug_to_system(bo);
 }
 
-/*
- * Importers have it pinned. Those that reach VRAM have unmapped it, and will
- * unpin. Those in system memory know nothing, and go on to use its pages.
- */
-static void nouveau_unplug_pinned(struct nouveau_bo *nvbo)
-{
-	struct nouveau_drm *drm = nouveau_bdev(nvbo->bo.bdev);
-	struct ttm_buffer_object *bo = &nvbo->bo;
-
-	switch (bo->resource->mem_type) {
-	case TTM_PL_VRAM:
-		/* Before Tesla, a range and no object. */
-		if (drm->client.device.info.family >= NV_DEVICE_INFO_V0_TESLA)
-			nouveau_mem_fini(nouveau_mem(bo->resource));
-		break;
-	case TTM_PL_TT:
-		/* The aperture of AGP belongs to the chipset. */
-		if (!drm->agp.bridge)
-			nouveau_sgdma_unbind(bo->bdev, bo->ttm);
-		break;
-	}
-}
-
 static void nouveau_unplug_bo(struct nouveau_bo *nvbo)
 {
 	struct ttm_buffer_object *bo = &nvbo->bo;
@@ -148,10 +149,13 @@ static void nouveau_unplug_bo(struct nouveau_bo *nvbo)
 			      NOUVEAU_IDLE_TIMEOUT);
 	nouveau_unplug_unmap(nvbo);
 	ttm_bo_unmap_virtual(bo);
-	if (bo->pin_count)
-		nouveau_unplug_pinned(nvbo);
-	else if (nouveau_unplug_empty(bo))
-		drm_warn(bo->base.dev, "no memory to let go of a BO\n");
+	nouveau_unplug_release(nvbo);
+	/*
+	 * Who has it pinned in system memory goes on to use its pages. Whoever
+	 * had it in VRAM has unmapped it, and will unpin.
+	 */
+	if (!bo->pin_count && nouveau_unplug_empty(bo))
+		drm_warn(bo->base.dev, "a BO keeps its pages: no memory\n");
 	dma_resv_unlock(bo->base.resv);
 }
 
