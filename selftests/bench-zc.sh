@@ -65,7 +65,7 @@ options=(
 	"-n 4M -P 16" "-n 8M -N -l 4116"
 )
 mapfile -t cases < <(control list)
-ktap_plan $((${#options[@]} + ${#cases[@]} + 31))
+ktap_plan $((${#options[@]} + ${#cases[@]} + 33))
 
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
 undo netgpu reset "$NETIF"
@@ -159,6 +159,15 @@ for name in "${cases[@]}"; do
 done
 stop
 ktap_ok "and the server ends with 0" $?
+serve --nodev --gpu host --region-size 4M --hold --json --record record --logfile late
+ktap_run "--hold: data comes after the client's results" timeout 30 control $port late-data
+stop
+ktap_run "--hold: the last piece is counted" python3 - <<'PYTHON'
+import json
+held = json.load(open("late"))["netgpu"]["held"]
+pieces = sum(json.loads(line)["region"] is not None for line in open("record"))
+assert held == pieces > 0, (held, pieces)
+PYTHON
 
 # The network device goes away; the last test, as it does not come back.
 orphans_end_soon

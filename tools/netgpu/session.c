@@ -494,8 +494,6 @@ static void results_received(struct session *s, const cJSON *json)
 	}
 
 	set_phase(s, PHASE_DRAIN, DRAIN_TIME);
-	if (drained(s, now_ns()))
-		answer(s);
 }
 
 static void message_received(struct session *s, int8_t m)
@@ -674,8 +672,6 @@ void session_data(struct session *s, struct stream *st,
 	st->interval_bytes += chunk->length;
 	if (chunk->offset == NOT_IN_REGION)
 		st->stray += chunk->length;
-	if (s->phase == PHASE_DRAIN && drained(s, now))
-		answer(s);
 }
 
 void session_data_ended(struct session *s, struct stream *st, int error)
@@ -687,10 +683,7 @@ void session_data_ended(struct session *s, struct stream *st, int error)
 			 error == -EFAULT ? " (the network device mixed payload in host memory with payload in the region)" :
 			 error == -ENODEV ? " (the memory was taken away)" : "");
 		session_error(s, IE_STREAMREAD, -error, s->text);
-		return;
 	}
-	if (s->phase == PHASE_DRAIN && drained(s, now_ns()))
-		answer(s);
 }
 
 static void end_omit(struct session *s, uint64_t now)

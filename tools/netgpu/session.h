@@ -149,7 +149,10 @@ void session_data_ended(struct session *s, struct stream *st, int error);
 void session_terminate(struct session *s, const char *why);
 void session_error(struct session *s, enum iperf_error error, int err,
 		   const char *why);
-/* Do what the clock says. */
+/*
+ * At the end of each turn, when the receiver has accounted for all that it has
+ * handed over: do what the clock says, and answer if everything has come.
+ */
 void session_clock(struct session *s, uint64_t now);
 /* ns until session_clock() is wanted, -1 for never. */
 int64_t session_timeout(struct session *s, uint64_t now);
