@@ -65,6 +65,9 @@ static void udmabuf_open(struct memory *mem, size_t size, bool scattered)
 	dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
 	if (!list || dev < 0)
 		err(1, "/dev/udmabuf");
+	/* Pages that are neighbours in the file, where the list does not name them in turn. */
+	if (scattered && fallocate(memfd, 0, 0, size))
+		err(1, "fallocate of a memfd");
 	list->flags = UDMABUF_FLAGS_CLOEXEC;
 	list->count = scattered ? pages : 1;
 	for (i = 0; i < list->count; i++) {
