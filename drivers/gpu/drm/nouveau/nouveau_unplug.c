@@ -14,8 +14,8 @@
 #include <linux/workqueue.h>
 
 #include <drm/drm_gem.h>
-#include <drm/drm_print.h>
 #include <drm/ttm/ttm_pool.h>
+#include <drm/ttm/ttm_tt.h>
 
 #include "nouveau_bo.h"
 #include "nouveau_drv.h"
@@ -104,40 +104,15 @@ static void nouveau_unplug_release(struct nouveau_bo *nvbo)
 	}
 }
 
-static int nouveau_unplug_to_system(struct ttm_buffer_object *bo)
+/* Nobody uses its pages any more. Those of an import are its exporter's, and stay. */
+static void nouveau_unplug_empty(struct ttm_buffer_object *bo)
 {
-	struct ttm_operation_ctx ctx = {};
-	struct ttm_place system = { .mem_type = TTM_PL_SYSTEM };
-	struct ttm_placement placement = { .num_placement = 1, .placement = &system };
-
-	return ttm_bo_validate(bo, &placement, &ctx);
-}
-
-/* The pages of an import are not its own: they are not mapped any more. */
-static int nouveau_unplug_import(struct ttm_buffer_object *bo)
-{
-	int ret;
-
-	ret = nouveau_unplug_to_system(bo);
-	if (ret)
-		return ret;
-	dma_buf_unmap_attachment(bo->base.import_attach, bo->sg, DMA_BIDIRECTIONAL);
-	bo->sg = NULL;
-	return 0;
-}
-
-/* It is not used any more: it loses its contents, and stays as an empty one. */
-static int nouveau_unplug_empty(struct ttm_buffer_object *bo)
-{
-	struct ttm_operation_ctx ctx = {};
-	struct ttm_placement nowhere = {};
-	int ret;
-
-	if (bo->type == ttm_bo_type_sg)
-		return nouveau_unplug_import(bo);
-
-	ret = ttm_bo_validate(bo, &nowhere, &ctx);
-	return ret ?: nouveau_unplug_to_system(bo);
+	if (bo->ttm)
+		ttm_tt_unpopulate(bo->bdev, bo->ttm);
+	if (bo->type == ttm_bo_type_sg) {
+		dma_buf_unmap_attachment(bo->base.import_attach, bo->sg, DMA_BIDIRECTIONAL);
+		bo->sg = NULL;
+	}
 }
 
 static void nouveau_unplug_bo(struct nouveau_bo *nvbo)
@@ -154,8 +129,8 @@ static void nouveau_unplug_bo(struct nouveau_bo *nvbo)
 	 * Who has it pinned in system memory goes on to use its pages. Whoever
 	 * had it in VRAM has unmapped it, and will unpin.
 	 */
-	if (!bo->pin_count && nouveau_unplug_empty(bo))
-		drm_warn(bo->base.dev, "a BO keeps its pages: no memory\n");
+	if (!bo->pin_count)
+		nouveau_unplug_empty(bo);
 	dma_resv_unlock(bo->base.resv);
 }
 
