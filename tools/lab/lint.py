@@ -207,14 +207,20 @@ def exports():
         for number, line in enumerate((TOP / name).read_text().splitlines(), 1):
             found += export(f"{name}:{number}", line)
     for patch in patched.series():
-        for number, line in enumerate(patch.read_text(errors="replace").splitlines(), 1):
+        lines = patch.read_text(errors="replace").splitlines()
+        # Linux's own, of which a patch changes who may use it
+        own = {match[1] for line in lines if (match := re.match(r"-EXPORT_SYMBOL\w*\((\w+)", line))}
+        for number, line in enumerate(lines, 1):
             if re.match(r"\+(?!\+\+ )", line):
-                found += export(f"{patch.relative_to(TOP)}:{number}", line[1:])
+                found += export(f"{patch.relative_to(TOP)}:{number}", line[1:], own)
     return found
 
 
-def export(where, line):
+def export(where, line, own=()):
     if not re.match(r"\s*EXPORT_\w*SYMBOL\w*\(\w", line) or re.match(r'EXPORT_SYMBOL_NS_GPL\(\w+, "NETGPU"\);', line):
+        return []
+    match = re.match(r"EXPORT_SYMBOL_GPL\((\w+)\);", line)
+    if match and match[1] in own:
         return []
     return [f'{where}: {line.strip()}: what netgpu exports is EXPORT_SYMBOL_NS_GPL(..., "NETGPU")']
 
@@ -254,6 +260,27 @@ def patches():
     return found
 
 
+def companions(series):
+    """Our files that come with these patches: those beside what they change, and with net/netgpu its headers."""
+    names = {name for patch in series for name in patched.touched(patch)}
+    beside = {Path(name).parent for name in names}
+    return {there: here for there, here in patched.own_files().items()
+            if beside & {*Path(there).parents[:2]} or ("net/Makefile" in names and there.startswith("include/"))}
+
+
+def alone():
+    """Every directory of patches/ builds by itself on the clean tree."""
+    found = []
+    tree = patched.Tree(scratch())
+    for group in dict.fromkeys(patch.parent.name for patch in patched.series()):
+        series = patched.series([group])
+        tree.place(series, companions(series))
+        problems = kbuild("olddefconfig") + kbuild("vmlinux", "modules")
+        found += [f"patches/{group}: {p}" for p in problems]
+        say(f"lint: patches/{group}, alone: {len(problems)} findings")
+    return found
+
+
 def clang_tidy():
     """On the tools; the first time its package goes into the lab's user space."""
     sources = [f for f in files() if re.match(r"(tools|selftests)/(?!gate/).*\.c$", f)]      # gate/ is modules
@@ -275,7 +302,7 @@ def clang_tidy():
 
 CHECKS = {
     "spdx": spdx, "exports": exports, "names": names, "python": python, "shell": shell, "kernel-doc": kernel_doc, "checkpatch": checkpatch,
-    "clang-tidy": clang_tidy, "sparse": sparse, "warnings": warnings, "patches": patches,
+    "clang-tidy": clang_tidy, "sparse": sparse, "warnings": warnings, "alone": alone, "patches": patches,
 }
 
 
