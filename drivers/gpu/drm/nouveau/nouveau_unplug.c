@@ -123,6 +123,7 @@ static void nouveau_unplug_bo(struct nouveau_bo *nvbo)
 	dma_resv_wait_timeout(bo->base.resv, DMA_RESV_USAGE_BOOKKEEP, false,
 			      NOUVEAU_IDLE_TIMEOUT);
 	nouveau_unplug_unmap(nvbo);
+	/* The CPU's mappings went with the device; here, what it has of BAR 1. */
 	ttm_bo_unmap_virtual(bo);
 	nouveau_unplug_release(nvbo);
 	/*
