@@ -29,9 +29,10 @@ for ((seed = ${FUZZ_SEED:-1}, last = seed + 2; seed <= last; seed++)); do
 done
 calls=$(said fuzz calls)
 ktap_ok "$calls calls in $seconds s" "$status"
-[ "$(said fuzz regions)" -ge 10 ] && [ "$(said fuzz queues)" -ge 2 ] && [ "$(said fuzz distinct)" -ge 12 ]
+[ "$(said fuzz regions)" -ge 10 ] && [ "$(said fuzz queues)" -ge 2 ] && [ "$(said fuzz probes)" -ge 10 ] &&
+	[ "$(said fuzz distinct)" -ge 12 ]
 status=$?
-successes="$(said fuzz successes) succeed, with $(said fuzz regions) regions and $(said fuzz queues) queues"
+successes="$(said fuzz successes) succeed, with $(said fuzz regions) regions, $(said fuzz queues) queues and $(said fuzz probes) probes"
 ktap_ok "$successes, the others have $(said fuzz distinct) different errors" $status
 nothing_left
 ktap_ok "nothing is left" $?

@@ -77,7 +77,7 @@ struct entry {
 struct worker {
 	pthread_t thread;
 	uint64_t random;
-	unsigned long calls, done, regions, queues;
+	unsigned long calls, done, regions, queues, probes;
 	bool errors[256];
 	unsigned char *page;	/* writable, with nothing behind it */
 	uint64_t parts[PARTS][FIELDS_MAX];
@@ -333,6 +333,8 @@ static void call_ioctl(struct worker *w, const struct entry *e, unsigned char *a
 	if (once_in(w, 32))
 		dir = below(w, 4);
 	ret = count(w, ioctl(fd, _IOC(dir, type, nr, size), arg));
+	if (!ret && e->target == NETGPU && nr == _IOC_NR(NETGPU_IOC_PROBE))
+		w->probes++;
 	if (ret > 0 && e->target == NETGPU) {
 		w->regions++;
 		put_fd(w, ret, REGION);
@@ -523,7 +525,7 @@ static void start(unsigned int number)
 
 static void report(unsigned int links, unsigned int revocations)
 {
-	unsigned long calls = 0, done = 0, regions = 0, queues = 0;
+	unsigned long calls = 0, done = 0, regions = 0, queues = 0, probes = 0;
 	unsigned int i, e, errors = 0;
 
 	for (i = 0; i < THREADS; i++) {
@@ -531,8 +533,10 @@ static void report(unsigned int links, unsigned int revocations)
 		done += workers[i].done;
 		regions += workers[i].regions;
 		queues += workers[i].queues;
+		probes += workers[i].probes;
 	}
-	printf("calls %lu\nsuccesses %lu\nregions %lu\nqueues %lu\n", calls, done, regions, queues);
+	printf("calls %lu\nsuccesses %lu\nregions %lu\n", calls, done, regions);
+	printf("queues %lu\nprobes %lu\n", queues, probes);
 	printf("links %u\nrevocations %u\nerrnos", links, revocations);
 	for (e = 0; e < 256; e++) {
 		for (i = 0; i < THREADS && !workers[i].errors[e]; i++)
