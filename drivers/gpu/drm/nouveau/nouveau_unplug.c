@@ -10,6 +10,7 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
+#include <linux/module.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -155,3 +156,5 @@ void nouveau_unplug_bos(struct nouveau_drm *drm)
 	ttm_pool_fini(pool);
 	ttm_pool_init(pool, pool->dev, pool->nid, pool->alloc_flags);
 }
+
+MODULE_IMPORT_NS("DMA_BUF");
