@@ -4,7 +4,7 @@
 # it: the NIC stops first, the receive ends with ENODEV, and what both have outlives the GPU.
 # lab: kernel=netgpu
 # lab: topology=switch,novram,geforce
-# lab: timeout=180
+# lab: timeout=400
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
