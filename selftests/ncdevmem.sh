@@ -32,8 +32,8 @@ in_once() {
 	[ "$(sed -n 's/^total_received=//p' /tmp/in | tail -1)" = "$BYTES" ]
 }
 
-# in_stream ADDRESS PORT: on a slow or busy machine the window closes, and the sender sends what still fits: a packet that is too small
-# for the NIC to split, which the program takes for one of another queue
+# in_stream ADDRESS PORT: on a slow or busy machine the window closes, and the sender sends what still fits: a packet that is
+# too small for the NIC to split, which the program takes for one of another queue
 in_stream() {
 	local attempts=$((slower + 2)) port=$2
 	until in_once "$1" "$port"; do

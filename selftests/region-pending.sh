@@ -8,6 +8,7 @@
 . "$(dirname "$0")/vram.sh"
 
 BYTES=$((4 << 20))
+SENDER_WAITS=$((90 * slower))	# seconds until the sender closes: longer than a receiver waits, so that it cannot end by that
 
 ktap_plan 17
 vram_bind
@@ -21,7 +22,7 @@ for kind in region dmabuf; do
 	[ $kind = region ] && flag=-r
 	# shellcheck disable=SC2086
 	receive $kind -e -p $port -m "vfio:$VRAM_PCI" $flag -x disable -a $BYTES
-	sender=$(remote -b pattern_send -w 30 "$LOCAL_V4" $port $BYTES)
+	sender=$(remote -b pattern_send -w $SENDER_WAITS "$LOCAL_V4" $port $BYTES)
 	wait "$receiver"
 	ktap_ok "$kind: the receiver ends by itself, without more data" $?
 	[ "$(said $kind received)" = $BYTES ]
@@ -36,7 +37,7 @@ for kind in region dmabuf; do
 done
 
 receive_with=devmem_recv receive devmem -p 9011 -m "vfio:$VRAM_PCI" -x disable -a $BYTES
-sender=$(remote -b pattern_send -w 30 "$LOCAL_V4" 9011 $BYTES)
+sender=$(remote -b pattern_send -w $SENDER_WAITS "$LOCAL_V4" 9011 $BYTES)
 wait "$receiver"
 ktap_ok "devmem: the receiver ends by itself" $?
 [ "$(said devmem error_polled)" = 1 ]
