@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A GPU is bound to nouveau, and each allocation for noting what is to be undone when its device is freed fails, one after the
+# other. Where that ends the bind, nothing of it stays. After that the GPU can be bound.
+# lab: kernel=debug
+# lab: topology=nonic,novram,geforce
+# lab: timeout=300
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/gpu.sh"
+. "$(dirname "$0")/fault.sh"
+
+need_lab_gpu
+[ -e /sys/kernel/debug/failslab/require-start ] || skip_all "the kernel does not choose faults by their callers"
+gpus
+[ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no nouveau"
+GPU_PCI=${gpus[0]}
+driver=/sys/bus/pci/drivers/nouveau
+
+# only_in FUNCTION: allocations of what it calls are those that fail
+only_in() {
+	local kind start end
+	read -r start end < <(sort /proc/kallsyms | awk -v name="$1" '$3 == name { start = $1 }
+		start && $1 != start { print start, $1; exit }')
+	[ -n "$end" ] || return 1
+	for kind in failslab fail_page_alloc fail_usercopy; do
+		fault_inject $kind
+		echo 1 >/sys/kernel/debug/$kind/require-start # nobody
+		echo 1 >/sys/kernel/debug/$kind/require-end
+	done
+	echo "0x$start" >/sys/kernel/debug/failslab/require-start
+	echo "0x$end" >/sys/kernel/debug/failslab/require-end
+	echo 2 >/sys/kernel/debug/failslab/verbose # with the stack
+}
+
+# binds NTH: bind, with the NTH fault (0: none); how many faults were still to come is in $left
+binds() {
+	left=$(
+		echo "$1" >"/proc/$BASHPID/fail-nth"
+		echo "$GPU_PCI" 2>/dev/null >$driver/bind
+		read -r left <"/proc/$BASHPID/fail-nth"
+		echo 0 >"/proc/$BASHPID/fail-nth"
+		echo "$left"
+	)
+	[ -e $driver/"$GPU_PCI" ]
+}
+
+ktap_plan 5
+only_in __drmm_add_action
+ktap_ok "faults are chosen by their callers" $?
+
+# What Linux allocates there for names it can do without, and nouveau does not look at the errors of drm_mode_config_init().
+refused=
+for ((nth = 1; nth < 50; nth++)); do
+	[ ! -e $driver/"$GPU_PCI" ] || echo "$GPU_PCI" >$driver/unbind
+	dmesg -C
+	binds $nth || refused+=" $(dmesg | grep -A 1 '__drmm_add_action+' | sed -n 's/.* \(nouveau_\w*\)+.*/\1/p')"
+	[ "$left" = 0 ] || break
+done
+[ "$left" != 0 ] && [ -e $driver/"$GPU_PCI" ]
+ktap_ok "$((nth - 1)) faults, and without one the bind succeeds" $?
+for name in nouveau_drm_device_new nouveau_ttm_init; do
+	[[ "$refused " = *" $name "* ]]
+	ktap_ok "the one in $name ends the bind" $?
+done
+gpu_node
+ktap_ok "the GPU is there at last" $?
+ktap_end
