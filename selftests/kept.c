@@ -31,7 +31,8 @@ static bool is_still_there(const unsigned char *cpu)
 	unsigned long long offset, position = 0;
 	unsigned int length;
 
-	rewind(list);
+	if (fseek(list, 0, SEEK_SET))
+		return false;
 	while (fscanf(list, "%llu %u", &offset, &length) == 2) {
 		if (!pattern_check(cpu + offset, position, length))
 			return false;

@@ -3,6 +3,7 @@
 
 #include "expansion_rom.h"
 
+#define PCIR_SIGNATURE	0x52494350	/* "PCIR" */
 #define PCIR_LENGTH	0x18
 #define PCIR_LAST	0x80	/* of the images */
 #define RETURN		0xcb	/* what the machine's firmware calls */
@@ -16,7 +17,7 @@ void expansion_rom_begin(uint8_t *rom, size_t size, unsigned int pcir, const str
 	put16(rom + 0x18, pcir);
 
 	rom += pcir;
-	memcpy(rom, "PCIR", 4);
+	put32(rom, PCIR_SIGNATURE);
 	put16(rom + 4, ids->vendor);
 	put16(rom + 6, ids->device);
 	put16(rom + 0xa, PCIR_LENGTH);

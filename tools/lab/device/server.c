@@ -133,7 +133,7 @@ static int serve(struct server *server, int client, int control)
 	if (vfio_user_init(server->user, client))
 		return -1;
 	while (status > 0 && !ended) {
-		int n = poll(polled, control < 0 ? 1 : 2, server->run ? server->run(server->device) : -1);
+		int n = poll(polled, 2, server->run ? server->run(server->device) : -1);
 
 		if (n < 0 && errno != EINTR)
 			status = -1;
@@ -141,7 +141,7 @@ static int serve(struct server *server, int client, int control)
 			continue;
 		if (polled[0].revents)
 			status = vfio_user_serve(server->user);
-		if (polled[1].revents & POLLIN)
+		if (control >= 0 && polled[1].revents & POLLIN)
 			command(server, control);
 	}
 	vfio_user_end(server->user);

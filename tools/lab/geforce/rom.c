@@ -31,12 +31,13 @@ static uint8_t *token(uint8_t *at, char id, unsigned int length, unsigned int of
 
 void rom_make(uint8_t rom[ROM_SIZE], const struct pci_ids *ids)
 {
+	static const uint8_t bit[] = { 0xff, 0xb8, 'B', 'I', 'T' };
 	uint8_t *at;
 
 	expansion_rom_begin(rom, ROM_SIZE, PCIR, ids);
 	put16(rom + DCB_POINTER, DCB);
 
-	memcpy(rom + BIT, "\xff\xb8" "BIT", 5);
+	memcpy(rom + BIT, bit, sizeof(bit));
 	rom[BIT + 8] = 12;			/* bytes of this header */
 	rom[BIT + 9] = 6;			/* of a token */
 	rom[BIT + 10] = 2;
