@@ -48,7 +48,8 @@ ktap_plan 5
 only_in __drmm_add_action
 ktap_ok "faults are chosen by their callers" $?
 
-# What Linux allocates there for names it can do without, and nouveau does not look at the errors of drm_mode_config_init().
+# One of four faults at each action ends the bind: DRM can do without the action's name, and kmemleak, which notes both
+# allocations, has a pool besides. nouveau does not look at the errors of drm_mode_config_init().
 refused=
 for ((nth = 1; nth < 50; nth++)); do
 	[ ! -e $driver/"$GPU_PCI" ] || echo "$GPU_PCI" >$driver/unbind
