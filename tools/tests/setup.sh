@@ -3,7 +3,7 @@
 # netgpu setup and reset: what was there comes back exactly, and each refusal says why.
 # lab: topology=switch
 # lab: timeout=120
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../../selftests/lib.sh"
 need_netif
 need_programs netgpu ethtool ip
 

@@ -3,8 +3,8 @@
 # netgpu probe says in words and as JSON what the kernel has found; netgpu regions shows the counters.
 # lab: kernel=netgpu
 # lab: timeout=90
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/vram.sh"
+. "$(dirname "$0")/../../selftests/lib.sh"
+. "$(dirname "$0")/../../selftests/vram.sh"
 need_programs netgpu python3
 
 probe() { # MEMORY [OPTION...]: words in /tmp/words, JSON in /tmp/json; both have the same status

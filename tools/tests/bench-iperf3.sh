@@ -7,8 +7,8 @@
 if [ -z "${BENCH_NETNS:-}" ] && unshare -n true 2>/dev/null; then
 	BENCH_NETNS=1 exec unshare -n bash "$0"
 fi
-. "$(dirname "$0")/lib.sh"
-top=$(cd "$(dirname "$0")/.." && pwd)
+. "$(dirname "$0")/../../selftests/lib.sh"
+top=$(cd "$(dirname "$0")/../.." && pwd)
 PATH=$PATH:$top/build/tools:$top/build/tools/tests
 iperf3=${IPERF3:-iperf3}
 need_programs netgpu control python3 "$iperf3"

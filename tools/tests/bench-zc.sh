@@ -5,9 +5,9 @@
 # lab: topology=switch
 # lab: timeout=400
 # lab: debug=it is about how much and how fast
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/vram.sh"
-PATH=$PATH:$(cd "$(dirname "$0")/.." && pwd)/build/tools/tests
+. "$(dirname "$0")/../../selftests/lib.sh"
+. "$(dirname "$0")/../../selftests/vram.sh"
+PATH=$PATH:$(cd "$(dirname "$0")/../.." && pwd)/build/tools/tests
 need_netif
 need_programs netgpu page_pools control python3 ethtool
 [ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
