@@ -12,7 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "session.h"
+#include "iperf3_server.h"
 
 #define CONNS_MAX	256
 #define COOKIE_TIME	(10 * NSEC)

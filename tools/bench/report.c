@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "session.h"
+#include "iperf3_server.h"
 
 #define RULE	"-----------------------------------------------------------\n"
 #define DASHES	"- - - - - - - - - - - - - - - - - - - - - - - - -\n"

@@ -3,9 +3,9 @@
  * netgpu bench: a receiver for iperf3.
  *
  * bench.c      the options, the sockets, the clock: one thread, one loop
- * session.c    iperf3's protocol, fed with the bytes of the control connection
+ * iperf3_server.c   iperf3's protocol, fed with the bytes of the control connection
  * report.c     what is printed, as text or as iperf3's JSON
- * recv_socket.c, recv_zc.c   how bytes get from a socket to session.c
+ * receiver_socket.c, receiver_zc.c   how bytes get from a socket to iperf3_server.c
  */
 #ifndef NETGPU_BENCH_H
 #define NETGPU_BENCH_H

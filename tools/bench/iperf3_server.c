@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "session.h"
+#include "iperf3_server.h"
 
 #define PARAMETERS_MAX	(256u << 10)	/* bytes of JSON */
 #define RESULTS_MAX	(1u << 20)

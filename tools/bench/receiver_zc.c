@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "session.h"
+#include "iperf3_server.h"
 
 #define BATCH		256
 #define BIND_TRIES	40
