@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/* Buffers that go back to the network device. */
+#include "queue.h"
+
+/*
+ * Refill entries are taken by the network device when it needs buffers, so a
+ * full ring means that it has plenty; the kernel can be told to take them all.
+ */
+void queue_flush(struct netgpu_queue *q)
+{
+	struct ctrl ctrl = { .zcrx_id = q->id, .op = CTRL_FLUSH_RQ };
+
+	q->stats.flushes++;
+	io_uring_register_zcrx_ctrl(&q->ring, (void *)&ctrl);
+}
+
+void netgpu_queue_return(struct netgpu_queue *q,
+			 const struct netgpu_completion *completions,
+			 unsigned int count)
+{
+	unsigned int i, head = __atomic_load_n(q->khead, __ATOMIC_ACQUIRE);
+
+	for (i = 0; i < count; i++) {
+		const struct netgpu_completion *c = &completions[i];
+		struct io_uring_zcrx_rqe *rqe;
+
+		if (c->result <= 0 || c->offset == NETGPU_IN_HOST || !c->conn)
+			continue;
+		while (q->tail - head > q->mask) {
+			__atomic_store_n(q->ktail, q->tail, __ATOMIC_RELEASE);
+			queue_flush(q);
+			head = __atomic_load_n(q->khead, __ATOMIC_ACQUIRE);
+		}
+		rqe = &q->rqes[q->tail++ & q->mask];
+		rqe->off = q->token | c->offset;
+		rqe->len = c->result;
+		rqe->__pad = 0;
+		q->returned++;
+	}
+	__atomic_store_n(q->ktail, q->tail, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/* Completions: what has come, and what has ended. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "netgpu.h"	/* the kernel's */
+#include "queue.h"
+
+/* Connections whose data had no buffer to be copied to try again. */
+static void feed_starved(struct netgpu_queue *q)
+{
+	struct netgpu_conn *c;
+
+	if (!q->nr_starved || !q->returned)
+		return;
+	queue_flush(q);
+	q->returned = 0;
+	for (c = q->conns; c; c = c->next) {
+		if (!c->starved)
+			continue;
+		c->starved = false;
+		conn_want_armed(c);
+	}
+	q->nr_starved = 0;
+}
+
+static int taken_away(const struct netgpu_queue *q)
+{
+	return fail(-ENODEV, "%s was taken away by its exporter, or the network device has gone",
+		    q->memory->name);
+}
+
+/* A receive has ended; 1 when the caller must hear of it. */
+static int receive_ended(struct netgpu_conn *c, int res,
+			 struct netgpu_completion *out)
+{
+	struct netgpu_queue *q = c->queue;
+
+	c->armed = false;
+	if (c->closed) {
+		conn_free(c);
+		return 0;
+	}
+	switch (res) {
+	case -ENOSPC:
+		q->stats.rearms++;
+		conn_want_armed(c);
+		return 0;
+	case -EINTR:
+	case -EAGAIN:
+		conn_want_armed(c);
+		return 0;
+	case -ENOMEM:
+		if (q->readable) {
+			/* No buffer left to copy to. */
+			q->stats.alloc_failures++;
+			c->starved = true;
+			q->nr_starved++;
+			return 0;
+		}
+		/* fall through */
+	case -EOPNOTSUPP:	/* the exporter does not let the CPU at it */
+	case -EFAULT:
+	case -EIO:
+		c->stray = true;
+		conn_want_armed(c);
+		return 0;
+	}
+	if (res == -ENODEV)
+		taken_away(q);
+	conn_complete(c, out, res);
+	return 1;
+}
+
+static void event(struct netgpu_queue *q, int type)
+{
+	struct ctrl ctrl = {
+		.zcrx_id = q->id,
+		.op = CTRL_ARM_EVENT,
+		.event_type = type,
+	};
+
+	if (type == NETGPU_ZCRX_EVENT_REVOKED) {
+		q->revoked = true;	/* posted once */
+		return;
+	}
+	if (type == EVENT_ALLOC_FAIL)
+		q->stats.alloc_failures++;
+	io_uring_register_zcrx_ctrl(&q->ring, (void *)&ctrl);
+}
+
+static int data(struct netgpu_queue *q, struct netgpu_conn *c,
+		const struct io_uring_cqe *cqe, struct netgpu_completion *out)
+{
+	const struct io_uring_zcrx_cqe *zc = (const void *)(cqe + 1);
+
+	out->conn = c;
+	out->user = c->user;
+	out->offset = zc->off & ~IORING_ZCRX_AREA_MASK;
+	out->data = q->memory->map ? (char *)q->memory->map + out->offset : NULL;
+	out->result = cqe->res;
+	out->resv = 0;
+	q->stats.completions++;
+	q->stats.bytes += cqe->res;
+	if (!c->closed)
+		return 1;
+	netgpu_queue_return(q, out, 1);
+	return 0;
+}
+
+/* 1 when *@out holds something. */
+static int take(struct netgpu_queue *q, const struct io_uring_cqe *cqe,
+		struct netgpu_completion *out)
+{
+	void *p = (void *)(uintptr_t)(cqe->user_data & ~(__u64)KIND_MASK);
+	struct watched *w;
+
+	switch (cqe->user_data & KIND_MASK) {
+	case KIND_CONN:
+		if (cqe->flags & IORING_CQE_F_MORE)
+			return data(q, p, cqe, out);
+		return receive_ended(p, cqe->res, out);
+	case KIND_WATCH:
+		w = p;
+		*out = (struct netgpu_completion) {
+			.user = w->user, .result = cqe->res,
+			.offset = NETGPU_IN_HOST,
+		};
+		if (cqe->res >= 0 && !(cqe->res & POLLHUP))
+			watch_arm(w);
+		return 1;
+	case KIND_EVENT:
+		event(q, cqe->res);
+		return 0;
+	}
+	return 0;
+}
+
+/* The memory was taken away, and every connection has heard of it. */
+static bool over(const struct netgpu_queue *q)
+{
+	const struct netgpu_conn *c;
+
+	if (!q->revoked)
+		return false;
+	for (c = q->conns; c; c = c->next)
+		if (c->armed || c->queued)
+			return false;
+	return true;
+}
+
+int netgpu_queue_wait(struct netgpu_queue *q, struct netgpu_completion *out,
+		      unsigned int count, int64_t timeout)
+{
+	struct __kernel_timespec ts = {
+		.tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000,
+	};
+	struct io_uring_cqe *cqe;
+	unsigned int head, seen = 0, n = 0;
+	int ret;
+
+	feed_starved(q);
+	if (q->todo && conn_arm_all(q, out))
+		return 1;
+
+	if (io_uring_cq_ready(&q->ring) || timeout == 0 || q->todo ||
+	    over(q))
+		ret = io_uring_submit_and_get_events(&q->ring);
+	else
+		ret = io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1,
+						       timeout < 0 ? NULL : &ts,
+						       NULL);
+	if (ret < 0 && ret != -ETIME && ret != -EINTR && ret != -EAGAIN &&
+	    ret != -EBUSY)
+		return fail(ret, "io_uring: %s", strerror(-ret));
+
+	io_uring_for_each_cqe(&q->ring, head, cqe) {
+		if (n == count)
+			break;
+		n += take(q, cqe, &out[n]);
+		seen++;
+	}
+	io_uring_cq_advance(&q->ring, seen);
+	if (!n && over(q))
+		return taken_away(q);
+	return n;
+}
