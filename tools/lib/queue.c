@@ -79,20 +79,19 @@ static int open_zcrx(struct netgpu_queue *q,
 	struct netgpu_memory *m = q->memory;
 	struct io_uring_zcrx_area_reg area = { .len = m->size };
 	struct io_uring_region_desc rd = { .flags = IORING_MEM_REGION_TYPE_USER };
-	struct event_desc events = {
+	struct zcrx_event_desc events = {
 		.user_data = (uintptr_t)q | KIND_EVENT,
-		.type_mask = 1u << EVENT_ALLOC_FAIL |
+		.type_mask = 1u << ZCRX_EVENT_ALLOC_FAIL |
 			     1u << NETGPU_ZCRX_EVENT_REVOKED,
-		.flags = EVENT_FLAG_STATS,
+		.flags = ZCRX_EVENT_DESC_FLAG_STATS,
 	};
-	struct ifq_reg reg = {
+	struct io_uring_zcrx_ifq_reg reg = {
 		.if_idx = q->nodev ? 0 : p->ifindex,
 		.if_rxq = q->nodev ? 0 : p->queue,
 		.rq_entries = rq_entries,
-		.flags = q->nodev ? REG_NODEV : 0,
+		.flags = q->nodev ? ZCRX_REG_NODEV : 0,
 		.area_ptr = (uintptr_t)&area,
 		.region_ptr = (uintptr_t)&rd,
-		.event_desc = (uintptr_t)&events,
 	};
 	size_t page = page_size();
 	int ret;
@@ -121,18 +120,19 @@ static int open_zcrx(struct netgpu_queue *q,
 		q->readable = true;
 	}
 
-	ret = io_uring_register_ifq(&q->ring, (void *)&reg);
+	zcrx_set_event_desc(&reg, &events);
+	ret = io_uring_register_ifq(&q->ring, &reg);
 	if (ret == -EINVAL) {
 		/* Without netgpu no memory is taken away. */
-		events.type_mask = 1u << EVENT_ALLOC_FAIL;
+		events.type_mask = 1u << ZCRX_EVENT_ALLOC_FAIL;
 		reg.zcrx_id = 0;
-		ret = io_uring_register_ifq(&q->ring, (void *)&reg);
+		ret = io_uring_register_ifq(&q->ring, &reg);
 	}
 	if (ret == -EINVAL) {
 		/* Linux 6.15 to 6.19 know no events. */
-		reg.event_desc = 0;
+		zcrx_set_event_desc(&reg, NULL);
 		reg.zcrx_id = 0;
-		ret = io_uring_register_ifq(&q->ring, (void *)&reg);
+		ret = io_uring_register_ifq(&q->ring, &reg);
 	} else {
 		q->counters = (void *)((char *)q->refill + events.stats_offset);
 	}
@@ -233,7 +233,7 @@ void netgpu_queue_get_stats(const struct netgpu_queue *q,
 {
 	*stats = q->stats;
 	if (q->counters) {
-		stats->copies = q->counters->copies;
+		stats->copies = q->counters->copy_count;
 		stats->copy_bytes = q->counters->copy_bytes;
 	}
 }

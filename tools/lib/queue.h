@@ -14,57 +14,8 @@
 #ifndef NETGPU_QUEUE_H
 #define NETGPU_QUEUE_H
 
-#include <liburing.h>
-
 #include "internal.h"
-
-/*
- * Of <linux/io_uring/zcrx.h>, and not in liburing 2.15's copy: events and
- * statistics, the registration without a device, refill flush.
- */
-#define REG_NODEV		2u
-#define EVENT_ALLOC_FAIL	0u
-#define EVENT_FLAG_STATS	1u
-#define CTRL_FLUSH_RQ		0u
-#define CTRL_ARM_EVENT		2u
-
-struct event_desc {
-	__u64 user_data;
-	__u32 type_mask;
-	__u32 flags;
-	__u64 stats_offset;
-	__u64 resv[9];
-};
-
-struct ifq_reg {
-	__u32 if_idx;
-	__u32 if_rxq;
-	__u32 rq_entries;
-	__u32 flags;
-	__u64 area_ptr;
-	__u64 region_ptr;
-	struct io_uring_zcrx_offsets offsets;
-	__u32 zcrx_id;
-	__u32 rx_buf_len;
-	__u64 event_desc;
-	__u64 resv[2];
-};
-
-_Static_assert(sizeof(struct ifq_reg) == sizeof(struct io_uring_zcrx_ifq_reg),
-	       "the registration has grown");
-
-struct ctrl {
-	__u32 zcrx_id;
-	__u32 op;
-	__u64 resv[2];
-	__u32 event_type;
-	__u32 resv2[11];
-};
-
-struct zcrx_counters {
-	__u64 copies;
-	__u64 copy_bytes;
-};
+#include "zcrx_abi.h"
 
 #define WATCHES		8
 #define BOUNCE_SIZE	(64u << 10)
@@ -110,7 +61,7 @@ struct netgpu_queue {
 	__u32 id;
 	void *refill;
 	size_t refill_size;
-	volatile struct zcrx_counters *counters;
+	volatile struct zcrx_stats *counters;	/* the kernel's; may be NULL */
 
 	struct netgpu_conn *conns;
 	struct netgpu_conn *todo;

@@ -8,10 +8,8 @@
  */
 void queue_flush(struct netgpu_queue *q)
 {
-	struct ctrl ctrl = { .zcrx_id = q->id, .op = CTRL_FLUSH_RQ };
-
 	q->stats.flushes++;
-	io_uring_register_zcrx_ctrl(&q->ring, (void *)&ctrl);
+	zcrx_flush_rq(&q->ring, q->id);
 }
 
 void netgpu_queue_return(struct netgpu_queue *q,

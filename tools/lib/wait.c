@@ -75,19 +75,13 @@ static int receive_ended(struct netgpu_conn *c, int res,
 
 static void event(struct netgpu_queue *q, int type)
 {
-	struct ctrl ctrl = {
-		.zcrx_id = q->id,
-		.op = CTRL_ARM_EVENT,
-		.event_type = type,
-	};
-
 	if (type == NETGPU_ZCRX_EVENT_REVOKED) {
 		q->revoked = true;	/* posted once */
 		return;
 	}
-	if (type == EVENT_ALLOC_FAIL)
+	if (type == ZCRX_EVENT_ALLOC_FAIL)
 		q->stats.alloc_failures++;
-	io_uring_register_zcrx_ctrl(&q->ring, (void *)&ctrl);
+	zcrx_arm_event(&q->ring, q->id, type);
 }
 
 static int data(struct netgpu_queue *q, struct netgpu_conn *c,
