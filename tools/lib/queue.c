@@ -117,7 +117,7 @@ static int open_zcrx(struct netgpu_queue *q,
 		area.dmabuf_fd = m->fd;
 	} else {
 		area.addr = (uintptr_t)m->map;
-		q->readable = true;
+		q->kernel_writes = true;
 	}
 
 	zcrx_set_event_desc(&reg, &events);

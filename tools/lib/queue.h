@@ -68,7 +68,7 @@ struct netgpu_queue {
 	struct netgpu_conn **todo_end;
 	unsigned int nr_starved;
 	unsigned int returned;	/* since a connection starved */
-	bool readable;		/* the kernel can write to the memory */
+	bool kernel_writes;	/* to the memory: it copies what came elsewhere */
 	bool nodev;
 	bool revoked;	/* the memory was taken away */
 	bool ring_ready;

@@ -52,7 +52,7 @@ static int receive_ended(struct netgpu_conn *c, int res,
 		conn_want_armed(c);
 		return 0;
 	case -ENOMEM:
-		if (q->readable) {
+		if (q->kernel_writes) {
 			/* No buffer left to copy to. */
 			q->stats.alloc_failures++;
 			c->starved = true;
