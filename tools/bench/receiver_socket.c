@@ -9,11 +9,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "bench.h"
+#include "command.h"
+#include "connection.h"
+#include "options.h"
+#include "receiver.h"
 
 #define BUFFER_SIZE	(128u << 10)
 
-struct socket_rx {
+struct socket_receiver {
+	struct receiver base;
 	struct netgpu_memory *memory;
 	char *map;
 	uint64_t size, cursor;
@@ -21,106 +25,77 @@ struct socket_rx {
 	struct receive_stats stats;
 };
 
-static void readable(struct bench *b, struct watch *w, uint32_t events)
+static struct socket_receiver *socket_of(struct receiver *r)
 {
-	struct socket_rx *rx = b->rx;
-	struct conn *c = (struct conn *)w;
-	struct chunk chunk = { .data = rx->buffer, .offset = NOT_IN_REGION };
+	return container_of(r, struct socket_receiver, base);
+}
+
+static void readable(struct watch *w, uint32_t events)
+{
+	struct conn *c = container_of(w, struct conn, watch);
+	struct receiver *r = c->all->receiver;
+	struct socket_receiver *s = socket_of(r);
+	struct chunk chunk = { .data = s->buffer, .offset = NOT_IN_REGION };
 	ssize_t n;
 	int ret;
 
 	if (events & EPOLLOUT)
-		conn_send(b, c, NULL, 0);
+		conn_send(c, NULL, 0);
 	if (c->dead || c->eof || !(events & ~EPOLLOUT))
 		return;
 
-	n = recv(c->fd, rx->buffer, BUFFER_SIZE, MSG_DONTWAIT);
+	n = recv(c->fd, s->buffer, BUFFER_SIZE, MSG_DONTWAIT);
 	if (n <= 0) {
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		ret = n ? -errno : 0;
-		epoll_ctl(b->epoll, EPOLL_CTL_DEL, c->fd, NULL);
-		bench_ended(b, c, ret);
+		epoll_ctl(r->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+		r->events->ended(r->owner, c, ret);
 		return;
 	}
 
-	if (!rx->map || c->role != ROLE_DATA) {
+	if (!s->map || c->role != ROLE_DATA) {
 		chunk.length = n;
-		rx->stats.completions++;
-		rx->stats.extents++;
-		bench_received(b, c, &chunk);
+		s->stats.completions++;
+		s->stats.extents++;
+		r->events->received(r->owner, c, &chunk);
 		return;
 	}
 	while (n && !c->dead) {
 		chunk.length = n;
-		if (chunk.length > rx->size - rx->cursor)
-			chunk.length = rx->size - rx->cursor;
+		if (chunk.length > s->size - s->cursor)
+			chunk.length = s->size - s->cursor;
 		if (!chunk.length) {
 			/* With --hold, nothing may be written over. */
-			if (b->opt.hold) {
-				bench_ended(b, c, -ENOBUFS);
+			if (r->opt->hold) {
+				r->events->ended(r->owner, c, -ENOBUFS);
 				return;
 			}
-			rx->cursor = 0;
-			rx->stats.extents++;
+			s->cursor = 0;
+			s->stats.extents++;
 			continue;
 		}
-		memcpy(rx->map + rx->cursor, chunk.data, chunk.length);
-		chunk.offset = rx->cursor;
-		rx->cursor += chunk.length;
-		rx->stats.completions++;
-		rx->stats.cpu_copy_bytes += chunk.length;
+		memcpy(s->map + s->cursor, chunk.data, chunk.length);
+		chunk.offset = s->cursor;
+		s->cursor += chunk.length;
+		s->stats.completions++;
+		s->stats.cpu_copy_bytes += chunk.length;
 		n -= chunk.length;
-		bench_received(b, c, &chunk);
+		r->events->received(r->owner, c, &chunk);
 		chunk.data = (const char *)chunk.data + chunk.length;
 	}
 }
 
-static int socket_open(struct bench *b)
+static void socket_close(struct receiver *r)
 {
-	struct socket_rx *rx = calloc(1, sizeof(*rx));
-	int ret;
+	struct socket_receiver *s = socket_of(r);
 
-	if (rx)
-		rx->buffer = aligned_alloc(4096, BUFFER_SIZE);
-	if (!rx || !rx->buffer) {
-		free(rx);
-		complain("out of memory");
-		return -ENOMEM;
-	}
-	b->rx = rx;
-	if (b->opt.mode == MODE_RECV)
-		return 0;
-
-	ret = netgpu_memory_open(b->opt.gpu, b->opt.region_size, &rx->memory);
-	if (ret) {
-		complain("%s", netgpu_error());
-		return ret;
-	}
-	rx->map = netgpu_memory_map(rx->memory);
-	rx->size = netgpu_memory_size(rx->memory);
-	rx->stats.extents = 1;
-	if (!rx->map) {
-		complain("%s cannot be mapped for the CPU, so nothing can be copied into it",
-			 netgpu_memory_name(rx->memory));
-		return -EOPNOTSUPP;
-	}
-	return 0;
+	netgpu_memory_close(s->memory);
+	free(s->buffer);
+	free(s);
 }
 
-static void socket_close(struct bench *b)
-{
-	struct socket_rx *rx = b->rx;
-
-	if (!rx)
-		return;
-	netgpu_memory_close(rx->memory);
-	free(rx->buffer);
-	free(rx);
-	b->rx = NULL;
-}
-
-static int socket_add(struct bench *b, struct conn *c)
+static int socket_add(struct receiver *r, struct conn *c)
 {
 	struct epoll_event ev = {
 		.events = EPOLLIN | EPOLLRDHUP,
@@ -128,51 +103,49 @@ static int socket_add(struct bench *b, struct conn *c)
 	};
 
 	c->watch.ready = readable;
-	return epoll_ctl(b->epoll, EPOLL_CTL_ADD, c->fd, &ev) ? -errno : 0;
+	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->fd, &ev) ? -errno : 0;
 }
 
-static void socket_del(struct bench *b, struct conn *c)
+static void socket_del(struct receiver *r, struct conn *c)
 {
-	epoll_ctl(b->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	epoll_ctl(r->epoll, EPOLL_CTL_DEL, c->fd, NULL);
 }
 
-static int socket_wait(struct bench *b, int64_t timeout)
+static int socket_wait(struct receiver *r, int64_t timeout)
 {
 	/* Round up, or the loop spins through the last millisecond. */
-	bench_epoll_dispatch(b, timeout < 0 ? -1 : (int)((timeout + 999999) / 1000000));
+	loop_dispatch(r->epoll, timeout < 0 ? -1 : (int)((timeout + 999999) / 1000000));
 	return 0;
 }
 
-static void socket_release(struct bench *b)
+static void socket_release(struct receiver *r)
 {
-	struct socket_rx *rx = b->rx;
+	struct socket_receiver *s = socket_of(r);
 
-	rx->cursor = 0;
+	s->cursor = 0;
 }
 
-static void socket_stats(struct bench *b, struct receive_stats *stats)
+static void socket_stats(struct receiver *r, struct receive_stats *stats)
 {
-	struct socket_rx *rx = b->rx;
+	struct socket_receiver *s = socket_of(r);
 
-	*stats = rx->stats;
+	*stats = s->stats;
 }
 
-static void socket_info(struct bench *b, struct receive_info *info)
+static void socket_info(struct receiver *r, struct receive_info *info)
 {
-	struct socket_rx *rx = b->rx;
+	struct socket_receiver *s = socket_of(r);
 
-	if (!rx->memory)
+	if (!s->memory)
 		return;
-	info->memory = netgpu_memory_name(rx->memory);
-	info->placement = netgpu_memory_is_device(rx->memory) ? "device" : "host";
-	info->region_offset = netgpu_memory_offset(rx->memory);
-	info->region_length = rx->size;
+	info->memory = netgpu_memory_name(s->memory);
+	info->placement = netgpu_memory_is_device(s->memory) ? "device" : "host";
+	info->region_offset = netgpu_memory_offset(s->memory);
+	info->region_length = s->size;
 }
 
-const struct receiver socket_receiver = {
-	.name = "socket",
+static const struct receiver_ops socket_ops = {
 	.in_epoll = true,
-	.open = socket_open,
 	.close = socket_close,
 	.add = socket_add,
 	.del = socket_del,
@@ -181,3 +154,44 @@ const struct receiver socket_receiver = {
 	.stats = socket_stats,
 	.info = socket_info,
 };
+
+/* 0 or -errno, having complained. */
+static int open_memory(struct socket_receiver *s)
+{
+	const struct options *opt = s->base.opt;
+	int ret = netgpu_memory_open(opt->gpu, opt->region_size, &s->memory);
+
+	if (ret) {
+		complain("%s", netgpu_error());
+		return ret;
+	}
+	s->map = netgpu_memory_map(s->memory);
+	s->size = netgpu_memory_size(s->memory);
+	s->stats.extents = 1;
+	if (!s->map) {
+		complain("%s cannot be mapped for the CPU, so nothing can be copied into it",
+			 netgpu_memory_name(s->memory));
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+struct receiver *receiver_socket_open(const struct receiver *init)
+{
+	struct socket_receiver *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->buffer = aligned_alloc(4096, BUFFER_SIZE);
+	if (!s || !s->buffer) {
+		free(s);
+		complain("out of memory");
+		return NULL;
+	}
+	s->base = *init;
+	s->base.ops = &socket_ops;
+	if (init->opt->mode == MODE_RECV_COPY && open_memory(s)) {
+		socket_close(&s->base);
+		return NULL;
+	}
+	return &s->base;
+}

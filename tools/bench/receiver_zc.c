@@ -19,13 +19,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "iperf3_server.h"
+#include "command.h"
+#include "connection.h"
+#include "options.h"
+#include "receiver.h"
 
 #define BATCH		256
 #define BIND_TRIES	40
 #define BIND_PAUSE	50000	/* us */
 
-struct zc_rx {
+struct zc_receiver {
+	struct receiver base;
 	struct netgpu_memory *memory;
 	struct netgpu_region *region;
 	struct netgpu_queue *queue;
@@ -38,18 +42,24 @@ struct zc_rx {
 	struct netgpu_completion batch[BATCH], back[BATCH];
 };
 
-/* Upstream kernels have no regions; there io_uring attaches the dma-buf. */
-static int attach(struct bench *b, struct zc_rx *rx, unsigned int ifindex)
+static struct zc_receiver *zc_of(struct receiver *r)
 {
+	return container_of(r, struct zc_receiver, base);
+}
+
+/* Upstream kernels have no regions; there io_uring attaches the dma-buf. */
+static int attach(struct zc_receiver *zc, unsigned int ifindex)
+{
+	const struct options *opt = zc->base.opt;
 	unsigned int flags = 0;
 	int ret;
 
-	if (netgpu_memory_fd(rx->memory) < 0)
+	if (netgpu_memory_fd(zc->memory) < 0)
 		return 0;
-	if (netgpu_memory_is_device(rx->memory) && !b->opt.allow_host)
+	if (netgpu_memory_is_device(zc->memory) && !opt->allow_host)
 		flags = NETGPU_REQUIRE_P2P;
-	ret = netgpu_region_open(rx->memory, ifindex, b->opt.queue, flags,
-				 &rx->region);
+	ret = netgpu_region_open(zc->memory, ifindex, opt->queue, flags,
+				 &zc->region);
 	if (ret == -ENOENT && access("/dev/netgpu", F_OK)) {
 		complain("%s; going on without a region", netgpu_error());
 		return 0;
@@ -58,7 +68,7 @@ static int attach(struct bench *b, struct zc_rx *rx, unsigned int ifindex)
 		complain("%s", netgpu_error());
 		return ret;
 	}
-	ret = netgpu_region_query(rx->region, &rx->info);
+	ret = netgpu_region_query(zc->region, &zc->info);
 	if (ret)
 		complain("%s", netgpu_error());
 	return ret;
@@ -70,112 +80,99 @@ static bool taken(int ret)
 	return ret == -EEXIST || ret == -EBUSY;
 }
 
-static int zc_open(struct bench *b)
+/* 0 or -errno, having complained. */
+static int open_queue(struct zc_receiver *zc)
 {
+	const struct options *opt = zc->base.opt;
 	struct netgpu_queue_params params = {
-		.queue = b->opt.queue,
-		.flags = b->opt.nodev ? NETGPU_QUEUE_NODEV : 0,
+		.queue = opt->nodev ? 0 : opt->queue,
+		.flags = opt->nodev ? NETGPU_QUEUE_NODEV : 0,
 	};
-	struct zc_rx *rx = calloc(1, sizeof(*rx));
 	int ret, tries;
 
-	if (!rx) {
-		complain("out of memory");
-		return -ENOMEM;
-	}
-	b->rx = rx;
-	rx->next = NOT_IN_REGION;
-	if (!b->opt.nodev) {
-		params.ifindex = if_nametoindex(b->opt.iface);
+	if (!opt->nodev) {
+		params.ifindex = if_nametoindex(opt->iface);
 		if (!params.ifindex) {
-			complain("%s: no such network device here", b->opt.iface);
+			complain("%s: no such network device here", opt->iface);
 			return -ENODEV;
 		}
-	} else {
-		params.queue = 0;
 	}
-	ret = netgpu_memory_open(b->opt.gpu, b->opt.region_size, &rx->memory);
+	ret = netgpu_memory_open(opt->gpu, opt->region_size, &zc->memory);
 	if (ret) {
 		complain("%s", netgpu_error());
 		return ret;
 	}
 	for (tries = 0; tries < BIND_TRIES; tries++) {
-		if (!rx->region && !b->opt.nodev) {
-			ret = attach(b, rx, params.ifindex);
+		if (!zc->region && !opt->nodev) {
+			ret = attach(zc, params.ifindex);
 			if (ret)
 				return ret;
 		}
-		ret = netgpu_queue_open(&params, rx->memory, rx->region,
-					&rx->queue);
+		ret = netgpu_queue_open(&params, zc->memory, zc->region,
+					&zc->queue);
 		if (!taken(ret))
 			break;
 		usleep(BIND_PAUSE);
 	}
 	if (!ret)
-		ret = netgpu_queue_watch(rx->queue, b->epoll, b);
-	if (!ret && rx->region)
-		ret = netgpu_queue_watch(rx->queue,
-					 netgpu_region_fd(rx->region), rx);
+		ret = netgpu_queue_watch(zc->queue, zc->base.epoll, NULL);
+	if (!ret && zc->region)
+		ret = netgpu_queue_watch(zc->queue,
+					 netgpu_region_fd(zc->region), zc);
 	if (ret)
 		complain("%s", netgpu_error());
 	return ret;
 }
 
-static void zc_close(struct bench *b)
+static void zc_close(struct receiver *r)
 {
-	struct zc_rx *rx = b->rx;
+	struct zc_receiver *zc = zc_of(r);
 
-	if (!rx)
-		return;
-	netgpu_queue_close(rx->queue);
-	netgpu_region_close(rx->region);
-	netgpu_memory_close(rx->memory);
-	free(rx->held);
-	free(rx);
-	b->rx = NULL;
+	netgpu_queue_close(zc->queue);
+	netgpu_region_close(zc->region);
+	netgpu_memory_close(zc->memory);
+	free(zc->held);
+	free(zc);
 }
 
-static int zc_add(struct bench *b, struct conn *c)
+static int zc_add(struct receiver *r, struct conn *c)
 {
-	struct zc_rx *rx = b->rx;
 	struct netgpu_conn *nc;
-	int ret = netgpu_queue_add(rx->queue, c->fd, c, &nc);
+	int ret = netgpu_queue_add(zc_of(r)->queue, c->fd, c, &nc);
 
 	c->rx = nc;
 	return ret;
 }
 
-static void zc_del(struct bench *b, struct conn *c)
+static void zc_del(struct receiver *r, struct conn *c)
 {
-	(void)b;
+	(void)r;
 	netgpu_conn_close(c->rx);
 	c->rx = NULL;
 }
 
-static bool keep(struct bench *b, const struct netgpu_completion *c)
+static bool keep(struct zc_receiver *zc, const struct netgpu_completion *c)
 {
-	struct zc_rx *rx = b->rx;
-
-	if (rx->nr_held == rx->cap_held) {
-		size_t cap = rx->cap_held ? rx->cap_held * 2 : 32768;
-		void *held = realloc(rx->held, cap * sizeof(*rx->held));
+	if (zc->nr_held == zc->cap_held) {
+		size_t cap = zc->cap_held ? zc->cap_held * 2 : 32768;
+		void *held = realloc(zc->held, cap * sizeof(*zc->held));
 
 		if (!held) {
 			complain("out of memory for --hold");
-			b->status = 1;
+			zc->base.failed = true;
 			return false;
 		}
-		rx->held = held;
-		rx->cap_held = cap;
+		zc->held = held;
+		zc->cap_held = cap;
 	}
-	rx->held[rx->nr_held++] = *c;
+	zc->held[zc->nr_held++] = *c;
 	return true;
 }
 
 /* True when the buffer may go back. */
-static bool received(struct bench *b, const struct netgpu_completion *done)
+static bool received(struct zc_receiver *zc, const struct netgpu_completion *done)
 {
-	struct zc_rx *rx = b->rx;
+	const struct receiver *r = &zc->base;
 	struct conn *c = done->user;
 	struct chunk chunk = {
 		.data = done->data,
@@ -185,111 +182,108 @@ static bool received(struct bench *b, const struct netgpu_completion *done)
 	};
 
 	if (c->role == ROLE_DATA && chunk.offset != NOT_IN_REGION) {
-		if (chunk.offset != rx->next)
-			rx->extents++;
-		rx->next = chunk.offset + chunk.length;
+		if (chunk.offset != zc->next)
+			zc->extents++;
+		zc->next = chunk.offset + chunk.length;
 	}
-	return !bench_received(b, c, &chunk) || !keep(b, done);
+	return !r->events->received(r->owner, c, &chunk) || !keep(zc, done);
 }
 
-static void notice_exhaustion(struct bench *b, struct zc_rx *rx)
+static void notice_exhaustion(struct zc_receiver *zc)
 {
 	struct netgpu_queue_stats st;
 
-	netgpu_queue_get_stats(rx->queue, &st);
-	if (st.alloc_failures == rx->alloc_failures)
+	netgpu_queue_get_stats(zc->queue, &st);
+	if (st.alloc_failures == zc->alloc_failures)
 		return;
-	rx->alloc_failures = st.alloc_failures;
-	if (b->session)
-		b->session->alloc_fail = true;
+	zc->alloc_failures = st.alloc_failures;
+	zc->base.events->exhausted(zc->base.owner);
 }
 
-static int zc_wait(struct bench *b, int64_t timeout)
+static int zc_wait(struct receiver *r, int64_t timeout)
 {
-	struct zc_rx *rx = b->rx;
+	struct zc_receiver *zc = zc_of(r);
 	unsigned int back = 0;
 	bool revoked = false;
 	int i, n;
 
-	n = netgpu_queue_wait(rx->queue, rx->batch, BATCH, timeout);
+	n = netgpu_queue_wait(zc->queue, zc->batch, BATCH, timeout);
 	if (n < 0) {
 		complain("%s", netgpu_error());
 		return n;
 	}
 	for (i = 0; i < n; i++) {
-		struct netgpu_completion *done = &rx->batch[i];
+		struct netgpu_completion *done = &zc->batch[i];
 
-		if (!done->conn && done->user == rx) {
+		if (!done->conn && done->user == zc) {
 			complain("%s was taken back by its exporter, or %s has gone",
-				 netgpu_memory_name(rx->memory), b->opt.iface);
+				 netgpu_memory_name(zc->memory), r->opt->iface);
 			revoked = true;
 		} else if (!done->conn) {
-			bench_epoll_dispatch(b, 0);
+			loop_dispatch(r->epoll, 0);
 		} else if (done->result > 0) {
-			if (received(b, done))
-				rx->back[back++] = *done;
+			if (received(zc, done))
+				zc->back[back++] = *done;
 		} else {
-			bench_ended(b, done->user, done->result);
+			r->events->ended(r->owner, done->user, done->result);
 		}
 	}
-	netgpu_queue_return(rx->queue, rx->back, back);
-	if (b->opt.hold)
-		notice_exhaustion(b, rx);
+	netgpu_queue_return(zc->queue, zc->back, back);
+	if (r->opt->hold)
+		notice_exhaustion(zc);
 	return revoked ? -ENODEV : 0;
 }
 
-static void zc_release(struct bench *b)
+static void zc_release(struct receiver *r)
 {
-	struct zc_rx *rx = b->rx;
+	struct zc_receiver *zc = zc_of(r);
 
-	netgpu_queue_return(rx->queue, rx->held, rx->nr_held);
-	rx->nr_held = 0;
+	netgpu_queue_return(zc->queue, zc->held, zc->nr_held);
+	zc->nr_held = 0;
 }
 
-static void zc_stats(struct bench *b, struct receive_stats *stats)
+static void zc_stats(struct receiver *r, struct receive_stats *stats)
 {
-	struct zc_rx *rx = b->rx;
+	struct zc_receiver *zc = zc_of(r);
 	struct netgpu_queue_stats st;
 
-	netgpu_queue_get_stats(rx->queue, &st);
+	netgpu_queue_get_stats(zc->queue, &st);
 	*stats = (struct receive_stats) {
 		.completions = st.completions,
-		.extents = rx->extents,
+		.extents = zc->extents,
 		.rearms = st.rearms,
 		.flushes = st.flushes,
 		.alloc_failures = st.alloc_failures,
 		.kernel_copies = st.copies,
 		.kernel_copy_bytes = st.copy_bytes,
 		.stray_bytes = st.stray_bytes,
-		.held = rx->nr_held,
+		.held = zc->nr_held,
 	};
 }
 
-static const char *where(const struct zc_rx *rx)
+static const char *where(const struct zc_receiver *zc)
 {
-	if (rx->region)
-		return rx->info.where == NETGPU_WHERE_DEVICE ? "device" : "host";
-	return netgpu_memory_fd(rx->memory) < 0 ? "host" : "unknown";
+	if (zc->region)
+		return zc->info.where == NETGPU_WHERE_DEVICE ? "device" : "host";
+	return netgpu_memory_fd(zc->memory) < 0 ? "host" : "unknown";
 }
 
-static void zc_info(struct bench *b, struct receive_info *info)
+static void zc_info(struct receiver *r, struct receive_info *info)
 {
-	struct zc_rx *rx = b->rx;
+	struct zc_receiver *zc = zc_of(r);
 
 	/* Asked again: it may have been revoked, and the counters move. */
-	if (rx->region)
-		netgpu_region_query(rx->region, &rx->info);
-	info->memory = netgpu_memory_name(rx->memory);
-	info->placement = where(rx);
-	info->exporter = rx->region ? rx->info.exporter : NULL;
-	info->region_offset = netgpu_memory_offset(rx->memory);
-	info->region_length = netgpu_memory_size(rx->memory);
-	info->region = rx->region;
+	if (zc->region)
+		netgpu_region_query(zc->region, &zc->info);
+	info->memory = netgpu_memory_name(zc->memory);
+	info->placement = where(zc);
+	info->exporter = zc->region ? zc->info.exporter : NULL;
+	info->region_offset = netgpu_memory_offset(zc->memory);
+	info->region_length = netgpu_memory_size(zc->memory);
+	info->region = zc->region;
 }
 
-const struct receiver zc_receiver = {
-	.name = "zero-copy",
-	.open = zc_open,
+static const struct receiver_ops zc_ops = {
 	.close = zc_close,
 	.add = zc_add,
 	.del = zc_del,
@@ -298,3 +292,21 @@ const struct receiver zc_receiver = {
 	.stats = zc_stats,
 	.info = zc_info,
 };
+
+struct receiver *receiver_zc_open(const struct receiver *init)
+{
+	struct zc_receiver *zc = calloc(1, sizeof(*zc));
+
+	if (!zc) {
+		complain("out of memory");
+		return NULL;
+	}
+	zc->base = *init;
+	zc->base.ops = &zc_ops;
+	zc->next = NOT_IN_REGION;
+	if (open_queue(zc)) {
+		zc_close(&zc->base);
+		return NULL;
+	}
+	return &zc->base;
+}
