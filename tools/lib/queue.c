@@ -10,7 +10,8 @@
 #include "netgpu.h"	/* the kernel's */
 #include "queue.h"
 
-#define SQ_ENTRIES	256
+#define SQ_ENTRIES	256	/* the least that a completion queue may have */
+#define RQ_ENTRIES_MIN	64
 #define ENTRIES_MAX	32768
 
 static int ring_fail(int ret, const char *what)
@@ -61,6 +62,8 @@ static int explain(int ret, const struct netgpu_queue_params *p,
 	case -EBUSY:
 		return fail(ret, "%s queue %u is in use already", name, p->queue);
 	case -EINVAL:
+		if (p->flags & NETGPU_QUEUE_NODEV)
+			return fail(ret, "a queue without a device is more than this kernel has");
 		return fail(ret, "%s queue %u: refused; are header and data split (\"netgpu setup %s --queue %u\"), and is the kernel new enough?",
 			    name, p->queue, name, p->queue);
 	case -ENOMEM:
@@ -148,13 +151,14 @@ static int open_zcrx(struct netgpu_queue *q,
 	return 0;
 }
 
-static unsigned int entries(unsigned int wanted, uint64_t pages)
+static unsigned int entries(unsigned int wanted, uint64_t pages,
+			    unsigned int least)
 {
 	uint64_t n = wanted ? wanted : pages;
 
 	if (n > ENTRIES_MAX)
 		n = ENTRIES_MAX;
-	return n < 64 ? 64 : n;
+	return n < least ? least : n;
 }
 
 int netgpu_queue_open(const struct netgpu_queue_params *p,
@@ -176,7 +180,7 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 	if ((p->flags & NETGPU_QUEUE_NODEV) && memory->fd >= 0)
 		return fail(-EINVAL, "queue without a device: %s cannot be written by the kernel, use \"host\"",
 			    memory->name);
-	while (rq < entries(p->rq_entries, pages))
+	while (rq < entries(p->rq_entries, pages, RQ_ENTRIES_MIN))
 		rq *= 2;
 
 	q = calloc(1, sizeof(*q));
@@ -188,7 +192,7 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 	q->bounce = malloc(BOUNCE_SIZE);
 	ret = q->bounce ? 0 : fail(-ENOMEM, "out of memory");
 	if (!ret)
-		ret = open_ring(q, entries(p->cq_entries, pages));
+		ret = open_ring(q, entries(p->cq_entries, pages, SQ_ENTRIES));
 	if (!ret)
 		ret = open_zcrx(q, p, region, rq);
 	if (ret) {
