@@ -28,6 +28,11 @@
 #define BIND_TRIES	40
 #define BIND_PAUSE	50000	/* us */
 
+struct pieces {
+	struct netgpu_completion *p;
+	size_t nr, cap;
+};
+
 struct zc_receiver {
 	struct receiver base;
 	struct netgpu_memory *memory;
@@ -36,9 +41,8 @@ struct zc_receiver {
 	struct netgpu_region_info info;
 	uint64_t next;		/* where an extent would go on */
 	uint64_t extents, alloc_failures;
-	/* --hold */
-	struct netgpu_completion *held;
-	size_t nr_held, cap_held;
+	struct pieces held;	/* --hold */
+	struct pieces late;	/* the refill ring had no room for them */
 	struct netgpu_completion batch[BATCH], back[BATCH];
 };
 
@@ -131,7 +135,8 @@ static void zc_close(struct receiver *r)
 	netgpu_queue_close(zc->queue);
 	netgpu_region_close(zc->region);
 	netgpu_memory_close(zc->memory);
-	free(zc->held);
+	free(zc->held.p);
+	free(zc->late.p);
 	free(zc);
 }
 
@@ -151,22 +156,43 @@ static void zc_del(struct receiver *r, struct conn *c)
 	c->rx = NULL;
 }
 
-static bool keep(struct zc_receiver *zc, const struct netgpu_completion *c)
+static bool keep(struct zc_receiver *zc, struct pieces *in,
+		 const struct netgpu_completion *c)
 {
-	if (zc->nr_held == zc->cap_held) {
-		size_t cap = zc->cap_held ? zc->cap_held * 2 : 32768;
-		void *held = realloc(zc->held, cap * sizeof(*zc->held));
+	if (in->nr == in->cap) {
+		size_t cap = in->cap ? in->cap * 2 : 32768;
+		void *p = realloc(in->p, cap * sizeof(*in->p));
 
-		if (!held) {
-			complain("out of memory for --hold");
+		if (!p) {
+			complain("out of memory for what cannot be given back yet");
 			zc->base.failed = true;
 			return false;
 		}
-		zc->held = held;
-		zc->cap_held = cap;
+		in->p = p;
+		in->cap = cap;
 	}
-	zc->held[zc->nr_held++] = *c;
+	in->p[in->nr++] = *c;
 	return true;
+}
+
+/* Give back, the late ones first; what finds no room is late the next time. */
+static void give_back(struct zc_receiver *zc,
+		      const struct netgpu_completion *p, size_t nr)
+{
+	struct pieces *late = &zc->late;
+	int done;
+
+	if (late->nr) {
+		done = netgpu_queue_return(zc->queue, late->p, late->nr);
+		if (done > 0) {
+			late->nr -= done;
+			memmove(late->p, late->p + done,
+				late->nr * sizeof(*late->p));
+		}
+	}
+	done = late->nr ? 0 : netgpu_queue_return(zc->queue, p, nr);
+	for (done = done < 0 ? 0 : done; (size_t)done < nr; done++)
+		keep(zc, late, &p[done]);
 }
 
 /* True when the buffer may go back. */
@@ -186,7 +212,7 @@ static bool received(struct zc_receiver *zc, const struct netgpu_completion *don
 			zc->extents++;
 		zc->next = chunk.offset + chunk.length;
 	}
-	return !r->events->received(r->owner, c, &chunk) || !keep(zc, done);
+	return !r->events->received(r->owner, c, &chunk) || !keep(zc, &zc->held, done);
 }
 
 static void notice_exhaustion(struct zc_receiver *zc)
@@ -228,7 +254,7 @@ static int zc_wait(struct receiver *r, int64_t timeout)
 			r->events->ended(r->owner, done->user, done->result);
 		}
 	}
-	netgpu_queue_return(zc->queue, zc->back, back);
+	give_back(zc, zc->back, back);
 	if (r->opt->hold)
 		notice_exhaustion(zc);
 	return revoked ? -ENODEV : 0;
@@ -238,8 +264,8 @@ static void zc_release(struct receiver *r)
 {
 	struct zc_receiver *zc = zc_of(r);
 
-	netgpu_queue_return(zc->queue, zc->held, zc->nr_held);
-	zc->nr_held = 0;
+	give_back(zc, zc->held.p, zc->held.nr);
+	zc->held.nr = 0;
 }
 
 static void zc_stats(struct receiver *r, struct receive_stats *stats)
@@ -257,7 +283,7 @@ static void zc_stats(struct receiver *r, struct receive_stats *stats)
 		.kernel_copies = st.copies,
 		.kernel_copy_bytes = st.copy_bytes,
 		.stray_bytes = st.stray_bytes,
-		.held = zc->nr_held,
+		.held = zc->held.nr,
 	};
 }
 

@@ -67,10 +67,12 @@ struct netgpu_queue {
 	struct netgpu_conn *todo;
 	struct netgpu_conn **todo_end;
 	unsigned int nr_starved;
-	unsigned int returned;	/* since a connection starved */
+	unsigned int returned;	/* since starved connections were fed */
+	uint64_t lent;		/* pieces with the caller */
 	bool kernel_writes;	/* to the memory: it copies what came elsewhere */
 	bool nodev;
 	bool revoked;	/* the memory was taken away */
+	bool stuck;	/* a completion in front waits for room to refill */
 	bool ring_ready;
 	char *bounce;
 	struct watched watches[WATCHES];
@@ -91,7 +93,7 @@ void conn_free(struct netgpu_conn *c);
 /* Something but data in the memory: the caller sets where it is. */
 void conn_complete(struct netgpu_conn *c, struct netgpu_completion *out, int result);
 
-/* Have the kernel take all that is in the refill ring. */
-void queue_flush(struct netgpu_queue *q);
+/* Have the kernel take all that is in the refill ring; 0 or -errno. */
+int queue_flush(struct netgpu_queue *q);
 
 #endif

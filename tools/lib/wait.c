@@ -3,16 +3,20 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 
 #include "netgpu.h"	/* the kernel's */
 #include "queue.h"
 
-/* Connections whose data had no buffer to be copied to try again. */
+/*
+ * Connections whose data had no buffer to be copied to try again, or hear that
+ * the memory was taken away.
+ */
 static void feed_starved(struct netgpu_queue *q)
 {
 	struct netgpu_conn *c;
 
-	if (!q->nr_starved || !q->returned)
+	if (!q->nr_starved || (!q->returned && !q->revoked))
 		return;
 	queue_flush(q);
 	q->returned = 0;
@@ -52,9 +56,13 @@ static int receive_ended(struct netgpu_conn *c, int res,
 		conn_want_armed(c);
 		return 0;
 	case -ENOMEM:
-		if (q->kernel_writes) {
-			/* No buffer left to copy to. */
-			q->stats.alloc_failures++;
+		/*
+		 * No buffer left to copy to: wait for one that the caller has.
+		 * When there is none, all are with the network device, and
+		 * nothing would ever bring one.
+		 */
+		q->stats.alloc_failures += q->kernel_writes;
+		if (q->kernel_writes && (q->lent || q->returned)) {
 			c->starved = true;
 			q->nr_starved++;
 			return 0;
@@ -84,6 +92,7 @@ static void event(struct netgpu_queue *q, int type)
 	zcrx_arm_event(&q->ring, q->id, type);
 }
 
+/* As take(). */
 static int data(struct netgpu_queue *q, struct netgpu_conn *c,
 		const struct io_uring_cqe *cqe, struct netgpu_completion *out)
 {
@@ -95,15 +104,17 @@ static int data(struct netgpu_queue *q, struct netgpu_conn *c,
 	out->data = q->memory->map ? (char *)q->memory->map + out->offset : NULL;
 	out->result = cqe->res;
 	out->resv = 0;
+	q->lent++;
+	if (c->closed && netgpu_queue_return(q, out, 1) < 0) {
+		q->lent--;
+		return -1;
+	}
 	q->stats.completions++;
 	q->stats.bytes += cqe->res;
-	if (!c->closed)
-		return 1;
-	netgpu_queue_return(q, out, 1);
-	return 0;
+	return !c->closed;
 }
 
-/* 1 when *@out holds something. */
+/* 1 when *@out holds something, -1 when the completion has to wait. */
 static int take(struct netgpu_queue *q, const struct io_uring_cqe *cqe,
 		struct netgpu_completion *out)
 {
@@ -139,44 +150,96 @@ static bool over(const struct netgpu_queue *q)
 	if (!q->revoked)
 		return false;
 	for (c = q->conns; c; c = c->next)
-		if (c->armed || c->queued)
+		if (c->armed || c->queued || c->starved)
 			return false;
 	return true;
+}
+
+/* How many are in @out. */
+static unsigned int take_all(struct netgpu_queue *q,
+			     struct netgpu_completion *out, unsigned int count)
+{
+	unsigned int head, seen = 0, n = 0;
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	q->stuck = false;
+	io_uring_for_each_cqe(&q->ring, head, cqe) {
+		if (n == count)
+			break;
+		ret = take(q, cqe, &out[n]);
+		if (ret < 0) {
+			q->stuck = true;
+			break;
+		}
+		n += ret;
+		seen++;
+	}
+	io_uring_cq_advance(&q->ring, seen);
+	return n;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+/*
+ * Submit, and wait for a completion if there is none; -ETIME after the timeout.
+ * *@deadline is 0 until it is known.
+ */
+static int submit_and_wait(struct netgpu_queue *q, int64_t timeout,
+			   uint64_t *deadline)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct __kernel_timespec ts = { 0 };
+	struct io_uring_cqe *cqe;
+	uint64_t now;
+
+	if ((!q->stuck && io_uring_cq_ready(&q->ring)) || timeout == 0 ||
+	    q->todo || over(q))
+		return io_uring_submit_and_get_events(&q->ring);
+	if (timeout > 0) {
+		now = now_ns();
+		if (!*deadline)
+			*deadline = now + timeout;
+		if (now >= *deadline)
+			return -ETIME;
+		ts.tv_sec = (*deadline - now) / 1000000000;
+		ts.tv_nsec = (*deadline - now) % 1000000000;
+	}
+	if (q->stuck) {
+		nanosleep(&pause, NULL);
+		return io_uring_submit_and_get_events(&q->ring);
+	}
+	return io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1,
+						timeout < 0 ? NULL : &ts, NULL);
 }
 
 int netgpu_queue_wait(struct netgpu_queue *q, struct netgpu_completion *out,
 		      unsigned int count, int64_t timeout)
 {
-	struct __kernel_timespec ts = {
-		.tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000,
-	};
-	struct io_uring_cqe *cqe;
-	unsigned int head, seen = 0, n = 0;
+	uint64_t deadline = 0;
+	unsigned int n;
 	int ret;
 
-	feed_starved(q);
-	if (q->todo && conn_arm_all(q, out))
-		return 1;
-
-	if (io_uring_cq_ready(&q->ring) || timeout == 0 || q->todo ||
-	    over(q))
-		ret = io_uring_submit_and_get_events(&q->ring);
-	else
-		ret = io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1,
-						       timeout < 0 ? NULL : &ts,
-						       NULL);
-	if (ret < 0 && ret != -ETIME && ret != -EINTR && ret != -EAGAIN &&
-	    ret != -EBUSY)
-		return fail(ret, "io_uring: %s", strerror(-ret));
-
-	io_uring_for_each_cqe(&q->ring, head, cqe) {
-		if (n == count)
-			break;
-		n += take(q, cqe, &out[n]);
-		seen++;
-	}
-	io_uring_cq_advance(&q->ring, seen);
-	if (!n && over(q))
-		return taken_away(q);
-	return n;
+	/* Not every completion of the ring is one for the caller. */
+	do {
+		feed_starved(q);
+		if (q->todo && conn_arm_all(q, out))
+			return 1;
+		ret = submit_and_wait(q, timeout, &deadline);
+		if (ret < 0 && ret != -ETIME && ret != -EINTR &&
+		    ret != -EAGAIN && ret != -EBUSY)
+			return fail(ret, "io_uring: %s", strerror(-ret));
+		n = take_all(q, out, count);
+		if (n)
+			return n;
+		if (over(q))
+			return taken_away(q);
+	} while (ret >= 0 && timeout != 0);
+	return 0;
 }
