@@ -270,14 +270,21 @@ static void remember(cJSON *state, const char *name, double value)
 		cJSON_AddNumberToObject(state, name, value);
 }
 
+/*
+ * The kernel does not say whether a table is its own or somebody has written
+ * it.  Its own is one of two: every queue in turn (ethtool -X IFACE default),
+ * or in blocks, as igb does.
+ */
 static bool is_default(const struct rss *rss, uint32_t queues)
 {
+	bool turns = true, blocks = true;
 	uint32_t i;
 
-	for (i = 0; i < rss->size; i++)
-		if (rss->table[i] != i % queues)
-			return false;
-	return true;
+	for (i = 0; i < rss->size; i++) {
+		turns = turns && rss->table[i] == i % queues;
+		blocks = blocks && rss->table[i] == (uint64_t)i * queues / rss->size;
+	}
+	return turns || blocks;
 }
 
 static void remember_rss(cJSON *state, const struct setup *s)
@@ -288,8 +295,8 @@ static void remember_rss(cJSON *state, const struct setup *s)
 	if (!s->rss.size || cJSON_GetObjectItem(state, "rss"))
 		return;
 	/*
-	 * A table nobody has touched follows the number of queues; written
-	 * back entry by entry it would not any more.
+	 * The kernel's own follows the number of queues, and does not keep it
+	 * from being changed; written back entry by entry it would be ours.
 	 */
 	if (is_default(&s->rss, s->queues)) {
 		cJSON_AddStringToObject(state, "rss", "default");
@@ -351,7 +358,7 @@ static int restore(struct setup *s, const cJSON *state)
 		err = ethtool_set_rss(&s->eth, s->dev, &table);
 		free(table.table);
 		if (!err) {
-			say(s, "RSS table as before");
+			say(s, table.size ? "RSS table as before" : "RSS table: default");
 		} else {
 			complain("%s: the RSS table cannot be put back: %s",
 				 s->dev, reason(s, err));

@@ -24,9 +24,22 @@ refuses() { # WORDS COMMAND...: it fails, says the words, and changes nothing
 		return 1
 	fi
 }
+carrier() {
+	wait_for 20 grep -q 1 "/sys/class/net/$NETIF/carrier"
+}
+set_up_and_reset() {
+	netgpu setup "$NETIF" --queue 1 && netgpu reset "$NETIF"
+}
+ktap_plan 25
+
+# A table that somebody has written keeps the number of queues from going below what it names.
+ktap_run "setup and reset, where nobody has written the RSS table" set_up_and_reset
+ktap_run "the kernel does not take it for somebody's: there may be fewer queues" ethtool -L "$NETIF" combined 1
+ethtool -L "$NETIF" combined 2
+carrier
+
 # The driver may not know its table until it is asked for: compare what RSS does, so set one.
 ethtool -X "$NETIF" equal 2
-ktap_plan 23
 start=$(snapshot)
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
 
@@ -72,6 +85,6 @@ ktap_run "refused: reset when there is nothing" refuses "nothing to put back" ne
 ip link set "$NETIF" down
 ktap_run "refused: a device that is down" refuses "is down" netgpu setup "$NETIF" --queue 1
 ip link set "$NETIF" up
-wait_for 20 grep -q 1 "/sys/class/net/$NETIF/carrier"
+carrier
 ktap_ok "the MTU is untouched" "$([ "$(cat "/sys/class/net/$NETIF/mtu")" = "$mtu" ]; echo $?)"
 ktap_end
