@@ -5,7 +5,7 @@
 # lab: timeout=120
 . "$(dirname "$0")/../../selftests/lib.sh"
 need_netif
-need_programs netgpu ethtool ip
+need_programs netgpu ethtool ip flock xdp_attach
 
 snapshot() {
 	ethtool -g "$NETIF"
@@ -30,7 +30,10 @@ carrier() {
 set_up_and_reset() {
 	netgpu setup "$NETIF" --queue 1 && netgpu reset "$NETIF"
 }
-ktap_plan 25
+states() {
+	ls /run/netgpu/*.json 2>/dev/null
+}
+ktap_plan 33
 
 # A table that somebody has written keeps the number of queues from going below what it names.
 ktap_run "setup and reset, where nobody has written the RSS table" set_up_and_reset
@@ -44,7 +47,7 @@ start=$(snapshot)
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
 
 ktap_run "--dry-run" netgpu setup "$NETIF" --queue 1 -n
-ktap_ok "--dry-run changes nothing" "$([ "$(snapshot)" = "$start" ] && [ ! -e "/run/netgpu/$NETIF.json" ]; echo $?)"
+ktap_ok "--dry-run changes nothing" "$([ "$(snapshot)" = "$start" ] && [ -z "$(states)" ]; echo $?)"
 
 ktap_run "refused: no queue named" refuses "which queue" netgpu setup "$NETIF"
 ktap_run "refused: a queue that is not there" refuses "there is no queue 77" netgpu setup "$NETIF" --queue 77
@@ -81,6 +84,32 @@ wait $server
 ktap_run "reset" netgpu reset "$NETIF"
 ktap_ok "all is as it was before the first setup" "$([ "$(snapshot)" = "$start" ]; echo $?)"
 ktap_run "refused: reset when there is nothing" refuses "nothing to put back" netgpu reset "$NETIF"
+
+# Half of a second setup: the MTU is changed, and then a program for packets in one piece keeps header and data together.
+half() {
+	xdp_attach "$NETIF" netgpu setup "$NETIF" --queue 1 --mtu 1400
+}
+ktap_run "setup with an MTU" netgpu setup "$NETIF" --queue 1 --mtu 1300
+ethtool -G "$NETIF" tcp-data-split off
+carrier
+ktap_run "a second setup that fails half-way goes back to the first" refuses "split cannot be switched on" half
+ktap_run "reset, and all is as before the first" netgpu reset "$NETIF"
+ktap_ok "the MTU is, too" "$([ "$(snapshot)" = "$start" ]; echo $?)"
+
+ktap_run "setup of a device that gets another name" netgpu setup "$NETIF" --queue 1 --mtu 1300
+ip link set "$NETIF" name lan0
+ktap_run "reset by that name" netgpu reset lan0
+ip link set lan0 name "$NETIF"
+
+exec 9>>/run/netgpu/lock
+flock 9
+netgpu setup "$NETIF" --queue 1 >/tmp/waits 2>&1 &
+waits=$!
+wait_for 5 grep -q "waiting for another" /tmp/waits && [ "$(snapshot)" = "$start" ]
+ktap_ok "a setup waits for another one" $?
+exec 9>&-
+wait $waits && netgpu reset "$NETIF" -Q && [ "$(snapshot)" = "$start" ] && [ -z "$(states)" ]
+ktap_ok "and then does what it shall" $?
 
 ip link set "$NETIF" down
 ktap_run "refused: a device that is down" refuses "is down" netgpu setup "$NETIF" --queue 1
