@@ -166,6 +166,7 @@ struct conn *conn_open(struct conns *all, int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c->all = all;
 	c->fd = fd;
+	c->number = all->opened++;
 	c->watch.ready = writable;
 	if (!getpeername(fd, (struct sockaddr *)&ss, &len))
 		name_of(&ss, c->remote_host, &c->remote_port);

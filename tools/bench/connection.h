@@ -24,6 +24,7 @@ struct conn {
 	struct conns *all;
 	struct conn *next;
 	int fd;
+	unsigned int number;	/* in the order in which they came */
 	enum role role;
 	bool dead;		/* closed, freed at the end of the turn */
 	bool eof;		/* nothing more will be received */
@@ -44,6 +45,7 @@ struct conns {
 	struct receiver *receiver;
 	struct conn *first;	/* the newest */
 	unsigned int count;
+	unsigned int opened;	/* so far */
 	bool cut_off;		/* nothing can be received any more */
 };
 

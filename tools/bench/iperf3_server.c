@@ -190,8 +190,13 @@ static void start(struct test *t)
 {
 	socklen_t len = sizeof(t->congestion);
 	struct parameters *p = &t->par;
+	int i;
 
 	listener_set_options(t->run->listener, 0, 0);
+	for (i = 0; i < t->nr_streams; i++) {
+		t->streams[i].id = i ? i + 2 : 1;
+		report_stream(t, &t->streams[i]);
+	}
 	if (getsockopt(t->streams[0].conn->fd, IPPROTO_TCP, TCP_CONGESTION,
 		       t->congestion, &len))
 		t->congestion[0] = 0;
@@ -202,6 +207,22 @@ static void start(struct test *t)
 		  (p->seconds + p->omit) * NSEC + GRACE_TIME : 0);
 	clock_start(&t->clock, p->omit, t->run->opt->interval * NSEC);
 	send_message(t, MSG_TEST_RUNNING);
+}
+
+/*
+ * Streams are in the order in which the client has opened them, whichever says
+ * first who it is.
+ */
+static struct stream *insert_stream(struct test *t, unsigned int number)
+{
+	int i;
+
+	for (i = t->nr_streams++; i && t->streams[i - 1].number > number; i--) {
+		t->streams[i] = t->streams[i - 1];
+		t->streams[i].conn->stream = &t->streams[i];
+	}
+	t->streams[i] = (struct stream) { .number = number };
+	return &t->streams[i];
 }
 
 bool server_join(struct test *t, struct conn *c)
@@ -227,9 +248,8 @@ bool server_join(struct test *t, struct conn *c)
 		report_note(t, "congestion control \"%s\" is not to be had here: %s",
 			    p->congestion, strerror(errno));
 
-	st = &t->streams[t->nr_streams];
+	st = insert_stream(t, c->number);
 	st->conn = c;
-	st->id = t->nr_streams ? t->nr_streams + 2 : 1;
 	st->socket = c->fd;
 	memcpy(st->local_host, c->local_host, sizeof(st->local_host));
 	memcpy(st->remote_host, c->remote_host, sizeof(st->remote_host));
@@ -238,8 +258,6 @@ bool server_join(struct test *t, struct conn *c)
 	c->stream = st;
 	c->role = ROLE_DATA;
 	c->deadline = 0;
-	t->nr_streams++;
-	report_stream(t, st);
 	if (t->nr_streams == p->parallel)
 		start(t);
 	return true;
@@ -502,6 +520,11 @@ void server_data(struct test *t, struct stream *st,
 
 void server_data_ended(struct test *t, struct stream *st, int error)
 {
+	if (t->phase == PHASE_STREAMS) {
+		server_error(t, IE_STREAMREAD, error ? -error : EPIPE,
+			     "a stream was closed before the test has begun");
+		return;
+	}
 	if (error && error != -ECONNRESET && t->phase == PHASE_RUNNING) {
 		snprintf(t->text, sizeof(t->text),
 			 "stream %d could not be received after %llu bytes: %s%s",

@@ -38,6 +38,7 @@ enum phase {
 
 struct stream {
 	struct conn *conn;	/* NULL once closed */
+	unsigned int number;	/* of the connection */
 	int id;			/* 1, 3, 4, 5, ...: iperf3's own numbers */
 	int socket;
 	uint64_t total;		/* bytes since the first one */
