@@ -552,7 +552,7 @@ static void end_omit(struct test *t, uint64_t now)
 
 static void running_clock(struct test *t, uint64_t now)
 {
-	uint64_t idle = t->run->opt->idle * NSEC;
+	uint64_t limit = t->run->opt->rcv_timeout * MSEC;
 
 	if (t->clock.omitting && now >= t->clock.omit_end)
 		end_omit(t, now);
@@ -560,7 +560,7 @@ static void running_clock(struct test *t, uint64_t now)
 		report_interval(t, now);
 		clock_next_interval(&t->clock, now);
 	}
-	if (idle && now - t->clock.last_data >= idle)
+	if (limit && now - t->clock.last_data >= limit)
 		server_terminate(t, "no data for too long");
 	else if (t->exhausted && now - t->clock.last_data >= EXHAUSTED_TIME)
 		server_error(t, IE_INITTEST, ENOBUFS,
@@ -628,8 +628,9 @@ int64_t server_timeout(const struct test *t, uint64_t now)
 			clock_sooner(&timeout, now, t->clock.omit_end);
 		if (t->clock.interval_next)
 			clock_sooner(&timeout, now, t->clock.interval_next);
-		if (t->run->opt->idle)
-			clock_sooner(&timeout, now, t->clock.last_data + t->run->opt->idle * NSEC);
+		if (t->run->opt->rcv_timeout)
+			clock_sooner(&timeout, now, t->clock.last_data +
+				     t->run->opt->rcv_timeout * MSEC);
 		if (t->exhausted)
 			clock_sooner(&timeout, now, t->clock.last_data + EXHAUSTED_TIME);
 	}

@@ -10,7 +10,7 @@
 enum key {
 	KEY_ONE_OFF = 0x100, KEY_MODE, KEY_IFACE, KEY_QUEUE, KEY_GPU,
 	KEY_REGION_SIZE, KEY_HOLD, KEY_RECORD, KEY_LOGFILE, KEY_NODEV,
-	KEY_ALLOW_HOST, KEY_IDLE,
+	KEY_ALLOW_HOST, KEY_RCV_TIMEOUT,
 };
 
 static const struct argp_option options[] = {
@@ -25,8 +25,8 @@ static const struct argp_option options[] = {
 	{ "format", 'f', "UNIT", 0, "Of rates: k, m, g, t bits or K, M, G, T bytes", 0 },
 	{ "json", 'J', NULL, 0, "Print a JSON document per test, as iperf3 does", 0 },
 	{ "logfile", KEY_LOGFILE, "FILE", 0, "Reports go to FILE", 0 },
-	{ "idle-timeout", KEY_IDLE, "SECONDS", 0,
-	  "End a test in which no data has come for so long (120; 0 for never)", 0 },
+	{ "rcv-timeout", KEY_RCV_TIMEOUT, "MS", 0,
+	  "End a test in which no data has come for so many milliseconds (120000; 0 for never)", 0 },
 	{ NULL, 0, NULL, 0, "Where the data goes:", 1 },
 	{ "mode", KEY_MODE, "MODE", 0,
 	  "zc: zero-copy into the region (default); recv: ordinary receive into host memory; recv-copy: the same, then a copy into the memory of the GPU", 1 },
@@ -82,7 +82,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 'J': o->json = true; break;
 	case KEY_LOGFILE: o->logfile = arg; break;
-	case KEY_IDLE: number(state, "--idle-timeout", arg, 0, 86400, &o->idle); break;
+	case KEY_RCV_TIMEOUT:
+		number(state, "--rcv-timeout", arg, 0, 86400000, &o->rcv_timeout);
+		break;
 	case KEY_MODE:
 		if (!strcmp(arg, "zc"))
 			o->mode = MODE_ZC;
@@ -136,7 +138,7 @@ int options_parse(int argc, char **argv, struct options *opt)
 	*opt = (struct options) {
 		.mode = MODE_ZC, .queue = -1, .gpu = "host",
 		.port = 5201, .region_size = 64 << 20,
-		.interval = 1, .idle = 120,
+		.interval = 1, .rcv_timeout = 120000,
 	};
 	return argp_parse(&argp, argc, argv, 0, NULL, opt);
 }

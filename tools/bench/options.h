@@ -19,10 +19,10 @@ struct options {
 	uint64_t region_size;		/* bytes */
 	double interval;		/* seconds, 0 for none */
 	char format;			/* one of kmgtKMGT, 0 for a fitting one */
-	bool one_off, json, hold, nodev, allow_host, verbose;
+	bool one_off, json, hold, nodev, allow_host;
 	const char *record;
 	const char *logfile;
-	long idle;			/* seconds without data that end a test */
+	long rcv_timeout;		/* ms without data that end a test, 0 for never */
 };
 
 /* 0, or an errno having complained. */

@@ -35,5 +35,6 @@ int parse_number(const char *text, long min, long max, long *value);
 uint64_t now_ns(void);
 
 #define NSEC 1000000000ull
+#define MSEC 1000000ull
 
 #endif

@@ -85,7 +85,7 @@ options=(
 	"-n 1M --dscp af11" "-n 1M --cport 40000 -P 2" "-n 1M -A 0" "-n 1M --repeating-payload" "-n 1M -L 7 -6"
 )
 mapfile -t cases < <(control list)
-ktap_plan $((${#options[@]} + ${#cases[@]} + 34))
+ktap_plan $((${#options[@]} + ${#cases[@]} + 36))
 
 serve --mode recv
 for line in "${options[@]}"; do
@@ -184,6 +184,12 @@ kill -KILL $lasting
 wait $lasting 2>/dev/null
 wait $server
 ktap_ok "--one-off: with 1 when the client is gone" $(($? != 1))
+
+serve --mode recv --one-off --rcv-timeout 500
+ktap_run "--rcv-timeout: a test in which nothing comes is ended" says "server has terminated" -t 10 -b 8 -l 1
+wait_for 5 ended
+serve --mode recv --idle-timeout 1
+ktap_ok "--idle-timeout is another option of iperf3's, and not here" "$(grep -q "unrecognized option '--idle-timeout" server.err; echo $?)"
 
 # JSON as iperf3's.
 serve --mode recv --one-off --json -i 0.5
