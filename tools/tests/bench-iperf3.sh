@@ -82,7 +82,7 @@ options=(
 	"-n 100K -l 1K" "-n 8M -l 1M" "-n 1M -w 64K" "-n 1M -w 4M" "-i 0.1 -t 1" "-i 0 -t 1" "-4 -n 1M" "-6 -n 1M" "-n 1M -Z"
 	"-n 1M -N" "-n 1M -C cubic" "-n 1M -C reno" "-n 1M -M 1000" "-n 1M --connect-timeout 2000" "-n 1M --get-server-output"
 	"-n 1M --extra-data words" "-n 1M -T title" "-b 50M -t 1" "-b 50M/10 -t 1" "-n 1M --fq-rate 1G" "-n 1M -S 0x10"
-	"-n 1M --dscp af11" "-n 1M --cport 40000 -P 2" "-n 1M -A 0" "-n 1M --repeating-payload" "-n 1M -L 7 -6"
+	"-n 1M --dscp af11" "-n 1M --cport 21000 -P 2" "-n 1M -A 0" "-n 1M --repeating-payload" "-n 1M -L 7 -6"
 )
 mapfile -t cases < <(control list)
 ktap_plan $((${#options[@]} + ${#cases[@]} + 36))
