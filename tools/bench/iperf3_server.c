@@ -228,6 +228,7 @@ static struct stream *insert_stream(struct test *t, unsigned int number)
 bool server_join(struct test *t, struct conn *c)
 {
 	struct parameters *p = &t->par;
+	char name[4 * sizeof(p->congestion) + 1];
 	int buf = p->window;
 	struct stream *st;
 
@@ -244,9 +245,12 @@ bool server_join(struct test *t, struct conn *c)
 	}
 	if (p->congestion[0] &&
 	    setsockopt(c->fd, IPPROTO_TCP, TCP_CONGESTION, p->congestion,
-		       strlen(p->congestion)))
+		       strlen(p->congestion))) {
+		const char *why = strerror(errno);
+
 		report_note(t, "congestion control \"%s\" is not to be had here: %s",
-			    p->congestion, strerror(errno));
+			    printable(name, sizeof(name), p->congestion), why);
+	}
 
 	st = insert_stream(t, c->number);
 	st->conn = c;

@@ -23,6 +23,12 @@ int cmd_regions(int argc, char **argv);
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * What others have named, for a terminal: control characters, and all that is
+ * not ASCII, as \xNN. Cut to @size, at least 5; returns @out.
+ */
+const char *printable(char *out, size_t size, const char *text);
+
+/*
  * Bytes, with K, M, G (1024) behind it. 0 and *@bytes, or -EINVAL, or -ERANGE
  * when it does not fit.
  */

@@ -164,6 +164,19 @@ static int running(int *data)
 	return fd;
 }
 
+/* What it names is not to reach the terminal of the server as it is. */
+static bool odd_name(void)
+{
+	int fd = hello(), data;
+
+	put_json(fd, "{\"tcp\":true,\"time\":2,\"parallel\":1,\"congestion\":\"\\u001b[31m\"}");
+	if (!expect(fd, CREATE_STREAMS))
+		return false;
+	data = dial();
+	put(data, cookie, sizeof(cookie));
+	return expect(fd, TEST_START) && expect(fd, TEST_RUNNING);
+}
+
 static bool huge_length(void)
 {
 	uint32_t len = htonl(0xfffffff0);
@@ -592,7 +605,7 @@ static const struct {
 	{ "data-first", data_first }, { "control-first", control_first },
 	{ "many-strangers", many_strangers }, { "half-cookie", half_cookie },
 	{ "silent", silent }, { "again", again },
-	{ "stream-order", stream_order }, { "stream-gone", stream_gone },
+	{ "odd-name", odd_name }, { "stream-order", stream_order }, { "stream-gone", stream_gone },
 	{ "authentication", authentication },
 	{ "params-not-json", params_not_json }, { "params-array", params_array },
 	{ "no-protocol", no_protocol }, { "streams-0", streams_0 },

@@ -23,7 +23,7 @@ fields() {
 	echo "$(field ok) $(field error) $(field placement) $(field path) $(field distance)"
 }
 
-ktap_plan 13
+ktap_plan 14
 vram_bind
 probe "vfio:$VRAM_PCI"
 [ $? = 1 ] && grep -q "cannot receive into vfio $VRAM_PCI BAR 2: the device does not split" /tmp/words &&
@@ -60,6 +60,13 @@ wait_for 10 counted "$((1 << 20)) 0"
 ktap_ok "netgpu regions: bytes that were copied" $?
 kill "$receiver"
 remote -w "$sender" >/dev/null 2>&1
+wait "$receiver" 2>/dev/null
+name=$'\e[31mred'
+ln -s "$(command -v zcrx_recv)" "/tmp/$name"
+receive_with=/tmp/$name receive named -p 9003 -m udmabuf -s $((16 << 20)) -r
+netgpu regions | grep -F '\x1b[31mred' | grep -qv $'\e'
+ktap_ok "the name of a process does nothing to a terminal" $?
+kill "$receiver"
 wait "$receiver" 2>/dev/null
 receive refused -p 9002 -m "vfio:$VRAM_PCI" -r &&
 	remote pattern_send "$LOCAL_V4" 9002 4096 >/dev/null 2>&1
