@@ -4,8 +4,8 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/cred.h>
+#include <linux/device.h>
 #include <linux/dma-resv.h>
-#include <linux/ethtool.h>
 #include <linux/export.h>
 #include <linux/file.h>
 #include <linux/init.h>
@@ -14,18 +14,17 @@
 #include <linux/netlink.h>
 #include <linux/nsproxy.h>
 #include <linux/poll.h>
-#include <linux/sched/user.h>
 #include <linux/seq_file.h>
-#include <linux/sysfs.h>
 #include <linux/uaccess.h>
 #include <net/netdev_lock.h>
 #include <net/netdev_queues.h>
 #include <net/netdev_rx_queue.h>
+#include <net/page_pool/memory_provider.h>
 
-#include "../core/dev.h"
 #include "internal.h"
 
 static const char * const netgpu_placement_names[] = {
+	[NETGPU_PLACEMENT_UNKNOWN]	= "unknown",
 	[NETGPU_PLACEMENT_HOST]		= "host",
 	[NETGPU_PLACEMENT_DEVICE]	= "device",
 };
@@ -36,11 +35,42 @@ static const char * const netgpu_state_names[] = {
 	[NETGPU_STATE_REVOKED]		= "revoked",
 };
 
-static const char * const netgpu_cause_names[] = {
-	[NETGPU_COPY_HEADER]		= "header",
-	[NETGPU_COPY_PAGE]		= "page",
-	[NETGPU_COPY_OTHER_QUEUE]	= "other-queue",
-};
+static u32 netgpu_region_state(const struct netgpu_region *region)
+{
+	switch (region->state) {
+	case NETGPU_LIFE_IDLE:
+		return NETGPU_STATE_IDLE;
+	case NETGPU_LIFE_BOUND:
+		return NETGPU_STATE_BOUND;
+	default:
+		return NETGPU_STATE_REVOKED;
+	}
+}
+
+/* What there is to know about a region; all who ask are told from here. */
+static void netgpu_region_describe(struct netgpu_region *region,
+				   struct netgpu_region_query *query)
+{
+	*query = (struct netgpu_region_query) {
+		.region_flags	= region->flags,
+		.offset		= region->offset,
+		.length		= region->length,
+		.ifindex	= region->ifindex,
+		.queue		= region->queue,
+		.placement	= region->placement,
+		.path		= region->path,
+		.distance	= region->distance,
+	};
+	strscpy(query->exporter, region->dmabuf->exp_name);
+
+	dma_resv_lock(region->dmabuf->resv, NULL);
+	query->state = netgpu_region_state(region);
+	query->copied_header_bytes = region->copied[NETGPU_COPY_HEADER];
+	query->copied_page_bytes = region->copied[NETGPU_COPY_PAGE];
+	query->copied_other_queue_bytes = region->copied[NETGPU_COPY_OTHER_QUEUE];
+	query->copy_refused_bytes = region->copy_refused;
+	dma_resv_unlock(region->dmabuf->resv);
+}
 
 static int netgpu_region_release(struct inode *inode, struct file *file)
 {
@@ -53,35 +83,12 @@ static __poll_t netgpu_region_poll(struct file *file, poll_table *wait)
 	struct netgpu_region *region = file->private_data;
 
 	poll_wait(file, &region->wait, wait);
-	return READ_ONCE(region->revoked) ? EPOLLHUP : 0;
-}
-
-static void netgpu_region_counters(struct netgpu_region *region, u64 *copied,
-				   u64 *refused)
-{
-	struct dma_resv *resv = region->buffer->dmabuf->resv;
-
-	dma_resv_lock(resv, NULL);
-	memcpy(copied, region->copied, sizeof(region->copied));
-	*refused = region->copy_refused;
-	dma_resv_unlock(resv);
-}
-
-/*
- * Queries have nothing to ask, so that later versions can: their struct, which
- * has grown from @oldest to @known bytes, is zero on entry.
- */
-static int netgpu_query_begin(void *query, size_t known, size_t oldest,
-			      const void __user *arg, size_t size)
-{
-	int err;
-
-	if (size < oldest)
-		return -EMSGSIZE;
-	err = copy_struct_from_user(query, known, arg, size);
-	if (err)
-		return err;
-	return mem_is_zero(query, known) ? 0 : -EINVAL;
+	switch (READ_ONCE(region->state)) {
+	case NETGPU_LIFE_REVOKED:
+	case NETGPU_LIFE_ENDED:
+		return EPOLLHUP;
+	}
+	return 0;
 }
 
 static long netgpu_region_query(struct netgpu_region *region,
@@ -90,23 +97,17 @@ static long netgpu_region_query(struct netgpu_region *region,
 	struct netgpu_region_query query;
 	int err;
 
-	BUILD_BUG_ON(sizeof(query) != NETGPU_REGION_QUERY_SIZE_VER1);
+	BUILD_BUG_ON(sizeof(query) != NETGPU_REGION_QUERY_SIZE_VER0);
 
-	err = netgpu_query_begin(&query, sizeof(query), NETGPU_REGION_QUERY_SIZE_VER0,
-				 arg, size);
+	if (size < NETGPU_REGION_QUERY_SIZE_VER0)
+		return -EMSGSIZE;
+	err = copy_struct_from_user(&query, sizeof(query), arg, size);
 	if (err)
 		return err;
+	if (query.flags)
+		return -EINVAL;
 
-	query.offset = region->offset;
-	query.length = region->length;
-	query.ifindex = region->ifindex;
-	query.queue = region->queue;
-	query.placement = region->placement;
-	query.state = netgpu_region_state(region);
-	strscpy(query.exporter, region->buffer->dmabuf->exp_name);
-	netgpu_region_counters(region, query.copied_bytes,
-			       &query.copy_refused_bytes);
-
+	netgpu_region_describe(region, &query);
 	return copy_struct_to_user(arg, size, &query, sizeof(query), NULL);
 }
 
@@ -126,26 +127,23 @@ static long netgpu_region_ioctl(struct file *file, unsigned int cmd,
 
 static void netgpu_region_show_fdinfo(struct seq_file *m, struct file *file)
 {
-	struct netgpu_region *region = file->private_data;
-	u64 copied[NETGPU_COPY_CAUSES], refused;
-	unsigned int i;
+	struct netgpu_region_query query;
 
-	netgpu_region_counters(region, copied, &refused);
+	netgpu_region_describe(file->private_data, &query);
 
-	seq_printf(m, "netgpu-exporter:\t%s\n",
-		   region->buffer->dmabuf->exp_name);
-	seq_printf(m, "netgpu-offset:\t%llu\n", region->offset);
-	seq_printf(m, "netgpu-length:\t%llu\n", region->length);
-	seq_printf(m, "netgpu-ifindex:\t%u\n", region->ifindex);
-	seq_printf(m, "netgpu-queue:\t%u\n", region->queue);
+	seq_printf(m, "netgpu-exporter:\t%s\n", query.exporter);
+	seq_printf(m, "netgpu-offset:\t%llu\n", query.offset);
+	seq_printf(m, "netgpu-length:\t%llu\n", query.length);
+	seq_printf(m, "netgpu-ifindex:\t%u\n", query.ifindex);
+	seq_printf(m, "netgpu-queue:\t%u\n", query.queue);
 	seq_printf(m, "netgpu-placement:\t%s\n",
-		   netgpu_placement_names[region->placement]);
-	seq_printf(m, "netgpu-state:\t%s\n",
-		   netgpu_state_names[netgpu_region_state(region)]);
-	for (i = 0; i < NETGPU_COPY_CAUSES; i++)
-		seq_printf(m, "netgpu-copied-%s:\t%llu\n",
-			   netgpu_cause_names[i], copied[i]);
-	seq_printf(m, "netgpu-copy-refused:\t%llu\n", refused);
+		   netgpu_placement_names[query.placement]);
+	seq_printf(m, "netgpu-state:\t%s\n", netgpu_state_names[query.state]);
+	seq_printf(m, "netgpu-copied-header:\t%llu\n", query.copied_header_bytes);
+	seq_printf(m, "netgpu-copied-page:\t%llu\n", query.copied_page_bytes);
+	seq_printf(m, "netgpu-copied-other-queue:\t%llu\n",
+		   query.copied_other_queue_bytes);
+	seq_printf(m, "netgpu-copy-refused:\t%llu\n", query.copy_refused_bytes);
 }
 
 static const struct file_operations netgpu_region_fops = {
@@ -173,154 +171,172 @@ struct netgpu_region *netgpu_region_get_fd(int fd)
 }
 EXPORT_SYMBOL_NS_GPL(netgpu_region_get_fd, "NETGPU");
 
-/* Would a memory provider be accepted on this queue now? */
-static int netgpu_check_queue(struct net_device *dev, u32 queue,
-			      struct netlink_ext_ack *extack)
-{
-	struct netdev_rx_queue *rxq;
-
-	netdev_assert_locked(dev);
-
-	if (!netdev_need_ops_lock(dev) || !dev->queue_mgmt_ops) {
-		NL_SET_ERR_MSG(extack,
-			       "the device's driver cannot change the memory of a single queue: use one that has queue_mgmt_ops");
-		return -EOPNOTSUPP;
-	}
-	if (!netif_running(dev)) {
-		NL_SET_ERR_MSG(extack, "the device is down: set it up with 'ip link'");
-		return -ENETDOWN;
-	}
-	if (queue >= dev->real_num_rx_queues) {
-		NL_SET_ERR_MSG_FMT(extack, "no receive queue %u: the device has %u, counted from 0",
-				   queue, dev->real_num_rx_queues);
-		return -ECHRNG;
-	}
-	if (dev->cfg->hds_config != ETHTOOL_TCP_DATA_SPLIT_ENABLED ||
-	    dev->cfg->hds_thresh) {
-		NL_SET_ERR_MSG(extack,
-			       "the device does not split headers from data: ethtool -G DEVICE tcp-data-split on hds-thresh 0");
-		return -ENOPROTOOPT;
-	}
-	if (dev_xdp_prog_count(dev)) {
-		NL_SET_ERR_MSG(extack, "an XDP program is attached to the device: detach it");
-		return -EBUSY;
-	}
-	if (netif_rxq_is_leased(dev, queue)) {
-		NL_SET_ERR_MSG(extack, "the queue is leased to a virtual device: use another");
-		return -EBUSY;
-	}
-
-	rxq = __netif_get_rx_queue(dev, queue);
-	if (rxq->mp_params.mp_ops) {
-		NL_SET_ERR_MSG(extack,
-			       "the queue already receives into other memory: use another, or end what uses it");
-		return -EEXIST;
-	}
-#ifdef CONFIG_XDP_SOCKETS
-	if (rxq->pool) {
-		NL_SET_ERR_MSG(extack, "the queue is used by AF_XDP: use another");
-		return -EBUSY;
-	}
-#endif
-	return 0;
-}
-
-/* What creating and probing have in common. */
-struct netgpu_request {
-	int dmabuf_fd;
-	u32 flags;
-	u64 offset;
-	u64 length;
-	u32 ifindex;
-	u32 queue;
-	bool resv_used;
-	struct dma_buf *dmabuf;
+/**
+ * struct netgpu_queue - a receive queue, and what does DMA for it
+ * @dev: network device that was asked for.
+ * @phys: device that the queue is leased from, or @dev.
+ * @dma_dev: DMA device, referenced.
+ * @dev_tracker: of the reference on @dev.
+ * @phys_tracker: of that on @phys.
+ *
+ * As long as it is held, the devices may be unregistered but not go away: their
+ * driver waits.
+ */
+struct netgpu_queue {
 	struct net_device *dev;
+	struct net_device *phys;
 	struct device *dma_dev;
+	netdevice_tracker dev_tracker;
+	netdevice_tracker phys_tracker;
 };
 
-static int netgpu_request_check(const struct netgpu_request *req,
-				const struct net *net,
-				struct netlink_ext_ack *extack)
+static int netgpu_queue_get(struct netgpu_queue *queue, struct net *net,
+			    u32 ifindex, u32 index,
+			    struct netlink_ext_ack *extack)
 {
+	int err;
+
+	queue->dev = netdev_get_by_index_lock(net, ifindex);
+	if (!queue->dev) {
+		NL_SET_ERR_MSG_FMT(extack, "no network device %u in this network namespace",
+				   ifindex);
+		return -ENODEV;
+	}
+	err = netif_mp_check_rxq(queue->dev, index, &queue->phys, extack);
+	if (err)
+		goto out_unlock;
+	queue->dma_dev = netdev_queue_get_dma_dev(queue->dev, index,
+						  NETDEV_QUEUE_TYPE_RX);
+	if (!queue->dma_dev) {
+		NL_SET_ERR_MSG(extack, "the device does no DMA of its own: use a physical one");
+		err = -EOPNOTSUPP;
+		goto out_unlock;
+	}
+	get_device(queue->dma_dev);
+	netdev_hold(queue->dev, &queue->dev_tracker, GFP_KERNEL);
+	netdev_hold(queue->phys, &queue->phys_tracker, GFP_KERNEL);
+out_unlock:
+	netdev_unlock(queue->dev);
+	return err;
+}
+
+/* One that is unregistered later finds the regions that were made until then. */
+static int netgpu_queue_check(struct netgpu_queue *queue,
+			      struct netlink_ext_ack *extack)
+{
+	if (READ_ONCE(queue->dev->reg_state) == NETREG_REGISTERED &&
+	    READ_ONCE(queue->phys->reg_state) == NETREG_REGISTERED)
+		return 0;
+	NL_SET_ERR_MSG(extack, "the network device is just going away");
+	return -ENODEV;
+}
+
+static void netgpu_queue_put(struct netgpu_queue *queue)
+{
+	netdev_put(queue->phys, &queue->phys_tracker);
+	netdev_put(queue->dev, &queue->dev_tracker);
+	put_device(queue->dma_dev);
+}
+
+static int netgpu_check_create(const struct netgpu_region_create *create,
+			       const struct net *net,
+			       struct netlink_ext_ack *extack)
+{
+	const u32 known = NETGPU_REGION_REQUIRE_P2P | NETGPU_REGION_RX |
+			  NETGPU_REGION_TX;
+
 	if (!ns_capable(net->user_ns, CAP_NET_ADMIN)) {
 		NL_SET_ERR_MSG(extack,
 			       "receive queues need CAP_NET_ADMIN over the device's network namespace");
 		return -EPERM;
 	}
-	if (req->flags & ~(u32)NETGPU_REGION_REQUIRE_P2P) {
-		NL_SET_ERR_MSG(extack, "unknown flag: this kernel knows REQUIRE_P2P (1)");
+	if (create->flags & ~known) {
+		NL_SET_ERR_MSG(extack,
+			       "unknown flag: this kernel knows REQUIRE_P2P (1), RX (2) and TX (4)");
 		return -EINVAL;
 	}
-	if (req->resv_used) {
+	if (create->flags & NETGPU_REGION_TX) {
+		NL_SET_ERR_MSG(extack, "this kernel cannot send from a region: ask for RX alone");
+		return -EOPNOTSUPP;
+	}
+	if (!(create->flags & NETGPU_REGION_RX)) {
+		NL_SET_ERR_MSG(extack, "say what the region is for: RX, to receive into it");
+		return -EINVAL;
+	}
+	if (!mem_is_zero(create->resv, sizeof(create->resv))) {
 		NL_SET_ERR_MSG(extack, "a reserved field is not zero");
 		return -EBADR;
 	}
 	return 0;
 }
 
-/* Look up and lock the device, find what does DMA for its queue. */
-static int netgpu_request_lock_dev(struct netgpu_request *req, struct net *net,
-				   struct netlink_ext_ack *extack)
+static struct dma_buf *netgpu_get_dmabuf(int fd, struct netlink_ext_ack *extack)
 {
-	int err;
+	struct dma_buf *dmabuf = dma_buf_get(fd);
 
-	req->dev = netdev_get_by_index_lock(net, req->ifindex);
-	if (!req->dev) {
-		NL_SET_ERR_MSG_FMT(extack, "no network device %u in this network namespace",
-				   req->ifindex);
-		return -ENODEV;
+	if (!IS_ERR(dmabuf))
+		return dmabuf;
+	if (PTR_ERR(dmabuf) == -EINVAL) {
+		NL_SET_ERR_MSG(extack,
+			       "the file descriptor is not a dma-buf: export the memory as one first");
+		return ERR_PTR(-EMEDIUMTYPE);
 	}
-	err = netgpu_check_queue(req->dev, req->queue, extack);
-	if (err)
-		goto err_unlock;
-
-	req->dma_dev = netdev_queue_get_dma_dev(req->dev, req->queue,
-						NETDEV_QUEUE_TYPE_RX);
-	if (!req->dma_dev) {
-		NL_SET_ERR_MSG(extack, "the device does no DMA of its own: use a physical one");
-		err = -EOPNOTSUPP;
-		goto err_unlock;
-	}
-	return 0;
-
-err_unlock:
-	netdev_unlock(req->dev);
-	return err;
+	NL_SET_ERR_MSG(extack, "the dma-buf's file descriptor is not open");
+	return dmabuf;
 }
 
-/* On success the device is locked and the dma-buf referenced. */
-static int netgpu_request_begin(struct netgpu_request *req,
-				struct netlink_ext_ack *extack)
+static struct netgpu_region *
+netgpu_create_on_queue(const struct netgpu_region_create *create,
+		       struct dma_buf *dmabuf, struct netlink_ext_ack *extack)
 {
 	struct net *net = current->nsproxy->net_ns;
+	struct netgpu_region_params params = {
+		.offset	= create->offset,
+		.length	= create->length,
+		.flags	= create->flags,
+		.queue	= create->queue,
+	};
+	struct netgpu_region *region;
+	struct netgpu_queue queue;
 	int err;
 
-	err = netgpu_request_check(req, net, extack);
+	err = netgpu_queue_get(&queue, net, create->ifindex, create->queue,
+			       extack);
 	if (err)
-		return err;
+		return ERR_PTR(err);
 
-	req->dmabuf = dma_buf_get(req->dmabuf_fd);
-	if (IS_ERR(req->dmabuf)) {
-		if (PTR_ERR(req->dmabuf) == -EINVAL) {
-			NL_SET_ERR_MSG(extack,
-				       "the file descriptor is not a dma-buf: export the memory as one first");
-			return -EMEDIUMTYPE;
+	params.dev = queue.dma_dev;
+	params.netdev = queue.dev;
+	params.phys = queue.phys;
+	region = netgpu_region_create(dmabuf, &params, extack);
+	if (!IS_ERR(region)) {
+		err = netgpu_queue_check(&queue, extack);
+		if (err) {
+			netgpu_region_put(region);
+			region = ERR_PTR(err);
 		}
-		NL_SET_ERR_MSG(extack, "the dma-buf's file descriptor is not open");
-		return PTR_ERR(req->dmabuf);
 	}
-
-	err = netgpu_request_lock_dev(req, net, extack);
-	if (err)
-		dma_buf_put(req->dmabuf);
-	return err;
+	netgpu_queue_put(&queue);
+	return region;
 }
 
-static void netgpu_request_end(struct netgpu_request *req)
+static struct netgpu_region *
+netgpu_create_user(const struct netgpu_region_create *create,
+		   struct netlink_ext_ack *extack)
 {
-	netdev_unlock(req->dev);
-	dma_buf_put(req->dmabuf);
+	struct netgpu_region *region;
+	struct dma_buf *dmabuf;
+	int err;
+
+	err = netgpu_check_create(create, current->nsproxy->net_ns, extack);
+	if (err)
+		return ERR_PTR(err);
+	dmabuf = netgpu_get_dmabuf(create->dmabuf_fd, extack);
+	if (IS_ERR(dmabuf))
+		return ERR_CAST(dmabuf);
+	region = netgpu_create_on_queue(create, dmabuf, extack);
+	dma_buf_put(dmabuf);
+	return region;
 }
 
 /* The reason of a failure, as far as it has one and the caller has room. */
@@ -340,37 +356,6 @@ static int netgpu_put_msg(u64 to, u32 size, const struct netlink_ext_ack *extack
 	return copy_to_user(u64_to_user_ptr(to), msg, len) ? -EFAULT : 0;
 }
 
-static struct netgpu_region *
-netgpu_region_create_user(const struct netgpu_region_create *create,
-			  struct netlink_ext_ack *extack)
-{
-	struct netgpu_request req = {
-		.dmabuf_fd	= create->dmabuf_fd,
-		.flags		= create->flags,
-		.ifindex	= create->ifindex,
-		.queue		= create->queue,
-		.resv_used	= !mem_is_zero(create->resv, sizeof(create->resv)),
-	};
-	struct netgpu_region_params params = {
-		.dir	= DMA_FROM_DEVICE,
-		.offset	= create->offset,
-		.length	= create->length,
-		.flags	= create->flags,
-		.queue	= create->queue,
-	};
-	struct netgpu_region *region;
-	int err;
-
-	err = netgpu_request_begin(&req, extack);
-	if (err)
-		return ERR_PTR(err);
-	params.dev = req.dma_dev;
-	params.netdev = req.dev;
-	region = netgpu_region_create(req.dmabuf, &params, extack);
-	netgpu_request_end(&req);
-	return region;
-}
-
 static long netgpu_ioctl_create(struct netgpu_region_create __user *arg,
 				size_t size)
 {
@@ -387,7 +372,7 @@ static long netgpu_ioctl_create(struct netgpu_region_create __user *arg,
 	if (err)
 		return err;
 
-	region = netgpu_region_create_user(&create, &extack);
+	region = netgpu_create_user(&create, &extack);
 	err = netgpu_put_msg(create.msg, create.msg_size, &extack);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
@@ -403,61 +388,41 @@ static long netgpu_ioctl_create(struct netgpu_region_create __user *arg,
 	return err;
 }
 
-/* What stands in the way of the range, beside the path to it. */
-static int netgpu_probe_use(struct dma_buf *dmabuf, u64 offset, u64 length,
-			    struct netlink_ext_ack *extack)
-{
-	struct user_struct *user = get_current_user();
-	struct netgpu_buffer *buffer;
-	int err = 0;
-
-	buffer = netgpu_buffer_get(dmabuf, user, extack);
-	if (IS_ERR(buffer)) {
-		err = PTR_ERR(buffer);
-		goto out;
-	}
-	scoped_guard(mutex, &buffer->lock) {
-		if (netgpu_overlap(buffer, offset, length)) {
-			NL_SET_ERR_MSG(extack,
-				       "a part of the range is being received into already: use another, or end what uses it");
-			err = -EBUSY;
-		}
-	}
-	netgpu_buffer_put(buffer, user);
-out:
-	free_uid(user);
-	return err;
-}
-
-static int netgpu_probe_user(const struct netgpu_probe *probe,
-			     struct netgpu_reach *reach,
+/* Make a region, look at it, and give it back. */
+static int netgpu_probe_user(struct netgpu_probe *probe,
 			     struct netlink_ext_ack *extack)
 {
-	struct netgpu_request req = {
+	const struct netgpu_region_create create = {
 		.dmabuf_fd	= probe->dmabuf_fd,
 		.flags		= probe->flags,
+		.offset		= probe->offset,
+		.length		= probe->length,
 		.ifindex	= probe->ifindex,
 		.queue		= probe->queue,
-		.resv_used	= !mem_is_zero(probe->resv, sizeof(probe->resv)),
+		.resv		= { probe->resv[0], probe->resv[1] },
 	};
+	struct netgpu_region *region;
 	int err;
 
-	err = netgpu_request_begin(&req, extack);
-	if (err)
-		return err;
-	err = netgpu_probe(req.dmabuf, req.dma_dev, probe->offset, probe->length,
-			   probe->flags & NETGPU_REGION_REQUIRE_P2P, reach,
-			   extack);
-	if (!err)
-		err = netgpu_probe_use(req.dmabuf, probe->offset, probe->length,
-				       extack);
-	netgpu_request_end(&req);
+	probe->placement = NETGPU_PLACEMENT_UNKNOWN;
+	probe->path = NETGPU_PATH_UNKNOWN;
+	probe->distance = -1;
+	region = netgpu_create_user(&create, extack);
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+
+	probe->placement = region->placement;
+	probe->path = region->path;
+	probe->distance = region->distance;
+	dma_resv_lock(region->dmabuf->resv, NULL);
+	err = netgpu_check_overlap(region, extack);
+	dma_resv_unlock(region->dmabuf->resv);
+	netgpu_region_put(region);
 	return err;
 }
 
 static long netgpu_ioctl_probe(struct netgpu_probe __user *arg, size_t size)
 {
-	struct netgpu_reach reach = { .distance = -1 };
 	struct netlink_ext_ack extack = {};
 	struct netgpu_probe probe;
 	int err, result;
@@ -470,37 +435,51 @@ static long netgpu_ioctl_probe(struct netgpu_probe __user *arg, size_t size)
 	if (err)
 		return err;
 
-	result = netgpu_probe_user(&probe, &reach, &extack);
+	result = netgpu_probe_user(&probe, &extack);
 	err = netgpu_put_msg(probe.msg, probe.msg_size, &extack);
-	if (err || put_user(reach.placement, &arg->placement) ||
-	    put_user(reach.path, &arg->path) ||
-	    put_user(reach.distance, &arg->distance))
+	if (err || put_user(probe.placement, &arg->placement) ||
+	    put_user(probe.path, &arg->path) ||
+	    put_user(probe.distance, &arg->distance))
 		return -EFAULT;
 	return result;
+}
+
+static void netgpu_count(struct netgpu_query *query, const struct net *net)
+{
+	const struct netgpu_region *region;
+
+	guard(mutex)(&netgpu_lock);
+	list_for_each_entry(region, &netgpu_regions, list) {
+		if (region->net_cookie != net->net_cookie)
+			continue;
+		query->regions++;
+		if (READ_ONCE(region->state) != NETGPU_LIFE_ENDED)
+			query->mapped_bytes += region->length;
+	}
+	query->pinned_bytes = netgpu_pinned_bytes(current_user());
 }
 
 static long netgpu_ioctl_query(struct netgpu_query __user *arg, size_t size)
 {
 	struct netgpu_query query;
-	unsigned long regions;
-	u64 mapped;
 	int err;
 
 	BUILD_BUG_ON(sizeof(query) != NETGPU_QUERY_SIZE_VER0);
 
-	err = netgpu_query_begin(&query, sizeof(query), NETGPU_QUERY_SIZE_VER0,
-				 arg, size);
+	if (size < NETGPU_QUERY_SIZE_VER0)
+		return -EMSGSIZE;
+	err = copy_struct_from_user(&query, sizeof(query), arg, size);
 	if (err)
 		return err;
+	if (query.flags)
+		return -EINVAL;
+	if (query.resv)
+		return -EBADR;
 
-	netgpu_regions_count(&regions, &mapped);
-	query.regions = regions;
-	query.mapped_bytes = mapped;
-	scoped_guard(mutex, &netgpu_lock)
-		query.pinned_bytes = netgpu_charged_bytes(current_user());
-	query.max_pinned_bytes = READ_ONCE(netgpu_max_pinned_bytes);
-	query.refused_exporters = netgpu_refused_exporters();
-
+	query = (struct netgpu_query) {
+		.max_pinned_bytes = READ_ONCE(netgpu_max_pinned_bytes),
+	};
+	netgpu_count(&query, current->nsproxy->net_ns);
 	return copy_struct_to_user(arg, size, &query, sizeof(query), NULL);
 }
 
@@ -526,66 +505,15 @@ static const struct file_operations netgpu_fops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 };
 
-static ssize_t regions_show(struct device *dev, struct device_attribute *attr,
-			    char *buf)
-{
-	unsigned long regions;
-	u64 bytes;
-
-	netgpu_regions_count(&regions, &bytes);
-	return sysfs_emit(buf, "%lu\n", regions);
-}
-static DEVICE_ATTR_RO(regions);
-
-static ssize_t mapped_bytes_show(struct device *dev,
-				 struct device_attribute *attr, char *buf)
-{
-	unsigned long regions;
-	u64 bytes;
-
-	netgpu_regions_count(&regions, &bytes);
-	return sysfs_emit(buf, "%llu\n", bytes);
-}
-static DEVICE_ATTR_RO(mapped_bytes);
-
-static struct attribute *netgpu_attrs[] = {
-	&dev_attr_regions.attr,
-	&dev_attr_mapped_bytes.attr,
-	NULL
-};
-ATTRIBUTE_GROUPS(netgpu);
-
 static struct miscdevice netgpu_miscdev = {
 	.minor	= MISC_DYNAMIC_MINOR,
 	.name	= "netgpu",
 	.fops	= &netgpu_fops,
-	.groups	= netgpu_groups,
 	.mode	= 0666,
-};
-
-static int netgpu_netdev_event(struct notifier_block *nb, unsigned long event,
-			       void *ptr)
-{
-	if (event == NETDEV_UNREGISTER)
-		netgpu_regions_end(netdev_notifier_info_to_dev(ptr));
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block netgpu_netdev_notifier = {
-	.notifier_call = netgpu_netdev_event,
 };
 
 static int __init netgpu_init(void)
 {
-	int err;
-
-	err = register_netdevice_notifier(&netgpu_netdev_notifier);
-	if (err)
-		return err;
-
-	err = misc_register(&netgpu_miscdev);
-	if (err)
-		unregister_netdevice_notifier(&netgpu_netdev_notifier);
-	return err;
+	return misc_register(&netgpu_miscdev);
 }
 device_initcall(netgpu_init);

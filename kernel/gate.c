@@ -15,7 +15,8 @@
 
 #include "internal.h"
 
-static atomic64_t netgpu_exporters_refused;
+/* Read by the sysctl as what it is, a long. */
+atomic_long_t netgpu_refused_exporters;
 
 static bool netgpu_module_is_proprietary(const struct module *module)
 {
@@ -51,14 +52,27 @@ static const char *netgpu_proprietary_exporter(const struct dma_buf *dmabuf)
 }
 
 /**
+ * netgpu_exporter_is_proprietary - does a proprietary module export a dma-buf?
+ * @dmabuf: the dma-buf.
+ *
+ * Return: true, too, when the module has inherited that taint.
+ */
+bool netgpu_exporter_is_proprietary(const struct dma_buf *dmabuf)
+{
+	guard(rcu)();
+
+	return netgpu_proprietary_exporter(dmabuf);
+}
+
+/**
  * netgpu_check_exporter - may a dma-buf of this exporter become a region?
  * @dmabuf: the dma-buf.
  * @extack: receives the reason of a refusal, may be NULL.
  *
- * A refusal is counted, and noted in the log at a limited rate.
+ * A refusal is counted (the sysctl net.netgpu.refused_exporters), and noted in
+ * the log at a limited rate.
  *
- * Return: 0, -EPERM when the module that exports it is proprietary, or has
- * inherited that taint.
+ * Return: 0, -EPERM when a proprietary module exports it.
  */
 int netgpu_check_exporter(const struct dma_buf *dmabuf,
 			  struct netlink_ext_ack *extack)
@@ -71,20 +85,10 @@ int netgpu_check_exporter(const struct dma_buf *dmabuf,
 	if (!name)
 		return 0;
 
-	atomic64_inc(&netgpu_exporters_refused);
+	atomic_long_inc(&netgpu_refused_exporters);
 	pr_notice_ratelimited("netgpu: refused memory of the proprietary module %s (exporter %s)\n",
 			      name, dmabuf->exp_name);
 	NL_SET_ERR_MSG_FMT(extack, "exporter module %.30s is proprietary: use a free driver",
 			   name);
 	return -EPERM;
-}
-
-/**
- * netgpu_refused_exporters - count of refusals by netgpu_check_exporter()
- *
- * Return: how many there were since the kernel was started.
- */
-u64 netgpu_refused_exporters(void)
-{
-	return atomic64_read(&netgpu_exporters_refused);
 }

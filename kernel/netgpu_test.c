@@ -3,13 +3,16 @@
  * KUnit tests of regions, on a fake exporter and fake devices.
  */
 #include <kunit/device.h>
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/bits.h>
 #include <linux/device.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/netdevice.h>
+#include <linux/range.h>
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
@@ -17,8 +20,10 @@
 
 MODULE_IMPORT_NS("DMA_BUF");
 
-/* Far from any memory of the machine that runs the test. */
+/* Far from any memory of the machine that runs the test: said to be a device's. */
 #define FAKE_BUS_ADDRESS	BIT_ULL(45)
+/* From here on, nobody knows. */
+#define FAKE_NOWHERE		BIT_ULL(46)
 
 /**
  * struct fake - a fake exporter
@@ -172,6 +177,14 @@ static const struct dma_buf_ops fake_vmap_ops = {
 	.vmap		= fake_vmap,
 };
 
+static u32 fake_memory_at(phys_addr_t phys, struct range *same)
+{
+	if (phys >= FAKE_NOWHERE)
+		return NETGPU_PLACEMENT_UNKNOWN;
+	return phys >= FAKE_BUS_ADDRESS ? NETGPU_PLACEMENT_DEVICE :
+					  NETGPU_PLACEMENT_HOST;
+}
+
 static void fake_put(void *data)
 {
 	struct fake *fake = data;
@@ -190,6 +203,7 @@ static struct fake *fake_export(struct kunit *test, u64 size,
 	KUNIT_ASSERT_NOT_NULL(test, fake);
 	fake->base = FAKE_BUS_ADDRESS;
 	fake->entry = SZ_64K;
+	kunit_activate_static_stub(test, netgpu_memory_at, fake_memory_at);
 
 	info.exp_name = "netgpu-test";
 	info.ops = ops;
@@ -210,12 +224,12 @@ static struct device *fake_device(struct kunit *test, const char *name)
 	return dev;
 }
 
+/* A region for one binding, as receive paths make it of a plain dma-buf. */
 static struct netgpu_region *create(struct fake *fake, struct device *dev,
 				    u64 offset, u64 length)
 {
 	const struct netgpu_region_params params = {
 		.dev	= dev,
-		.dir	= DMA_FROM_DEVICE,
 		.offset	= offset,
 		.length	= length,
 	};
@@ -223,20 +237,23 @@ static struct netgpu_region *create(struct fake *fake, struct device *dev,
 	return netgpu_region_create(fake->dmabuf, &params, NULL);
 }
 
+static struct net_device fake_netdev;
+
 /* A region with a life of its own, as behind a file descriptor. */
 static struct netgpu_region *create_kept(struct fake *fake, struct device *dev,
-					 struct net_device *netdev, u64 offset,
-					 u64 length)
+					 u64 offset, u64 length, u32 flags,
+					 struct netlink_ext_ack *extack)
 {
 	const struct netgpu_region_params params = {
 		.dev	= dev,
-		.dir	= DMA_FROM_DEVICE,
 		.offset	= offset,
 		.length	= length,
-		.netdev	= netdev,
+		.flags	= NETGPU_REGION_RX | flags,
+		.netdev	= &fake_netdev,
+		.phys	= &fake_netdev,
 	};
 
-	return netgpu_region_create(fake->dmabuf, &params, NULL);
+	return netgpu_region_create(fake->dmabuf, &params, extack);
 }
 
 static void expect_nothing_left(struct kunit *test, const struct fake *fake)
@@ -245,7 +262,7 @@ static void expect_nothing_left(struct kunit *test, const struct fake *fake)
 	KUNIT_EXPECT_EQ(test, fake->pinned, 0);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 0);
 	scoped_guard(mutex, &netgpu_lock)
-		KUNIT_EXPECT_EQ(test, netgpu_charged_bytes(current_user()), 0);
+		KUNIT_EXPECT_EQ(test, netgpu_pinned_bytes(current_user()), 0);
 }
 
 /**
@@ -391,33 +408,29 @@ static void test_sgt_range_short(struct kunit *test)
 static void test_share(struct kunit *test)
 {
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
-	struct netgpu_region *a, *b, *c, *d;
 	struct device *dev1 = fake_device(test, "one");
 	struct device *dev2 = fake_device(test, "two");
-	struct netgpu_region_params send = {
-		.dev	= dev1,
-		.dir	= DMA_TO_DEVICE,
-		.length	= SZ_1M,
-	};
+	struct netgpu_region *a, *b, *c, *d;
 
-	a = create(fake, dev1, 0, SZ_64K);
+	a = create_kept(fake, dev1, 0, SZ_64K, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, a);
-	b = create(fake, dev1, SZ_64K, SZ_64K);
+	b = create_kept(fake, dev1, SZ_64K, SZ_64K, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, b);
 	KUNIT_EXPECT_EQ(test, fake->attached, 1);
 	KUNIT_EXPECT_EQ(test, fake->maps, 1);
 
-	c = create(fake, dev2, 0, SZ_64K);
+	c = create_kept(fake, dev2, 0, SZ_64K, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, c);
 	KUNIT_EXPECT_EQ(test, fake->attached, 2);
 	KUNIT_EXPECT_EQ(test, fake->pinned, 2);
 
-	d = netgpu_region_create(fake->dmabuf, &send, NULL);
+	/* What a receive path attaches is its own, and charged to nobody. */
+	d = create(fake, dev1, 0, SZ_64K);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, d);
 	KUNIT_EXPECT_EQ(test, fake->attached, 3);
 
 	scoped_guard(mutex, &netgpu_lock)
-		KUNIT_EXPECT_EQ(test, netgpu_charged_bytes(current_user()), SZ_1M);
+		KUNIT_EXPECT_EQ(test, netgpu_pinned_bytes(current_user()), SZ_1M);
 
 	netgpu_region_put(a);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 3);
@@ -433,15 +446,11 @@ static void test_failures(struct kunit *test)
 {
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
 	struct device *dev = fake_device(test, "failures");
-	struct netgpu_region_params params = {
-		.dev	= dev,
-		.dir	= DMA_FROM_DEVICE,
-		.length	= SZ_1M,
-		.flags	= NETGPU_REGION_REQUIRE_P2P,
-	};
+	struct netlink_ext_ack extack = {};
 
 	fake->fail_attach = -EBUSY;
 	KUNIT_EXPECT_EQ(test, PTR_ERR(create(fake, dev, 0, SZ_1M)), -EBUSY);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create_kept(fake, dev, 0, SZ_1M, 0, NULL)), -EBUSY);
 	expect_nothing_left(test, fake);
 	fake->fail_attach = 0;
 
@@ -450,28 +459,37 @@ static void test_failures(struct kunit *test)
 	expect_nothing_left(test, fake);
 	fake->fail_pin = 0;
 
+	/* No path, and the exporter had not declined. */
 	fake->fail_map = -EINVAL;
 	KUNIT_EXPECT_EQ(test, PTR_ERR(create(fake, dev, 0, SZ_1M)), -EINVAL);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(netgpu_region_create(fake->dmabuf, &params, NULL)),
-			-EXDEV);
+	KUNIT_EXPECT_EQ(test, -EXDEV,
+			PTR_ERR(create_kept(fake, dev, 0, SZ_1M,
+					    NETGPU_REGION_REQUIRE_P2P, &extack)));
+	KUNIT_ASSERT_NOT_NULL(test, extack._msg);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(extack._msg, "no peer-to-peer path"));
+
+	/* A shortage, and a signal, are not about the path. */
+	memset(&extack, 0, sizeof(extack));
+	fake->fail_map = -ENOMEM;
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			PTR_ERR(create_kept(fake, dev, 0, SZ_1M,
+					    NETGPU_REGION_REQUIRE_P2P, &extack)));
+	KUNIT_EXPECT_NULL(test, extack._msg);
+	fake->fail_map = -EINTR;
+	KUNIT_EXPECT_EQ(test, -EINTR,
+			PTR_ERR(create_kept(fake, dev, 0, SZ_1M, 0, &extack)));
+	KUNIT_EXPECT_NULL(test, extack._msg);
 	expect_nothing_left(test, fake);
 }
 
 static void test_require_p2p(struct kunit *test)
 {
 	struct fake *fake = fake_export(test, SZ_64K, &fake_ops);
-	struct netgpu_region_params params = {
-		.dev	= fake_device(test, "p2p"),
-		.dir	= DMA_FROM_DEVICE,
-		.length	= SZ_64K,
-		.flags	= NETGPU_REGION_REQUIRE_P2P,
-	};
-	struct page *page = alloc_page(GFP_KERNEL);
+	struct device *dev = fake_device(test, "p2p");
+	struct netlink_ext_ack extack = {};
 	struct netgpu_region *region;
 
-	KUNIT_ASSERT_NOT_NULL(test, page);
-
-	region = netgpu_region_create(fake->dmabuf, &params, NULL);
+	region = create_kept(fake, dev, 0, SZ_64K, NETGPU_REGION_REQUIRE_P2P, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
 	KUNIT_EXPECT_EQ(test, region->placement, NETGPU_PLACEMENT_DEVICE);
 	/* The CPU cannot write into this one. */
@@ -479,19 +497,30 @@ static void test_require_p2p(struct kunit *test)
 	netgpu_region_put(region);
 
 	/* One page of host memory is enough. */
-	fake->base = page_to_phys(page);
+	fake->base = SZ_1M;
 	fake->entry = PAGE_SIZE;
-	KUNIT_EXPECT_EQ(test, PTR_ERR(netgpu_region_create(fake->dmabuf, &params, NULL)),
-			-EXDEV);
+	KUNIT_EXPECT_EQ(test, -EXDEV,
+			PTR_ERR(create_kept(fake, dev, 0, SZ_64K,
+					    NETGPU_REGION_REQUIRE_P2P, &extack)));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(extack._msg, "host memory"));
 	expect_nothing_left(test, fake);
 
-	params.flags = 0;
-	region = netgpu_region_create(fake->dmabuf, &params, NULL);
+	region = create(fake, dev, 0, SZ_64K);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
 	KUNIT_EXPECT_EQ(test, region->placement, NETGPU_PLACEMENT_HOST);
 	netgpu_region_put(region);
+
+	/* What is not known is not a device. */
+	fake->base = FAKE_NOWHERE;
+	KUNIT_EXPECT_EQ(test, -EXDEV,
+			PTR_ERR(create_kept(fake, dev, 0, SZ_64K,
+					    NETGPU_REGION_REQUIRE_P2P, &extack)));
+	KUNIT_EXPECT_NOT_NULL(test, strstr(extack._msg, "not known"));
+	region = create_kept(fake, dev, 0, SZ_64K, 0, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
+	KUNIT_EXPECT_EQ(test, region->placement, NETGPU_PLACEMENT_UNKNOWN);
+	netgpu_region_put(region);
 	expect_nothing_left(test, fake);
-	__free_page(page);
 }
 
 /* An exporter that declines is not asked to move the buffer. */
@@ -499,56 +528,35 @@ static void test_declined(struct kunit *test)
 {
 	struct fake *fake = fake_export(test, SZ_64K, &fake_ops);
 	struct device *dev = fake_device(test, "declined");
-	struct netgpu_region_params params = {
-		.dev	= dev,
-		.dir	= DMA_FROM_DEVICE,
-		.length	= SZ_64K,
-		.flags	= NETGPU_REGION_REQUIRE_P2P,
-	};
-	struct netgpu_reach reach = {};
 	struct netgpu_region *region;
 
 	fake->decline = true;
-	KUNIT_EXPECT_EQ(test, PTR_ERR(netgpu_region_create(fake->dmabuf, &params, NULL)),
-			-EXDEV);
-	KUNIT_EXPECT_EQ(test, -EXDEV, netgpu_probe(fake->dmabuf, dev, 0, SZ_64K, true,
-						   &reach, NULL));
+	KUNIT_EXPECT_EQ(test, -EXDEV,
+			PTR_ERR(create_kept(fake, dev, 0, SZ_64K,
+					    NETGPU_REGION_REQUIRE_P2P, NULL)));
 	KUNIT_EXPECT_EQ(test, fake->pins, 0);
 	KUNIT_EXPECT_EQ(test, fake->maps, 0);
 	expect_nothing_left(test, fake);
 
 	/* Whoever does not insist gets what there is; who does, still nothing. */
-	region = create(fake, dev, 0, SZ_64K);
+	region = create_kept(fake, dev, 0, SZ_64K, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
 	KUNIT_EXPECT_EQ(test, fake->pins, 1);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(netgpu_region_create(fake->dmabuf, &params, NULL)),
-			-EXDEV);
+	KUNIT_EXPECT_EQ(test, -EXDEV,
+			PTR_ERR(create_kept(fake, dev, 0, SZ_64K,
+					    NETGPU_REGION_REQUIRE_P2P, NULL)));
 	netgpu_region_put(region);
 	expect_nothing_left(test, fake);
 }
 
-static void test_probe(struct kunit *test)
+static int check_overlap(struct netgpu_region *region)
 {
-	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
-	struct device *dev = fake_device(test, "probe");
-	struct netgpu_reach reach = {};
+	int err;
 
-	KUNIT_EXPECT_EQ(test, 0, netgpu_probe(fake->dmabuf, dev, 0, SZ_64K, true,
-					      &reach, NULL));
-	KUNIT_EXPECT_EQ(test, reach.placement, NETGPU_PLACEMENT_DEVICE);
-	KUNIT_EXPECT_EQ(test, reach.distance, -1);
-	KUNIT_EXPECT_EQ(test, fake->pinned, 0);
-	expect_nothing_left(test, fake);
-
-	KUNIT_EXPECT_EQ(test, -ERANGE, netgpu_probe(fake->dmabuf, dev, SZ_1M, SZ_64K,
-						    true, &reach, NULL));
-	fake->fail_map = -EINVAL;
-	KUNIT_EXPECT_EQ(test, -EXDEV, netgpu_probe(fake->dmabuf, dev, 0, SZ_64K, true,
-						   &reach, NULL));
-	fake->fail_attach = -EOPNOTSUPP;
-	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, netgpu_probe(fake->dmabuf, dev, 0, SZ_64K,
-							true, &reach, NULL));
-	expect_nothing_left(test, fake);
+	dma_resv_lock(region->dmabuf->resv, NULL);
+	err = netgpu_check_overlap(region, NULL);
+	dma_resv_unlock(region->dmabuf->resv);
+	return err;
 }
 
 static void test_overlap(struct kunit *test)
@@ -556,40 +564,37 @@ static void test_overlap(struct kunit *test)
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
 	struct device *dev1 = fake_device(test, "one");
 	struct device *dev2 = fake_device(test, "two");
-	struct netgpu_region_params send = {
-		.dev	= dev1,
-		.dir	= DMA_TO_DEVICE,
-		.length	= SZ_1M,
-	};
+	struct netgpu_region *low, *high, *middle, *plain;
 	struct fake_user users[4] = {};
-	struct netgpu_region *low, *high, *middle, *out;
 
-	low = create(fake, dev1, 0, SZ_512K);
-	high = create(fake, dev2, SZ_512K, SZ_512K);
-	middle = create(fake, dev2, SZ_256K, SZ_512K);
-	out = netgpu_region_create(fake->dmabuf, &send, NULL);
+	low = create_kept(fake, dev1, 0, SZ_512K, 0, NULL);
+	high = create_kept(fake, dev2, SZ_512K, SZ_512K, 0, NULL);
+	middle = create_kept(fake, dev2, SZ_256K, SZ_512K, 0, NULL);
+	plain = create(fake, dev1, 0, SZ_1M);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, low);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, high);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, middle);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, out);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, plain);
 
+	KUNIT_EXPECT_EQ(test, 0, check_overlap(middle));
 	KUNIT_EXPECT_EQ(test, 0, bind(&users[0], low));
 	KUNIT_EXPECT_EQ(test, -EBUSY, bind(&users[1], low));
 	KUNIT_EXPECT_EQ(test, -EBUSY, bind(&users[1], middle));
+	KUNIT_EXPECT_EQ(test, -EBUSY, check_overlap(middle));
 	KUNIT_EXPECT_EQ(test, 0, bind(&users[2], high));
 	netgpu_region_unbind(low);
 	KUNIT_EXPECT_EQ(test, -EBUSY, bind(&users[1], middle));
 	netgpu_region_unbind(high);
 	KUNIT_EXPECT_EQ(test, 0, bind(&users[1], middle));
-	/* What is received may be sent. */
-	KUNIT_EXPECT_EQ(test, 0, bind(&users[3], out));
+	/* Whoever never asked for a region is not asked either. */
+	KUNIT_EXPECT_EQ(test, 0, bind(&users[3], plain));
 
 	netgpu_region_unbind(middle);
-	netgpu_region_unbind(out);
+	netgpu_region_unbind(plain);
 	netgpu_region_put(low);
 	netgpu_region_put(high);
 	netgpu_region_put(middle);
-	netgpu_region_put(out);
+	netgpu_region_put(plain);
 	expect_nothing_left(test, fake);
 }
 
@@ -599,31 +604,35 @@ static void test_limit(struct kunit *test)
 	struct fake *b = fake_export(test, SZ_1M, &fake_ops);
 	struct device *dev = fake_device(test, "limit");
 	unsigned long max = netgpu_max_pinned_bytes;
-	struct netgpu_region *first, *second;
+	struct netgpu_region *first, *second, *plain;
 
 	netgpu_max_pinned_bytes = SZ_2M - 1;
 
-	first = create(a, dev, 0, SZ_64K);
+	first = create_kept(a, dev, 0, SZ_64K, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, first);
-	second = create(a, dev, SZ_64K, SZ_64K);
+	/* Charged to nobody, and in the midst of others. */
+	plain = create(a, dev, 0, SZ_64K);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, plain);
+	second = create_kept(a, dev, SZ_64K, SZ_64K, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, second);
 
-	KUNIT_EXPECT_EQ(test, PTR_ERR(create(b, dev, 0, SZ_64K)), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, -EDQUOT, PTR_ERR(create_kept(b, dev, 0, SZ_64K, 0, NULL)));
 	netgpu_region_put(first);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(create(b, dev, 0, SZ_64K)), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, -EDQUOT, PTR_ERR(create_kept(b, dev, 0, SZ_64K, 0, NULL)));
 	KUNIT_EXPECT_EQ(test, b->attached, 0);
 	netgpu_region_put(second);
-	first = create(b, dev, 0, SZ_64K);
+	first = create_kept(b, dev, 0, SZ_64K, 0, NULL);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, first);
 	if (!IS_ERR(first))
 		netgpu_region_put(first);
+	netgpu_region_put(plain);
 
 	/* Lowered below what is in use: nothing breaks, nothing more is granted. */
 	netgpu_max_pinned_bytes = SZ_1M;
-	first = create(a, dev, 0, SZ_64K);
+	first = create_kept(a, dev, 0, SZ_64K, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, first);
 	netgpu_max_pinned_bytes = 0;
-	KUNIT_EXPECT_EQ(test, PTR_ERR(create(b, dev, 0, SZ_64K)), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, -EDQUOT, PTR_ERR(create_kept(b, dev, 0, SZ_64K, 0, NULL)));
 	netgpu_region_put(first);
 
 	netgpu_max_pinned_bytes = max;
@@ -634,10 +643,9 @@ static void test_limit(struct kunit *test)
 static void test_gate(struct kunit *test)
 {
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	long refused = atomic_long_read(&netgpu_refused_exporters);
 	struct device *dev = fake_device(test, "gate");
-	u64 refused = netgpu_refused_exporters();
 	struct netlink_ext_ack extack = {};
-	struct netgpu_reach reach = {};
 	struct netgpu_region *region;
 	struct module *module;
 
@@ -646,21 +654,30 @@ static void test_gate(struct kunit *test)
 	strscpy(module->name, "fake_module");
 	fake->dmabuf->owner = module;
 
-	region = create(fake, dev, 0, SZ_64K);
+	region = create_kept(fake, dev, 0, SZ_64K, 0, NULL);
 	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, region);
 	if (!IS_ERR(region))
 		netgpu_region_put(region);
-	KUNIT_EXPECT_EQ(test, netgpu_refused_exporters(), refused);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&netgpu_refused_exporters), refused);
 
 	set_bit(TAINT_PROPRIETARY_MODULE, &module->taints);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(create(fake, dev, 0, SZ_64K)), -EPERM);
-	KUNIT_EXPECT_EQ(test, netgpu_refused_exporters(), refused + 1);
-	KUNIT_EXPECT_EQ(test, netgpu_probe(fake->dmabuf, dev, 0, SZ_64K, false,
-					   &reach, &extack), -EPERM);
-	KUNIT_EXPECT_EQ(test, netgpu_refused_exporters(), refused + 2);
+	KUNIT_EXPECT_EQ(test, -EPERM,
+			PTR_ERR(create_kept(fake, dev, 0, SZ_64K, 0, &extack)));
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&netgpu_refused_exporters), refused + 1);
 	KUNIT_EXPECT_NOT_NULL(test, extack._msg);
 	if (extack._msg)
 		KUNIT_EXPECT_NOT_NULL(test, strstr(extack._msg, "fake_module"));
+
+	/* Without a region it is as it ever was: nothing is gained, nothing lost. */
+	region = create(fake, dev, 0, SZ_64K);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, region);
+	if (!IS_ERR(region)) {
+		KUNIT_EXPECT_FALSE(test, region->attachment->attach->peer2peer);
+		KUNIT_EXPECT_NULL(test, region->attachment->attach->importer_ops);
+		KUNIT_EXPECT_EQ(test, fake->pinned, 1);
+		netgpu_region_put(region);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&netgpu_refused_exporters), refused + 1);
 
 	fake->dmabuf->owner = NULL;
 	expect_nothing_left(test, fake);
@@ -673,16 +690,16 @@ static void test_revoke_idle(struct kunit *test)
 	struct netgpu_region *region, *next;
 	struct fake_user user = {};
 
-	region = create(fake, dev, 0, SZ_1M);
+	region = create_kept(fake, dev, 0, SZ_1M, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
 	revoke(fake);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 0);
 	KUNIT_EXPECT_EQ(test, fake->pinned, 0);
-	KUNIT_EXPECT_EQ(test, netgpu_region_state(region), NETGPU_STATE_REVOKED);
+	KUNIT_EXPECT_EQ(test, region->state, NETGPU_LIFE_ENDED);
 	KUNIT_EXPECT_EQ(test, bind(&user, region), -ENODEV);
 
 	/* The exporter may have it again, while the old region is still there. */
-	next = create(fake, dev, 0, SZ_1M);
+	next = create_kept(fake, dev, 0, SZ_1M, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, next);
 	KUNIT_EXPECT_EQ(test, fake->attached, 2);
 	KUNIT_EXPECT_EQ(test, 0, bind(&user, next));
@@ -700,20 +717,20 @@ static void test_revoke_bound(struct kunit *test)
 	struct netgpu_region *bound, *idle;
 	struct fake_user user = {};
 
-	bound = create(fake, dev, 0, SZ_512K);
-	idle = create(fake, dev, SZ_512K, SZ_512K);
+	bound = create_kept(fake, dev, 0, SZ_512K, 0, NULL);
+	idle = create_kept(fake, dev, SZ_512K, SZ_512K, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, bound);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, idle);
 	KUNIT_ASSERT_EQ(test, 0, bind(&user, bound));
 
-	/* Hold up the user: until it has stopped, nothing may be unmapped. */
-	mutex_lock(&bound->buffer->lock);
-	revoke(fake);
-	revoke(fake);
-	KUNIT_EXPECT_TRUE(test, idle->ended);
-	KUNIT_EXPECT_FALSE(test, bound->ended);
+	/* Until the user has stopped, nothing is unmapped: it wants this lock. */
+	dma_resv_lock(fake->dmabuf->resv, NULL);
+	dma_buf_invalidate_mappings(fake->dmabuf);
+	dma_buf_invalidate_mappings(fake->dmabuf);
+	KUNIT_EXPECT_EQ(test, idle->state, NETGPU_LIFE_ENDED);
+	KUNIT_EXPECT_EQ(test, bound->state, NETGPU_LIFE_REVOKED);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 1);
-	mutex_unlock(&bound->buffer->lock);
+	dma_resv_unlock(fake->dmabuf->resv);
 
 	KUNIT_ASSERT_NE(test, 0, wait_for_completion_timeout(&user.done, 5 * HZ));
 	flush_work(&bound->revoke_work);
@@ -752,19 +769,29 @@ static void test_revoke_dying(struct kunit *test)
 static void test_netdev_goes(struct kunit *test)
 {
 	struct net_device *netdev = kunit_kzalloc(test, sizeof(*netdev), GFP_KERNEL);
+	struct net_device *phys = kunit_kzalloc(test, sizeof(*phys), GFP_KERNEL);
 	struct net_device *other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
 	struct device *dev = fake_device(test, "netdev");
-	struct netgpu_region *region, *stays;
+	struct netgpu_region *region, *leased, *stays;
 	struct fake_user user = {};
 
 	KUNIT_ASSERT_NOT_NULL(test, netdev);
+	KUNIT_ASSERT_NOT_NULL(test, phys);
 	KUNIT_ASSERT_NOT_NULL(test, other);
 
-	region = create_kept(fake, dev, netdev, 0, SZ_64K);
-	stays = create_kept(fake, dev, other, SZ_64K, SZ_64K);
+	region = create_kept(fake, dev, 0, SZ_64K, 0, NULL);
+	leased = create_kept(fake, dev, SZ_64K, SZ_64K, 0, NULL);
+	stays = create_kept(fake, dev, SZ_128K, SZ_64K, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, leased);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, stays);
+	region->netdev = netdev;
+	region->phys = netdev;
+	leased->netdev = netdev;
+	leased->phys = phys;
+	stays->netdev = other;
+	stays->phys = other;
 
 	/* With a file descriptor of its own, it can be bound again. */
 	KUNIT_EXPECT_EQ(test, 0, bind(&user, region));
@@ -773,16 +800,73 @@ static void test_netdev_goes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, bind(&user, region));
 	netgpu_region_unbind(region);
 
-	netgpu_regions_end(netdev);
-	KUNIT_EXPECT_TRUE(test, region->ended);
-	KUNIT_EXPECT_FALSE(test, stays->ended);
+	netgpu_netdev_goes(phys);
+	KUNIT_EXPECT_EQ(test, leased->state, NETGPU_LIFE_ENDED);
+	KUNIT_EXPECT_EQ(test, region->state, NETGPU_LIFE_IDLE);
+	netgpu_netdev_goes(netdev);
+	KUNIT_EXPECT_EQ(test, region->state, NETGPU_LIFE_ENDED);
+	KUNIT_EXPECT_EQ(test, stays->state, NETGPU_LIFE_IDLE);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 1);
-	netgpu_regions_end(other);
+	netgpu_netdev_goes(other);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 0);
 
 	netgpu_region_put(region);
+	netgpu_region_put(leased);
 	netgpu_region_put(stays);
 	expect_nothing_left(test, fake);
+}
+
+/* What is in the memory of a device is given up, what is in host memory stays. */
+static void test_sleep(struct kunit *test)
+{
+	struct fake *fake = fake_export(test, SZ_64K, &fake_ops);
+	struct fake *unknown = fake_export(test, SZ_64K, &fake_ops);
+	struct fake *host = fake_export(test, SZ_64K, &fake_ops);
+	struct device *dev = fake_device(test, "sleep");
+	struct netgpu_region *idle, *bound, *stays;
+	struct netlink_ext_ack extack = {};
+	struct fake_user user = {};
+
+	unknown->base = FAKE_NOWHERE;
+	host->base = SZ_1M;
+	idle = create_kept(unknown, dev, 0, SZ_64K, 0, NULL);
+	bound = create(fake, dev, 0, SZ_64K);
+	stays = create(host, dev, 0, SZ_64K);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, idle);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, bound);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, stays);
+	KUNIT_ASSERT_EQ(test, 0, bind(&user, bound));
+
+	KUNIT_EXPECT_EQ(test, 0, netgpu_sleep());
+	/* It has waited for the user. */
+	KUNIT_EXPECT_EQ(test, user.revoked, 1);
+	KUNIT_EXPECT_EQ(test, fake->mapped, 0);
+	KUNIT_EXPECT_EQ(test, unknown->mapped, 0);
+	KUNIT_EXPECT_EQ(test, host->mapped, 1);
+	KUNIT_EXPECT_EQ(test, stays->state, NETGPU_LIFE_IDLE);
+
+	/* Nothing comes in between. */
+	KUNIT_EXPECT_EQ(test, -EAGAIN,
+			PTR_ERR(create_kept(fake, dev, 0, SZ_64K, 0, &extack)));
+	KUNIT_EXPECT_NOT_NULL(test, extack._msg);
+	KUNIT_EXPECT_EQ(test, fake->mapped, 0);
+	netgpu_region_put(stays);
+	stays = create(host, dev, 0, SZ_64K);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, stays);
+
+	netgpu_stop_creating(false);
+	netgpu_region_put(bound);
+	bound = create(fake, dev, 0, SZ_64K);
+	KUNIT_EXPECT_NOT_ERR_OR_NULL(test, bound);
+
+	if (!IS_ERR(bound))
+		netgpu_region_put(bound);
+	if (!IS_ERR(stays))
+		netgpu_region_put(stays);
+	netgpu_region_put(idle);
+	expect_nothing_left(test, fake);
+	expect_nothing_left(test, unknown);
+	expect_nothing_left(test, host);
 }
 
 static void test_copy(struct kunit *test)
@@ -792,38 +876,117 @@ static void test_copy(struct kunit *test)
 	struct device *dev = fake_device(test, "copy");
 	static const char text[] = "stray bytes";
 	struct netgpu_region *region;
+	struct fake_user user = {}, other = {};
 
 	fake->memory = kunit_kzalloc(test, SZ_64K, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, fake->memory);
 
-	region = create(fake, dev, PAGE_SIZE, 2 * PAGE_SIZE);
+	region = create_kept(fake, dev, PAGE_SIZE, 2 * PAGE_SIZE, 0, NULL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
-	KUNIT_EXPECT_EQ(test, 0, netgpu_region_copy(region, 100, text, sizeof(text),
-						    NETGPU_COPY_PAGE));
+	/* Nobody has it. */
+	KUNIT_EXPECT_EQ(test, -ENODEV, netgpu_region_copy(region, &user, 0, text, 4,
+							  NETGPU_COPY_PAGE));
+	KUNIT_ASSERT_EQ(test, 0, bind(&user, region));
+	KUNIT_EXPECT_EQ(test, 0, netgpu_region_copy(region, &user, 100, text,
+						    sizeof(text), NETGPU_COPY_PAGE));
 	KUNIT_EXPECT_STREQ(test, fake->memory + PAGE_SIZE + 100, text);
-	KUNIT_EXPECT_EQ(test, 0, netgpu_region_copy(region, 2 * PAGE_SIZE - 4, text, 4,
-						    NETGPU_COPY_HEADER));
+	KUNIT_EXPECT_EQ(test, 0, netgpu_region_copy(region, &user, 2 * PAGE_SIZE - 4,
+						    text, 4, NETGPU_COPY_HEADER));
 	KUNIT_EXPECT_EQ(test, region->copied[NETGPU_COPY_PAGE], sizeof(text));
 	KUNIT_EXPECT_EQ(test, region->copied[NETGPU_COPY_HEADER], 4);
 	KUNIT_EXPECT_EQ(test, region->copied[NETGPU_COPY_OTHER_QUEUE], 0);
 	KUNIT_EXPECT_EQ(test, fake->dmabuf->vmapping_counter, 1);
 	KUNIT_EXPECT_EQ(test, fake->dir, DMA_BIDIRECTIONAL);
 
-	revoke(fake);
-	KUNIT_EXPECT_EQ(test, fake->dmabuf->vmapping_counter, 0);
-	KUNIT_EXPECT_EQ(test, -ENODEV, netgpu_region_copy(region, 0, text, 4,
+	/* Another one has it by now: the late receive of the first is refused. */
+	netgpu_region_unbind(region);
+	KUNIT_ASSERT_EQ(test, 0, bind(&other, region));
+	memset(fake->memory, 0, SZ_64K);
+	KUNIT_EXPECT_EQ(test, -ENODEV, netgpu_region_copy(region, &user, 0, text, 4,
 							  NETGPU_COPY_PAGE));
+	KUNIT_EXPECT_TRUE(test, mem_is_zero(fake->memory, SZ_64K));
+
+	other.dying = true;
+	revoke(fake);
+	KUNIT_EXPECT_EQ(test, -ENODEV, netgpu_region_copy(region, &other, 0, text, 4,
+							  NETGPU_COPY_PAGE));
+	flush_work(&region->revoke_work);
+	netgpu_region_unbind(region);
+	KUNIT_EXPECT_EQ(test, fake->dmabuf->vmapping_counter, 0);
 	netgpu_region_put(region);
 	expect_nothing_left(test, fake);
 
 	region = create(blind, dev, 0, SZ_64K);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
-	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, netgpu_region_copy(region, 0, text, 4,
+	KUNIT_ASSERT_EQ(test, 0, bind(&user, region));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, netgpu_region_copy(region, &user, 0, text, 4,
 							      NETGPU_COPY_PAGE));
 	KUNIT_EXPECT_EQ(test, region->copied[NETGPU_COPY_PAGE], 0);
 	KUNIT_EXPECT_EQ(test, region->copy_refused, 4);
+	netgpu_region_unbind(region);
 	netgpu_region_put(region);
 	expect_nothing_left(test, blind);
+}
+
+static const char *fence_name(struct dma_fence *fence)
+{
+	return "netgpu-test";
+}
+
+static const struct dma_fence_ops fence_ops = {
+	.get_driver_name	= fence_name,
+	.get_timeline_name	= fence_name,
+};
+
+/*
+ * A job of the GPU uses the buffer, and does not end: it may wait for what is to
+ * be copied. In device memory that is no concern of the copy, in host memory it
+ * waits, but not for ever.
+ */
+static void test_copy_hung(struct kunit *test)
+{
+	struct fake *fake = fake_export(test, SZ_64K, &fake_vmap_ops);
+	struct device *dev = fake_device(test, "hung");
+	struct netgpu_region *region;
+	struct fake_user user = {};
+	static DEFINE_SPINLOCK(lock);
+	struct dma_fence *fence;
+	ktime_t start;
+
+	fake->memory = kunit_kzalloc(test, SZ_64K, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fake->memory);
+	fence = kzalloc_obj(*fence);
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	dma_fence_init(fence, &fence_ops, &lock, dma_fence_context_alloc(1), 1);
+
+	dma_resv_lock(fake->dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, 0, dma_resv_reserve_fences(fake->dmabuf->resv, 1));
+	dma_resv_add_fence(fake->dmabuf->resv, fence, DMA_RESV_USAGE_WRITE);
+	dma_resv_unlock(fake->dmabuf->resv);
+
+	region = create(fake, dev, 0, SZ_64K);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
+	KUNIT_ASSERT_EQ(test, 0, bind(&user, region));
+	KUNIT_EXPECT_EQ(test, 0, netgpu_region_copy(region, &user, 0, "stray", 5,
+						    NETGPU_COPY_PAGE));
+	netgpu_region_unbind(region);
+	netgpu_region_put(region);
+
+	fake->base = SZ_1M;
+	region = create(fake, dev, 0, SZ_64K);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
+	KUNIT_ASSERT_EQ(test, 0, bind(&user, region));
+	start = ktime_get();
+	KUNIT_EXPECT_EQ(test, -ETIMEDOUT,
+			netgpu_region_copy(region, &user, 0, "stray", 5, NETGPU_COPY_PAGE));
+	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 5000);
+	dma_fence_signal(fence);
+	KUNIT_EXPECT_EQ(test, 0, netgpu_region_copy(region, &user, 0, "stray", 5,
+						    NETGPU_COPY_PAGE));
+	dma_fence_put(fence);
+	netgpu_region_unbind(region);
+	netgpu_region_put(region);
+	expect_nothing_left(test, fake);
 }
 
 static struct kunit_case netgpu_test_cases[] = {
@@ -834,7 +997,6 @@ static struct kunit_case netgpu_test_cases[] = {
 	KUNIT_CASE(test_failures),
 	KUNIT_CASE(test_require_p2p),
 	KUNIT_CASE(test_declined),
-	KUNIT_CASE(test_probe),
 	KUNIT_CASE(test_overlap),
 	KUNIT_CASE(test_limit),
 	KUNIT_CASE(test_gate),
@@ -842,7 +1004,9 @@ static struct kunit_case netgpu_test_cases[] = {
 	KUNIT_CASE(test_revoke_bound),
 	KUNIT_CASE(test_revoke_dying),
 	KUNIT_CASE(test_netdev_goes),
+	KUNIT_CASE(test_sleep),
 	KUNIT_CASE(test_copy),
+	KUNIT_CASE(test_copy_hung),
 	{}
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Revocation: the exporter takes the memory of a region back.
+ * The use of a region and its end, which an exporter may call for at any time.
  *
  * dma_buf_invalidate_mappings() comes with the reservation lock held, and the
  * netdev instance lock, which stopping a queue needs, nests outside it. So the
@@ -15,117 +15,189 @@
 #include <linux/dma-resv.h>
 #include <linux/export.h>
 #include <linux/module.h>
+#include <linux/netlink.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
 
 #include "internal.h"
 #include "trace.h"
 
+LIST_HEAD(netgpu_regions);
+
 /**
- * netgpu_overlap - find what is already bound in a range
- * @buffer: the buffer, locked.
- * @offset: first byte of the range.
- * @length: bytes in the range.
+ * netgpu_region_next - step of netgpu_for_each_region()
+ * @region: the last one, whose reference is dropped, or NULL.
  *
- * Return: a region that a device may be writing into and that shares at least
- * one byte with the range, or NULL.
+ * Return: the next one, with a reference, or NULL.
  */
-struct netgpu_region *netgpu_overlap(struct netgpu_buffer *buffer, u64 offset,
-				     u64 length)
+struct netgpu_region *netgpu_region_next(struct netgpu_region *region)
 {
-	struct netgpu_region *region;
+	struct netgpu_region *next, *found = NULL;
 
-	lockdep_assert_held(&buffer->lock);
+	scoped_guard(mutex, &netgpu_lock) {
+		next = list_prepare_entry(region, &netgpu_regions, list);
+		list_for_each_entry_continue(next, &netgpu_regions, list) {
+			if (refcount_inc_not_zero(&next->refs)) {
+				found = next;
+				break;
+			}
+		}
+	}
+	if (region)
+		netgpu_region_put(region);
+	return found;
+}
 
-	list_for_each_entry(region, &buffer->bound, bound)
-		if (region->offset < offset + length &&
-		    offset < region->offset + region->length)
-			return region;
-	return NULL;
+/**
+ * netgpu_check_overlap - is a part of a region being received into already?
+ * @region: a region of /dev/netgpu.
+ * @extack: receives the reason of a refusal, may be NULL.
+ *
+ * Context: the reservation lock is held: others of the same dma-buf are bound
+ * under it, too.
+ *
+ * Return: 0 or -EBUSY.
+ */
+int netgpu_check_overlap(const struct netgpu_region *region,
+			 struct netlink_ext_ack *extack)
+{
+	const struct netgpu_region *other;
+
+	dma_resv_assert_held(region->dmabuf->resv);
+
+	guard(mutex)(&netgpu_lock);
+	list_for_each_entry(other, &netgpu_regions, list) {
+		if (other->dmabuf != region->dmabuf || !other->netdev)
+			continue;
+		if (other->state != NETGPU_LIFE_BOUND &&
+		    other->state != NETGPU_LIFE_REVOKED)
+			continue;
+		if (other->offset < region->offset + region->length &&
+		    region->offset < other->offset + other->length) {
+			NL_SET_ERR_MSG(extack,
+				       "a part of the range is being received into already: use another, or end what uses it");
+			return -EBUSY;
+		}
+	}
+	return 0;
+}
+
+static void netgpu_region_set(struct netgpu_region *region, int state)
+{
+	dma_resv_assert_held(region->dmabuf->resv);
+
+	WRITE_ONCE(region->state, state);
+	wake_up_all(&region->wait);
+}
+
+/* Nothing will access it any more. The last one of an attachment unmaps it. */
+static void netgpu_region_end(struct netgpu_region *region)
+{
+	struct netgpu_attachment *attachment = region->attachment;
+
+	if (region->state == NETGPU_LIFE_ENDED)
+		return;
+	netgpu_region_set(region, NETGPU_LIFE_ENDED);
+	list_del(&region->node);
+	if (list_empty(&attachment->regions))
+		netgpu_attachment_unmap(attachment);
+}
+
+static int netgpu_region_bind_locked(struct netgpu_region *region,
+				     const struct netgpu_region_user *user,
+				     void *priv)
+{
+	int err;
+
+	switch (region->state) {
+	case NETGPU_LIFE_IDLE:
+		break;
+	case NETGPU_LIFE_BOUND:
+		return -EBUSY;
+	default:
+		return -ENODEV;
+	}
+	if (region->netdev) {
+		err = netgpu_check_overlap(region, NULL);
+		if (err)
+			return err;
+	}
+	if (!try_module_get(user->owner))
+		return -ENODEV;
+	region->user = user;
+	region->user_priv = priv;
+	netgpu_region_set(region, NETGPU_LIFE_BOUND);
+	return 0;
 }
 
 int netgpu_region_bind(struct netgpu_region *region,
 		       const struct netgpu_region_user *user, void *priv)
 {
-	struct netgpu_buffer *buffer = region->buffer;
-	bool writes = region->attachment->dir != DMA_TO_DEVICE;
+	struct dma_resv *resv = region->dmabuf->resv;
+	int err;
 
-	guard(mutex)(&buffer->lock);
-
-	if (writes && netgpu_overlap(buffer, region->offset, region->length))
-		return -EBUSY;
-
-	scoped_guard(spinlock, &region->lock) {
-		if (region->revoked)
-			return -ENODEV;
-		if (region->user)
-			return -EBUSY;
-		if (!try_module_get(user->owner))
-			return -ENODEV;
-		region->user = user;
-		region->user_priv = priv;
-	}
-	if (writes)
-		list_add_tail(&region->bound, &buffer->bound);
-	trace_netgpu_bind(region);
-	return 0;
+	err = dma_resv_lock_interruptible(resv, NULL);
+	if (err)
+		return err;
+	err = netgpu_region_bind_locked(region, user, priv);
+	dma_resv_unlock(resv);
+	if (!err)
+		trace_netgpu_bind(region);
+	return err;
 }
 EXPORT_SYMBOL_NS_GPL(netgpu_region_bind, "NETGPU");
 
 void netgpu_region_unbind(struct netgpu_region *region)
 {
 	const struct netgpu_region_user *user;
-	bool keep;
 
-	scoped_guard(mutex, &region->buffer->lock) {
-		list_del_init(&region->bound);
-		scoped_guard(spinlock, &region->lock) {
-			user = region->user;
-			region->user = NULL;
-			region->user_priv = NULL;
-			keep = region->netdev && !region->revoked;
-		}
-	}
+	dma_resv_lock(region->dmabuf->resv, NULL);
+	user = region->user;
+	region->user = NULL;
+	region->user_priv = NULL;
+	if (region->state == NETGPU_LIFE_BOUND && region->netdev)
+		netgpu_region_set(region, NETGPU_LIFE_IDLE);
+	else if (user)
+		netgpu_region_end(region);
+	dma_resv_unlock(region->dmabuf->resv);
+
 	if (user) {
 		trace_netgpu_unbind(region);
 		module_put(user->owner);
 	}
-	if (!keep)
-		netgpu_region_end(region);
 }
 EXPORT_SYMBOL_NS_GPL(netgpu_region_unbind, "NETGPU");
 
 /**
  * netgpu_region_revoke - end the use of a region, for good
- * @region: the region.
+ * @region: the region; the reservation lock is held.
  *
- * Marks the region. If it is bound, a work item does the rest, else the caller
- * is to end it. Later calls do nothing.
- *
- * Context: any that may hold the reservation lock.
- *
- * Return: true when nothing uses the region.
+ * One that nothing uses ends here and now. If it is bound, a work item tells the
+ * user. Later calls do nothing.
  */
-bool netgpu_region_revoke(struct netgpu_region *region)
+void netgpu_region_revoke(struct netgpu_region *region)
 {
-	bool idle;
+	dma_resv_assert_held(region->dmabuf->resv);
 
-	scoped_guard(spinlock, &region->lock) {
-		idle = !region->user;
-		if (region->revoked)
-			return idle;
-		WRITE_ONCE(region->revoked, true);
+	switch (region->state) {
+	case NETGPU_LIFE_IDLE:
+		trace_netgpu_revoke(region, false);
+		netgpu_region_end(region);
+		break;
+	case NETGPU_LIFE_BOUND:
+		trace_netgpu_revoke(region, true);
+		netgpu_region_set(region, NETGPU_LIFE_REVOKED);
+		/* Its user has a reference, but may be about to drop it. */
+		if (refcount_inc_not_zero(&region->refs))
+			queue_work(system_dfl_wq, &region->revoke_work);
+		break;
 	}
-	trace_netgpu_revoke(region, !idle);
-	wake_up_all(&region->wait);
-	if (idle)
-		return true;
-
-	/* Without references it has been unbound by now, and is being ended. */
-	if (refcount_inc_not_zero(&region->refs) &&
-	    !queue_work(system_dfl_wq, &region->revoke_work))
-		WARN_ON_ONCE(refcount_dec_and_test(&region->refs));
-	return false;
 }
 
+/**
+ * netgpu_invalidate - the exporter takes the memory back
+ * @attach: the attachment; the reservation lock is held.
+ */
 void netgpu_invalidate(struct dma_buf_attachment *attach)
 {
 	struct netgpu_attachment *attachment = attach->importer_priv;
@@ -137,13 +209,16 @@ void netgpu_invalidate(struct dma_buf_attachment *attach)
 	if (!attachment->mapping)
 		return;
 
-	WRITE_ONCE(attachment->revoked, true);
+	WRITE_ONCE(attachment->stale, true);
 	list_for_each_entry_safe(region, next, &attachment->regions, node)
-		if (netgpu_region_revoke(region))
-			netgpu_region_end_locked(region);
+		netgpu_region_revoke(region);
 }
 
-void netgpu_revoke_work(struct work_struct *work)
+/**
+ * netgpu_region_revoke_work - tell the user of a region
+ * @work: that of the region, which it has a reference on.
+ */
+void netgpu_region_revoke_work(struct work_struct *work)
 {
 	struct netgpu_region *region =
 		container_of(work, struct netgpu_region, revoke_work);
@@ -151,23 +226,44 @@ void netgpu_revoke_work(struct work_struct *work)
 	bool got = false;
 	void *priv;
 
-	scoped_guard(spinlock, &region->lock) {
-		user = region->user;
-		priv = region->user_priv;
-		if (user)
-			got = user->tryget(priv);
-		if (got)
-			__module_get(user->owner);
-	}
+	dma_resv_lock(region->dmabuf->resv, NULL);
+	user = region->user;
+	priv = region->user_priv;
+	if (user)
+		got = user->tryget(priv);
+	if (got)
+		__module_get(user->owner);
+	dma_resv_unlock(region->dmabuf->resv);
 
+	/* Otherwise the user is about to unbind, which ends it. */
 	if (got) {
 		user->revoke(priv);
 		user->put(priv);
 		module_put(user->owner);
-	} else if (!user) {
-		netgpu_region_end(region);
 	}
-	/* Otherwise the user is about to unbind, which ends it. */
-
 	netgpu_region_put(region);
 }
+
+void netgpu_region_put(struct netgpu_region *region)
+{
+	if (!refcount_dec_and_test(&region->refs))
+		return;
+
+	WARN_ON_ONCE(region->user);
+
+	if (!IS_ERR_OR_NULL(region->attachment)) {
+		dma_resv_lock(region->dmabuf->resv, NULL);
+		netgpu_region_end(region);
+		dma_resv_unlock(region->dmabuf->resv);
+		netgpu_attachment_put(region->attachment);
+	}
+	/* Only now it is not charged any more. */
+	scoped_guard(mutex, &netgpu_lock)
+		list_del(&region->list);
+	if (region->charged)
+		free_uid(region->charged);
+	sg_free_table(&region->sgt);
+	dma_buf_put(region->dmabuf);
+	kfree(region);
+}
+EXPORT_SYMBOL_NS_GPL(netgpu_region_put, "NETGPU");

@@ -10,6 +10,7 @@
 
 #include "internal.h"
 
+TRACE_DEFINE_ENUM(NETGPU_PLACEMENT_UNKNOWN);
 TRACE_DEFINE_ENUM(NETGPU_PLACEMENT_HOST);
 TRACE_DEFINE_ENUM(NETGPU_PLACEMENT_DEVICE);
 TRACE_DEFINE_ENUM(NETGPU_COPY_HEADER);
@@ -18,6 +19,7 @@ TRACE_DEFINE_ENUM(NETGPU_COPY_OTHER_QUEUE);
 
 #define netgpu_show_placement(placement)			\
 	__print_symbolic(placement,				\
+			 { NETGPU_PLACEMENT_UNKNOWN, "unknown" }, \
 			 { NETGPU_PLACEMENT_HOST, "host" },	\
 			 { NETGPU_PLACEMENT_DEVICE, "device" })
 
@@ -32,14 +34,14 @@ TRACE_EVENT(netgpu_attach,
 	TP_ARGS(attachment),
 	TP_STRUCT__entry(
 		__string(dev, dev_name(attachment->dev))
-		__string(exporter, attachment->buffer->dmabuf->exp_name)
+		__string(exporter, attachment->dmabuf->exp_name)
 		__field(u64, size)
 		__field(bool, peer2peer)
 	),
 	TP_fast_assign(
 		__assign_str(dev);
 		__assign_str(exporter);
-		__entry->size = attachment->buffer->dmabuf->size;
+		__entry->size = attachment->dmabuf->size;
 		__entry->peer2peer = attachment->attach->peer2peer;
 	),
 	TP_printk("dev=%s exporter=%s size=%llu peer2peer=%d",
@@ -51,7 +53,7 @@ DECLARE_EVENT_CLASS(netgpu_region,
 	TP_PROTO(const struct netgpu_region *region),
 	TP_ARGS(region),
 	TP_STRUCT__entry(
-		__string(dev, dev_name(region->attachment->dev))
+		__string(dev, dev_name(region->dev))
 		__field(const void *, region)
 		__field(u64, offset)
 		__field(u64, length)
@@ -83,7 +85,7 @@ TRACE_EVENT(netgpu_revoke,
 	TP_PROTO(const struct netgpu_region *region, bool bound),
 	TP_ARGS(region, bound),
 	TP_STRUCT__entry(
-		__string(dev, dev_name(region->attachment->dev))
+		__string(dev, dev_name(region->dev))
 		__field(const void *, region)
 		__field(bool, bound)
 	),

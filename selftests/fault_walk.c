@@ -36,7 +36,7 @@
 #define PATIENCE	30	/* seconds until everything has to be gone */
 
 static unsigned int ifindex, queue;
-static int port, netgpu, fail_nth, sys_regions, sys_bytes;
+static int port, netgpu, fail_nth;
 static struct mnl_socket *pools;
 
 /* What an operation works on. */
@@ -186,7 +186,7 @@ static int check_copied(void)
 
 	if (ioctl(region, NETGPU_IOC_REGION_QUERY, &query))
 		return -errno;
-	return query.copied_bytes[NETGPU_COPY_OTHER_QUEUE] ? 0 : -ENOMSG;
+	return query.copied_other_queue_bytes ? 0 : -ENOMSG;
 }
 
 /* The result of the one request that is under way. */
@@ -309,15 +309,17 @@ static int lowest_fd(void)
 static bool nothing_left(int fds)
 {
 	time_t end = time(NULL) + PATIENCE;
+	struct netgpu_query query;
 	unsigned int leaked = 0;
 
 	while (1) {
-		if (!read_number(sys_regions) && !read_number(sys_bytes) &&
+		regions_query(&query);
+		if (!query.regions && !query.mapped_bytes &&
 		    !netdev_nl_pools_leaked(pools, &leaked) && !leaked)
 			break;
 		if (time(NULL) > end) {
 			ksft_print_msg("left: %llu regions, %llu mapped bytes, %u page pools\n",
-				       read_number(sys_regions), read_number(sys_bytes), leaked);
+				       query.regions, query.mapped_bytes, leaked);
 			return false;
 		}
 		usleep(2000);
@@ -411,7 +413,7 @@ static void walk(const struct operation *op, const char *memory)
 	if (good)
 		return;
 	recover();
-	if (read_number(sys_regions))
+	if (regions_left())
 		ksft_exit_fail_msg("what is left stays: the rest cannot be told\n");
 }
 
@@ -446,8 +448,6 @@ int main(int argc, char **argv)
 	netgpu = open_netgpu();
 	pools = netdev_nl_open();
 	fail_nth = open_file("/proc/thread-self/fail-nth", O_RDWR);
-	sys_regions = open_file("/sys/class/misc/netgpu/regions", O_RDONLY);
-	sys_bytes = open_file("/sys/class/misc/netgpu/mapped_bytes", O_RDONLY);
 	/* No page faults of ours while something is to fail. */
 	if (mlockall(MCL_CURRENT))
 		err(1, "mlockall");
@@ -459,6 +459,7 @@ int main(int argc, char **argv)
 		open_memory(argv[arg]);
 		create = (struct netgpu_region_create){
 			.dmabuf_fd = mem.dmabuf,
+			.flags = NETGPU_REGION_RX,
 			.length = mem.size,
 			.ifindex = ifindex,
 			.queue = queue,

@@ -20,7 +20,7 @@ load gate_exporter_layer
 loads linux "an honest module is loaded" gate_honest
 has gate_honest placement 1 && has gate_honest bound Y
 result linux "it has a region in host memory, and has bound it" $?
-[ "$(cat /sys/class/misc/netgpu/regions)" = 1 ]
+[ "$(region_count regions)" = 1 ]
 result linux "netgpu knows that region" $?
 ! rmmod gate_honest 2>/dev/null
 result linux "it cannot be unloaded as long as that is bound" $?
@@ -29,6 +29,6 @@ wait_for 10 has gate_honest bound N
 result linux "it is told when its region is revoked" $?
 unload
 result linux "then it is unloaded" $?
-[ "$(cat /sys/class/misc/netgpu/regions)" = 0 ]
+[ "$(region_count regions)" = 0 ]
 result linux "and its region is gone" $?
 ktap_end

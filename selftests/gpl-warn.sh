@@ -40,7 +40,8 @@ mapped() {
 	cat "/sys/module/$1/parameters/mapped"
 }
 
-ktap_plan 27
+refused=/proc/sys/net/netgpu/refused_exporters
+ktap_plan 28
 steer_to_queue 1
 load gate_shim
 reported "a proprietary user is reported, and loaded" "$(why_not gate_shim_call gate_shim)" gate_user
@@ -58,7 +59,7 @@ ktap_ok "all is unloaded" $?
 load gate_exporter_layer
 loads linux "an exporter that is GPL is loaded" gate_exporter_gpl
 tried
-[ "$(said tried probe)" = 0 ] && [ "$(said tried create)" = 0 ] && [ "$(said tried refused_exporters)" = 0 ]
+[ "$(said tried probe)" = 0 ] && [ "$(said tried create)" = 0 ] && [ "$(cat $refused)" = 0 ]
 ktap_ok "its memory becomes a region, and none was refused" $?
 [ "$(mapped gate_exporter_gpl)" -gt 0 ]
 ktap_ok "it was asked to map it" $?
@@ -69,13 +70,13 @@ for disguised in 0 1; do
 	load gate_exporter_proprietary disguised=$disguised
 	grep -q "^gate_exporter_proprietary: $(why_not 'gate_exporter_[a-z]*' gate_exporter_layer)" <<<"$log"
 	ktap_ok "$how: a proprietary exporter over a layer is reported, and loaded" $?
-	before=$(said tried refused_exporters)
+	before=$(cat $refused)
 	tried
 	says_why probe message
 	ktap_ok "$how: probe names it as the cause" $?
 	says_why create create_message
 	ktap_ok "$how: its memory is refused, with EPERM and a sentence" $?
-	[ "$(said tried refused_exporters)" = $((before + 2)) ]
+	[ "$(cat $refused)" = $((before + 2)) ]
 	ktap_ok "$how: both are counted" $?
 	[ "$(mapped gate_exporter_proprietary)" = 0 ]
 	ktap_ok "$how: and it was not asked to map anything" $?
@@ -85,13 +86,22 @@ for disguised in 0 1; do
 done
 
 load gate_exporter_proprietary
-zcrx_recv -i "$NETIF" -q 1 -m export:/dev/gate_exporter -s 4096 -t 30 >/tmp/zcrx 2>&1
-[ "$(said zcrx error)" = EPERM ]
-ktap_ok "io_uring's zero-copy receive refuses it too" $?
-devmem_recv -i "$NETIF" -q 1 -m export:/dev/gate_exporter -s 4096 -t 30 >/tmp/devmem 2>&1
-[ "$(said devmem error)" = EPERM ] && grep -q "gate_exporter_proprietary is proprietary" /tmp/devmem
-ktap_ok "devmem refuses it too, with the sentence" $?
-[ "$(cat /sys/class/misc/netgpu/regions)" = 0 ] && unload
+# Without a region it is as it ever was: attached, but not as a peer.
+trace=/sys/kernel/tracing
+echo 1 >$trace/events/netgpu/netgpu_attach/enable
+receive zcrx -m export:/dev/gate_exporter -s 4096
+ktap_ok "io_uring's zero-copy receive takes it, as Linux does" $?
+kill "$receiver"
+wait "$receiver" 2>/dev/null
+nothing_left
+receive_with=devmem_recv receive devmem -m export:/dev/gate_exporter -s 4096
+ktap_ok "so does devmem" $?
+kill "$receiver"
+wait "$receiver" 2>/dev/null
+nothing_left
+[ "$(grep -c 'exporter=gate_exporter .*peer2peer=0' $trace/trace)" = 2 ] && ! grep -q peer2peer=1 $trace/trace
+ktap_ok "but by static attachments, which no peer has" $?
+[ "$(region_count regions)" = 0 ] && unload
 ktap_ok "nothing is left" $?
 ordinary_traffic
 ktap_ok "ordinary traffic afterwards" $?

@@ -112,7 +112,7 @@ for ((round = 1; round <= unplugs; round++)); do
 	wait_for 10 flows $PORT 100000
 	pause 200
 	unplug || bad=$((bad + 1))
-	[ "$(cat /sys/class/misc/netgpu/mapped_bytes)" = 0 ] || bad=$((bad + 1))
+	[ "$(region_count mapped)" = 0 ] || bad=$((bad + 1))
 	kill -9 "$receiver" 2>/dev/null
 	wait "$receiver" 2>/dev/null
 	plug || bad=$((bad + 1))

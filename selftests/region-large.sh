@@ -49,7 +49,7 @@ ktap_ok "nothing is left" $?
 before=$(free_kib)
 receive bound -m "vfio:$VRAM_PCI" -r -B
 ktap_ok "a region over all of it is bound" $?
-[ "$(cat /sys/class/misc/netgpu/mapped_bytes)" = $SIZE ]
+[ "$(region_count mapped)" = $SIZE ]
 ktap_ok "$((SIZE >> 20)) MiB are mapped" $?
 taken=$((before - $(free_kib)))
 each=$((taken * 1024 / (SIZE >> 20)))

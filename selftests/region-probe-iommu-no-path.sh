@@ -16,7 +16,7 @@ ktap_ok "queue 1 splits headers and receives all flows" $?
 [ -e "/sys/class/net/$NETIF/device/iommu_group" ]
 ktap_ok "the device is behind the IOMMU" $?
 probe -m "vfio:$VRAM_PCI" -P
-verdict EXDEV none unknown "no peer-to-peer path"
+verdict EXDEV unknown unknown "no peer-to-peer path"
 ktap_ok "device memory: EXDEV" $?
 probe -m udmabuf -s $((1 << 20))
 verdict 0 host host "is host memory"

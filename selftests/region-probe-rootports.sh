@@ -13,14 +13,14 @@ vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 probe -m "vfio:$VRAM_PCI" -P
-verdict EXDEV none unknown "no peer-to-peer path"
+verdict EXDEV unknown unknown "no peer-to-peer path"
 ktap_ok "device memory with REQUIRE_P2P: EXDEV" $?
 [ "$(said probe message)" = "$(said probe create_message)" ]
 ktap_ok "in the same words as create" $?
 [ "$(said probe distance)" = -1 ]
 ktap_ok "without a distance" $?
 probe -m "vfio:$VRAM_PCI"
-verdict EINVAL none unknown "no peer-to-peer path"
+verdict EINVAL unknown unknown "no peer-to-peer path"
 ktap_ok "without: the exporter's EINVAL" $?
 probe -m heap -s $((1 << 20))
 verdict 0 host host "is host memory"

@@ -29,7 +29,7 @@ for memory in heap udmabuf; do
 	verdict 0 host host "is host memory" && [ "$(said probe distance)" = -1 ]
 	ktap_ok "$memory: host" $?
 	probe -m $memory -s $MIB -P
-	verdict EXDEV host host "is host memory"
+	verdict EXDEV unknown unknown "is host memory"
 	ktap_ok "$memory with REQUIRE_P2P: EXDEV" $?
 done
 
@@ -40,31 +40,31 @@ probe -m null -s $MIB
 refused EMEDIUMTYPE "not a dma-buf"
 ktap_ok "not a dma-buf: EMEDIUMTYPE" $?
 probe -m "$VRAM" -q 99
-refused ECHRNG "no receive queue 99"
-ktap_ok "queue out of range: ECHRNG" $?
+refused ERANGE "queue index out of range"
+ktap_ok "queue out of range: ERANGE" $?
 probe -m heap -s $MIB -u 65534
 refused EPERM "CAP_NET_ADMIN"
 ktap_ok "no capability: EPERM" $?
 xdp_attach -f -g "$NETIF" region_probe -i "$NETIF" -q 1 -m "$VRAM" >/tmp/probe 2>&1
-refused EBUSY "XDP"
-ktap_ok "XDP program attached: EBUSY" $?
+refused EEXIST "XDP"
+ktap_ok "XDP program attached: EEXIST" $?
 
 receive bound -p 9001 -m heap -s $MIB -r
 probe -m "$VRAM"
-refused EEXIST "already receives"
-ktap_ok "queue in use: EEXIST" $?
+[ "$(said probe probe)" = 0 ] && [ "$(said probe placement)" = device ] && [ "$(said probe create)" = 0 ]
+ktap_ok "queue in use: that may change" $?
 kill "$receiver"
 wait "$receiver" 2>/dev/null
 
 ethtool -G "$NETIF" tcp-data-split off
 probe -m "$VRAM"
-refused ENOPROTOOPT "tcp-data-split on"
-ktap_ok "split off: ENOPROTOOPT" $?
+refused EINVAL "tcp-data-split is disabled"
+ktap_ok "split off: EINVAL" $?
 ethtool -G "$NETIF" tcp-data-split on
 ip link set "$NETIF" down
 probe -m "$VRAM"
-refused ENETDOWN "ip link"
-ktap_ok "device down: ENETDOWN" $?
+verdict 0 device switch
+ktap_ok "device down: that may change, too" $?
 ip link set "$NETIF" up
 wait_for_carrier
 

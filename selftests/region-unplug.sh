@@ -24,7 +24,7 @@ remote -b pattern_send "$LOCAL_V4" 9001 $((1 << 30)) >/dev/null
 sleep 0.5
 (echo 1 >"/sys/bus/pci/devices/$nic/remove")
 ktap_ok "unplug with a region bound and data flowing" $?
-[ "$(cat /sys/class/misc/netgpu/mapped_bytes)" = 0 ]
+[ "$(region_count mapped)" = 0 ]
 ktap_ok "the region is unmapped when the device is gone" $?
 wait "$idle" && [ "$(said idle hangup)" = 1 ]
 ktap_ok "poll of the idle region reports the hangup" $?

@@ -116,13 +116,20 @@ void target_close(struct target *t)
 	munmap(t->refill, REFILL_SIZE);
 }
 
+void regions_query(struct netgpu_query *query)
+{
+	int fd = open_netgpu();
+
+	memset(query, 0, sizeof(*query));
+	if (ioctl(fd, NETGPU_IOC_QUERY, query))
+		err(1, "NETGPU_IOC_QUERY");
+	close(fd);
+}
+
 long regions_left(void)
 {
-	FILE *f = fopen("/sys/class/misc/netgpu/regions", "r");
-	long n = -1;
+	struct netgpu_query query;
 
-	if (!f || fscanf(f, "%ld", &n) != 1)
-		err(1, "/sys/class/misc/netgpu/regions");
-	fclose(f);
-	return n;
+	regions_query(&query);
+	return query.regions;
 }

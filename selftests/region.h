@@ -49,6 +49,8 @@ int target_register(struct target *t, unsigned int ifindex, unsigned int queue,
 		    int fd, size_t size, unsigned int flags);
 void target_close(struct target *t);
 
+/* Of this network namespace, also those of receive paths. */
+void regions_query(struct netgpu_query *query);
 long regions_left(void);
 
 #endif

@@ -4,8 +4,8 @@
  *
  * Prints "KEY VALUE" lines: probe, placement, path, distance, message; left, the
  * attachments and regions there are after the probe; create, create_placement,
- * create_message; regions, mapped, pinned, max_pinned, refused_exporters as
- * NETGPU_IOC_QUERY has them after that. Exit status 0 unless the test itself
+ * create_message; regions, mapped, pinned, max_pinned as NETGPU_IOC_QUERY has
+ * them after that. Exit status 0 unless the test itself
  * went wrong.
  */
 #include <err.h>
@@ -20,7 +20,7 @@
 
 #include "region.h"
 
-static const char * const placements[] = { "none", "host", "device" };
+static const char * const placements[] = { "unknown", "host", "device" };
 static const char * const paths[] = { "unknown", "host", "switch", "host-bridge", "iommu" };
 
 static const char *outcome(int ret)
@@ -61,9 +61,9 @@ static const char usage[] =
 int main(int argc, char **argv)
 {
 	const char *netif = NULL, *source = "heap";
-	struct netgpu_region_create create = {};
+	struct netgpu_region_create create = { .flags = NETGPU_REGION_RX };
 	struct netgpu_probe probe = {};
-	struct netgpu_query query = {};
+	struct netgpu_query query;
 	char message[256] = "(untouched)";
 	int opt, ret, netgpu, uid = 0;
 	size_t size = 0;
@@ -75,7 +75,7 @@ int main(int argc, char **argv)
 		case 'q': create.queue = atoi(optarg); break;
 		case 'm': source = optarg; break;
 		case 's': size = strtoull(optarg, NULL, 0); break;
-		case 'P': create.flags = NETGPU_REGION_REQUIRE_P2P; break;
+		case 'P': create.flags |= NETGPU_REGION_REQUIRE_P2P; break;
 		case 'u': uid = atoi(optarg); break;
 		default: errx(2, "%s", usage);
 		}
@@ -109,10 +109,8 @@ int main(int argc, char **argv)
 	printf("create_placement %s\ncreate_message %s\n", placements[create.placement],
 	       region_message);
 
-	if (ioctl(netgpu, NETGPU_IOC_QUERY, &query))
-		err(1, "NETGPU_IOC_QUERY");
-	printf("regions %llu\nmapped %llu\npinned %llu\nmax_pinned %llu\nrefused_exporters %llu\n",
-	       query.regions, query.mapped_bytes, query.pinned_bytes, query.max_pinned_bytes,
-	       query.refused_exporters);
+	regions_query(&query);
+	printf("regions %llu\nmapped %llu\npinned %llu\nmax_pinned %llu\n",
+	       query.regions, query.mapped_bytes, query.pinned_bytes, query.max_pinned_bytes);
 	return 0;
 }

@@ -53,6 +53,7 @@ static int create(struct part *p)
 {
 	struct netgpu_region_create create = {
 		.dmabuf_fd = mem.dmabuf,
+		.flags = NETGPU_REGION_RX,
 		.offset = p->offset,
 		.length = p->length,
 		.ifindex = if_nametoindex(p->netif),
@@ -114,6 +115,7 @@ static void ask(const struct part *p)
 	static char message[256];
 	struct netgpu_probe probe = {
 		.dmabuf_fd = mem.dmabuf,
+		.flags = NETGPU_REGION_RX,
 		.offset = p->offset,
 		.length = p->length,
 		.ifindex = if_nametoindex(p->netif),
@@ -162,6 +164,7 @@ static void send_and_receive(const char *netif)
 {
 	struct mnl_socket *nl = netdev_nl_open();
 	struct netgpu_region_create create = {
+		.flags = NETGPU_REGION_RX,
 		.length = 4 * MIB,
 		.ifindex = if_nametoindex(netif),
 		.queue = 1,

@@ -41,7 +41,7 @@ back() {
 
 # The receiver runs, and its region is mapped.
 in_use() {
-	kill -0 "$receiver" 2>/dev/null && [ "$(cat /sys/class/misc/netgpu/mapped_bytes)" -gt 0 ]
+	kill -0 "$receiver" 2>/dev/null && [ "$(region_count mapped)" -gt 0 ]
 }
 
 ktap_plan 41
@@ -60,7 +60,7 @@ for how in remove unplug unbind rmmod; do
 	sleep 1
 	$how
 	ktap_ok "$how: with a region bound and data flowing" $?
-	[ "$(cat /sys/class/misc/netgpu/mapped_bytes)" = 0 ] && still
+	[ "$(region_count mapped)" = 0 ] && still
 	ktap_ok "$how: nothing is mapped, nothing in the memory changes" $?
 	wait "$receiver" && [ "$(said $how error)" = ENODEV ] && [ "$(said $how hangup)" = 1 ]
 	ktap_ok "$how: the receive ends with ENODEV, poll reports the hangup" $?

@@ -77,11 +77,11 @@ nothing_left() {
 	local end=$((SECONDS + ${1:-60} * slower))
 
 	while [ $SECONDS -lt $end ]; do
-		[ "$(cat /sys/class/misc/netgpu/regions)" = 0 ] &&
-		[ "$(cat /sys/class/misc/netgpu/mapped_bytes)" = 0 ] &&
+		[ "$(region_count regions)" = 0 ] &&
+		[ "$(region_count mapped)" = 0 ] &&
 		[ "$(page_pools leaked)" = 0 ] && return 0
 		sleep 0.05
 	done
-	echo "# regions $(cat /sys/class/misc/netgpu/regions), page pools leaked $(page_pools leaked)"
+	echo "# regions $(region_count regions), page pools leaked $(page_pools leaked)"
 	return 1
 }

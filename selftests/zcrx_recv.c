@@ -33,6 +33,8 @@
 
 enum { ACCEPT = 1, RECV, EVENT };
 
+static const char * const placements[] = { "unknown", "host", "device" };
+
 static const char *netif, *source = "heap", *how, *netns;
 static int queue, port = 9000;
 static bool as_region, require_p2p, idle, waits, blind;
@@ -71,7 +73,7 @@ static void setup(void)
 			.dmabuf_fd = mem.dmabuf,
 			.offset = offset,
 			.length = mem.size - offset,
-			.flags = require_p2p ? NETGPU_REGION_REQUIRE_P2P : 0,
+			.flags = NETGPU_REGION_RX | (require_p2p ? NETGPU_REGION_REQUIRE_P2P : 0),
 			.ifindex = ifindex,
 			.queue = queue,
 		};
@@ -82,8 +84,7 @@ static void setup(void)
 			       region_message);
 			exit(0);
 		}
-		printf("placement %s\n",
-		       create.placement == NETGPU_PLACEMENT_DEVICE ? "device" : "host");
+		printf("placement %s\n", placements[create.placement]);
 		fd = region;
 		flags |= NETGPU_ZCRX_AREA_REGION;
 	}
@@ -227,9 +228,9 @@ static void report_copies(void)
 	if (ioctl(region, NETGPU_IOC_REGION_QUERY, &query))
 		err(1, "query");
 	printf("header %llu\npage %llu\nother_queue %llu\nrefused %llu\n",
-	       query.copied_bytes[NETGPU_COPY_HEADER],
-	       query.copied_bytes[NETGPU_COPY_PAGE],
-	       query.copied_bytes[NETGPU_COPY_OTHER_QUEUE],
+	       query.copied_header_bytes,
+	       query.copied_page_bytes,
+	       query.copied_other_queue_bytes,
 	       query.copy_refused_bytes);
 }
 

@@ -8,7 +8,8 @@
  * reports POLLHUP once the exporter has taken the memory back.
  *
  * Every struct here may grow at its end.  A caller passes the size it was
- * built with in the ioctl number; fields unknown to the kernel must be zero.
+ * built with in the ioctl number.  What the kernel does not know, at the end or
+ * as a bit of a flag, must be zero; fields marked "out" are not read.
  */
 #ifndef _UAPI_LINUX_NETGPU_H
 #define _UAPI_LINUX_NETGPU_H
@@ -21,19 +22,26 @@
 /**
  * enum netgpu_region_flags - flags of &struct netgpu_region_create
  * @NETGPU_REGION_REQUIRE_P2P: fail with EXDEV instead of accepting a region
- *	whose DMA ends in host memory.
+ *	of which it is not known that DMA ends in device memory.
+ * @NETGPU_REGION_RX: a queue will receive into the region.
+ * @NETGPU_REGION_TX: it will be sent from. This kernel cannot, and says EOPNOTSUPP.
  */
 enum netgpu_region_flags {
 	NETGPU_REGION_REQUIRE_P2P	= 1 << 0,
+	NETGPU_REGION_RX		= 1 << 1,
+	NETGPU_REGION_TX		= 1 << 2,
 };
 
 /**
  * enum netgpu_placement - where DMA to a region ends
+ * @NETGPU_PLACEMENT_UNKNOWN: at least one address is neither that of system
+ *	memory nor inside of a BAR, and none is that of system memory.
  * @NETGPU_PLACEMENT_HOST: at least one page of the region is system memory.
- * @NETGPU_PLACEMENT_DEVICE: all of the region is memory of a device, reached
- *	peer-to-peer.
+ * @NETGPU_PLACEMENT_DEVICE: all of the region is memory in the BAR of a PCI
+ *	device, reached peer-to-peer.
  */
 enum netgpu_placement {
+	NETGPU_PLACEMENT_UNKNOWN	= 0,
 	NETGPU_PLACEMENT_HOST		= 1,
 	NETGPU_PLACEMENT_DEVICE		= 2,
 };
@@ -63,22 +71,19 @@ enum netgpu_path {
  * @NETGPU_COPY_PAGE: it was in ordinary pages of the right queue: it arrived
  *	before the queue received into the region, or after.
  * @NETGPU_COPY_OTHER_QUEUE: it arrived on another queue, or device.
- * @NETGPU_COPY_CAUSES: number of causes.
  */
 enum netgpu_copy_cause {
 	NETGPU_COPY_HEADER		= 0,
 	NETGPU_COPY_PAGE		= 1,
 	NETGPU_COPY_OTHER_QUEUE		= 2,
-
-	NETGPU_COPY_CAUSES		= 3,
 };
 
 /**
  * enum netgpu_state - life of a region
  * @NETGPU_STATE_IDLE: mapped, no queue receives into it.
  * @NETGPU_STATE_BOUND: mapped, a queue receives into it.
- * @NETGPU_STATE_REVOKED: the exporter, or the removal of the network device,
- *	has ended the region. It can only be closed.
+ * @NETGPU_STATE_REVOKED: the exporter, the removal of the network device, or the
+ *	system going to sleep has ended the region. It can only be closed.
  */
 enum netgpu_state {
 	NETGPU_STATE_IDLE		= 1,
@@ -89,7 +94,7 @@ enum netgpu_state {
 /**
  * struct netgpu_region_create - argument of NETGPU_IOC_REGION_CREATE
  * @dmabuf_fd: dma-buf to attach.
- * @flags: &enum netgpu_region_flags.
+ * @flags: &enum netgpu_region_flags, with RX.
  * @offset: first byte of the region in the dma-buf; a multiple of the page
  *	size.
  * @length: bytes; a non-zero multiple of the page size.
@@ -108,7 +113,8 @@ enum netgpu_state {
  * =============== ==========================================================
  * EPERM           no CAP_NET_ADMIN over the device's network namespace, or the
  *                 dma-buf's exporter is a proprietary module; @msg says which
- * EINVAL          unknown bit in @flags
+ * EINVAL          unknown bit in @flags, or neither RX nor TX; the device does
+ *                 not split headers from data
  * EBADR           @resv is not zero
  * EMSGSIZE        struct shorter than its first version (64 bytes)
  * E2BIG           struct longer than the kernel's, and not zero there
@@ -117,21 +123,22 @@ enum netgpu_state {
  * ENODATA         @length is zero
  * EDOM            @offset or @length is not a multiple of the page size
  * EOVERFLOW       @offset + @length overflows
- * ERANGE          the range ends after the end of the dma-buf
+ * ERANGE          the range ends after the end of the dma-buf, or @queue is out
+ *                 of range; @msg says which
  * ENODEV          no device @ifindex in this network namespace, or the
  *                 memory has already been revoked
- * ENETDOWN        the device is down
- * EOPNOTSUPP      the driver cannot change a single queue's memory, or the
+ * EOPNOTSUPP      TX; the driver cannot change a single queue's memory, or the
  *                 exporter does not take this kind of importer
- * ECHRNG          @queue is out of range
- * ENOPROTOOPT     the device does not split headers from data
- * EEXIST          the queue already receives into device memory
- * EBUSY           the queue is used by AF_XDP or leased to another device
- * EXDEV           NETGPU_REGION_REQUIRE_P2P, and only host memory is in reach
+ * EEXIST          an XDP program is attached to the device
+ * EBUSY           the queue is leased to another device
+ * EXDEV           NETGPU_REGION_REQUIRE_P2P, and device memory is not in reach,
+ *                 or it is not known whether it is
  * EDQUOT          the caller's user would have pinned more than the sysctl
  *                 net.netgpu.max_pinned_bytes allows; a dma-buf counts with
  *                 its whole size, once per user
+ * EAGAIN          the system goes to sleep
  * ENOMEM, EMFILE  as usual
+ * EINTR           a signal, while the exporter was being waited for
  * =============== ==========================================================
  *
  * Other values come from the exporter of the dma-buf.
@@ -153,38 +160,50 @@ struct netgpu_region_create {
 
 /**
  * struct netgpu_region_query - argument of NETGPU_IOC_REGION_QUERY
+ * @flags: must be 0.
+ * @region_flags: out, &enum netgpu_region_flags, as created.
  * @offset: out, bytes, as created.
  * @length: out, bytes, as created.
  * @ifindex: out, network device the region was made for.
  * @queue: out, receive queue the region was made for.
- * @placement: out, &enum netgpu_placement.
  * @state: out, &enum netgpu_state.
+ * @placement: out, &enum netgpu_placement.
+ * @path: out, &enum netgpu_path.
+ * @distance: out, how far apart the devices are, counted in PCI bridges and
+ *	links between them as the kernel does (2 means below the same bridge);
+ *	-1 when it is not known.
  * @exporter: out, name that the exporter of the dma-buf goes by, cut to 31
  *	bytes, ending in NUL.
- * @copied_bytes: out, bytes of payload that the CPU had to copy into the
- *	region, by &enum netgpu_copy_cause, since it was created.
+ * @copied_header_bytes: out, bytes of payload that the CPU had to copy into the
+ *	region since it was created, because of NETGPU_COPY_HEADER.
+ * @copied_page_bytes: out, the same, because of NETGPU_COPY_PAGE.
+ * @copied_other_queue_bytes: out, the same, because of NETGPU_COPY_OTHER_QUEUE.
  * @copy_refused_bytes: out, bytes that it could not copy, because the exporter
  *	does not let the CPU at the memory (no vmap). Receives that met them
  *	have ended with EOPNOTSUPP.
  *
- * The whole struct must be zero on entry. Errors: EINVAL when it is not,
- * EMSGSIZE when it is shorter than its first version (64 bytes), E2BIG as in
- * NETGPU_IOC_REGION_CREATE.
+ * Errors: EINVAL when @flags is not 0, EMSGSIZE when the struct is shorter than
+ * its first version (112 bytes), E2BIG as in NETGPU_IOC_REGION_CREATE.
  */
 struct netgpu_region_query {
+	__u32	flags;
+	__u32	region_flags;
 	__aligned_u64 offset;
 	__aligned_u64 length;
 	__u32	ifindex;
 	__u32	queue;
-	__u32	placement;
 	__u32	state;
+	__u32	placement;
+	__u32	path;
+	__s32	distance;
 	char	exporter[32];
-	__aligned_u64 copied_bytes[NETGPU_COPY_CAUSES];
+	__aligned_u64 copied_header_bytes;
+	__aligned_u64 copied_page_bytes;
+	__aligned_u64 copied_other_queue_bytes;
 	__aligned_u64 copy_refused_bytes;
 };
 
-#define NETGPU_REGION_QUERY_SIZE_VER0	64
-#define NETGPU_REGION_QUERY_SIZE_VER1	96
+#define NETGPU_REGION_QUERY_SIZE_VER0	112
 
 /**
  * struct netgpu_probe - argument of NETGPU_IOC_PROBE
@@ -196,23 +215,20 @@ struct netgpu_region_query {
  * @queue: see there.
  * @msg: see there.
  * @msg_size: see there.
- * @placement: out, &enum netgpu_placement that a region would have now, 0 when
- *	that could not be found out.
- * @path: out, &enum netgpu_path.
- * @distance: out, how far apart the devices are, counted in PCI bridges and
- *	links between them as the kernel does (2 means below the same bridge);
- *	-1 when it is not known.
+ * @placement: out, as in &struct netgpu_region_query, like the following.
+ * @path: out, see there.
+ * @distance: out, see there.
  * @resv: must be 0.
  *
  * Would NETGPU_IOC_REGION_CREATE with the same arguments succeed, and a queue
- * be able to receive into the region? Nothing is pinned or bound, and nothing
- * is charged. Where the exporter has to move the memory for the device to
- * reach it, it may do so.
+ * be able to receive into the region? A region is made and given back at once:
+ * where the exporter has to move the memory for the device to reach it, it may
+ * do so.
  *
  * The ioctl returns 0, or -1 with errno set and the reason in @msg, as
  * NETGPU_IOC_REGION_CREATE does, and EBUSY when the range is being received
- * into already. Placement, path and distance are filled in as far as they are
- * known in either case.
+ * into already. Where the placement is not device memory, @msg says why, too.
+ * Placement, path and distance are 0, 0 and -1 when there would be no region.
  */
 struct netgpu_probe {
 	__s32	dmabuf_fd;
@@ -233,24 +249,26 @@ struct netgpu_probe {
 
 /**
  * struct netgpu_query - argument of NETGPU_IOC_QUERY
- * @regions: out, number of regions, of all users.
+ * @flags: must be 0.
+ * @resv: must be 0.
+ * @regions: out, number of regions that were made in the caller's network
+ *	namespace, also by receive paths.
  * @mapped_bytes: out, their bytes, without those that have ended.
  * @pinned_bytes: out, bytes that are charged to the caller's user.
  * @max_pinned_bytes: out, most that may be, the sysctl
  *	net.netgpu.max_pinned_bytes.
- * @refused_exporters: out, how often memory was refused because a proprietary
- *	module exports it, since the kernel was started.
  *
- * The whole struct must be zero on entry. Errors: EINVAL when it is not,
- * EMSGSIZE when it is shorter than its first version (40 bytes), E2BIG as in
+ * Errors: EINVAL when @flags is not 0, EBADR when @resv is not, EMSGSIZE when the
+ * struct is shorter than its first version (40 bytes), E2BIG as in
  * NETGPU_IOC_REGION_CREATE.
  */
 struct netgpu_query {
+	__u32	flags;
+	__u32	resv;
 	__aligned_u64 regions;
 	__aligned_u64 mapped_bytes;
 	__aligned_u64 pinned_bytes;
 	__aligned_u64 max_pinned_bytes;
-	__aligned_u64 refused_exporters;
 };
 
 #define NETGPU_QUERY_SIZE_VER0		40

@@ -7,9 +7,13 @@
 #ifndef _NET_NETGPU_H
 #define _NET_NETGPU_H
 
-#include <linux/dma-direction.h>
 #include <linux/err.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/scatterlist.h>
 #include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include <uapi/linux/netgpu.h>
 
@@ -17,38 +21,18 @@ struct device;
 struct dma_buf;
 struct module;
 struct net_device;
-struct netgpu_region;
+struct netgpu_attachment;
 struct netlink_ext_ack;
-struct sg_table;
+struct user_struct;
 
-/**
- * struct netgpu_region_params - what a region is made for
- * @dev: DMA device that is to access the memory.
- * @dir: direction of its access. Only DMA_FROM_DEVICE regions are revocable;
- *	a network device cannot be made to stop sending within bounded time.
- * @offset: first byte in the dma-buf, a multiple of PAGE_SIZE.
- * @length: bytes, a non-zero multiple of PAGE_SIZE.
- * @flags: &enum netgpu_region_flags.
- * @netdev: network device whose unregistration ends the region, or NULL when
- *	the user sees to that itself. Not referenced.
- * @queue: receive queue of @netdev.
- */
-struct netgpu_region_params {
-	struct device *dev;
-	enum dma_data_direction dir;
-	u64 offset;
-	u64 length;
-	u32 flags;
-	struct net_device *netdev;
-	u32 queue;
-};
+#define NETGPU_COPY_CAUSES	3
 
 /**
  * struct netgpu_region_user - what binds a region, and gives it up on demand
  * @owner: module that the callbacks are in. It stays as long as a region is
  *	bound, and until @put has returned.
  * @tryget: take a reference on the user's private data, false if it is on its
- *	way out. Called under a spinlock.
+ *	way out. Called under the reservation lock of the dma-buf.
  * @put: drop that reference. May sleep.
  * @revoke: the exporter takes the memory back. Stop the device and call
  *	netgpu_region_unbind(), within bounded time. Called from a work item,
@@ -61,6 +45,78 @@ struct netgpu_region_user {
 	void (*revoke)(void *priv);
 };
 
+/**
+ * struct netgpu_region - a range of a dma-buf, mapped for one DMA device
+ * @dmabuf: the dma-buf, referenced.
+ * @dev: DMA device.
+ * @offset: first byte of the range in the dma-buf.
+ * @length: bytes, a multiple of PAGE_SIZE.
+ * @sgt: DMA addresses and lengths of the range, no pages. Valid while the
+ *	region is bound.
+ * @placement: &enum netgpu_placement, found when it was mapped.
+ * @path: &enum netgpu_path, found at the same time.
+ * @distance: of the devices, as pci_p2pdma_distance() counts; -1 when it is not
+ *	known.
+ */
+struct netgpu_region {
+	struct dma_buf *dmabuf;
+	struct device *dev;
+	u64 offset;
+	u64 length;
+	struct sg_table sgt;
+	u32 placement;
+	u32 path;
+	s32 distance;
+
+	/* private: */
+	refcount_t refs;
+	struct netgpu_attachment *attachment;
+	/* whom it is charged to; NULL for what a receive path has made */
+	struct user_struct *charged;
+	/* under netgpu_lock: of all regions, those of one dma-buf side by side */
+	struct list_head list;
+	/* only for comparison: devices it ends with, and whom it is shown to */
+	struct net_device *netdev;
+	struct net_device *phys;
+	u64 net_cookie;
+	u32 ifindex;
+	u32 queue;
+	u32 flags;
+	/* woken by each change of the state */
+	wait_queue_head_t wait;
+	struct work_struct revoke_work;
+
+	/* under the reservation lock */
+	int state;
+	struct list_head node;
+	const struct netgpu_region_user *user;
+	void *user_priv;
+	u64 copied[NETGPU_COPY_CAUSES];
+	u64 copy_refused;
+};
+
+/**
+ * struct netgpu_region_params - what a region is made for
+ * @dev: DMA device that is to write into the memory.
+ * @offset: first byte in the dma-buf, a multiple of PAGE_SIZE.
+ * @length: bytes, a non-zero multiple of PAGE_SIZE.
+ * @flags: &enum netgpu_region_flags.
+ * @netdev: for a region of /dev/netgpu, the network device it was asked for: its
+ *	unregistration ends the region. NULL for a region that lives for one
+ *	binding, whose user sees to that. Not referenced.
+ * @phys: device that the queue is leased from, or @netdev.
+ * @queue: receive queue of @netdev.
+ */
+struct netgpu_region_params {
+	struct device *dev;
+	u64 offset;
+	u64 length;
+	u32 flags;
+	struct net_device *netdev;
+	struct net_device *phys;
+	u32 queue;
+};
+
 #if IS_ENABLED(CONFIG_NETGPU_REGION)
 /**
  * netgpu_region_create - attach, pin and map a range of a dma-buf
@@ -69,18 +125,23 @@ struct netgpu_region_user {
  * @extack: receives the reason of a refusal, may be NULL.
  *
  * The attachment allows peer-to-peer, so the exporter may leave the buffer in
- * device memory. Unless @params->dir is DMA_TO_DEVICE it is revocable too: the
- * exporter may end it, see netgpu_region_bind(). Regions of one dma-buf for
- * one device share the attachment.
+ * device memory, and is revocable: see netgpu_region_bind(). Waits for the
+ * exporter to have moved the buffer.
  *
- * Context: process context. Takes the reservation lock of @dmabuf; the netdev
- * instance lock may be held.
+ * For a region of /dev/netgpu there is a policy too: the memory of a proprietary
+ * module is refused, and the size is charged. Such regions of one dma-buf for
+ * one device share the attachment. Without @params->netdev, the memory of a
+ * proprietary module is attached as dma_buf_attach() does.
+ *
+ * Context: process context, without the netdev instance lock: the exporter may
+ * take as long as the device behind it. A signal ends that.
  *
  * Return: the region, to be released with netgpu_region_put(), or an ERR_PTR:
  * -ENODATA, -EDOM, -EOVERFLOW, -ERANGE for a bad range, -EPERM where the
  * exporter is a proprietary module, -EDQUOT where the user has pinned too
- * much, -EXDEV where NETGPU_REGION_REQUIRE_P2P cannot be met, -ENOMEM, or what
- * the exporter said.
+ * much, -EXDEV where NETGPU_REGION_REQUIRE_P2P cannot be met, -ENOMEM, -EINTR or
+ * -ERESTARTSYS, -EAGAIN while the system goes to sleep, or what the exporter
+ * said.
  */
 struct netgpu_region *
 netgpu_region_create(struct dma_buf *dmabuf,
@@ -102,14 +163,14 @@ void netgpu_region_put(struct netgpu_region *region);
  * @priv: passed to them.
  *
  * From here on @user->revoke may be called, until netgpu_region_unbind(). No
- * two regions that a device writes into may overlap while they are bound: one
- * would overwrite what the other has received. Sending from memory that is
- * being received into is its user's business.
+ * two regions of /dev/netgpu may overlap while they are bound: one would
+ * overwrite what the other has received.
  *
- * Context: process context. The netdev instance lock may be held.
+ * Context: process context. Takes the reservation lock of the dma-buf; the
+ * netdev instance lock may be held.
  *
  * Return: 0, -EBUSY when the region is in use or overlaps one that is, -ENODEV
- * when it was revoked, or @user->owner is being unloaded.
+ * when it was revoked, or @user->owner is being unloaded, -EINTR.
  */
 int netgpu_region_bind(struct netgpu_region *region,
 		       const struct netgpu_region_user *user, void *priv);
@@ -127,41 +188,9 @@ int netgpu_region_bind(struct netgpu_region *region,
 void netgpu_region_unbind(struct netgpu_region *region);
 
 /**
- * netgpu_region_device - the DMA device a region is mapped for
- * @region: the region.
- *
- * Return: the device, valid as long as the region.
- */
-struct device *netgpu_region_device(const struct netgpu_region *region);
-
-/**
- * netgpu_region_length - size of a region
- * @region: the region.
- *
- * Return: bytes, a multiple of PAGE_SIZE.
- */
-u64 netgpu_region_length(const struct netgpu_region *region);
-
-/**
- * netgpu_region_placement - where DMA to a region ends
- * @region: the region.
- *
- * Return: &enum netgpu_placement, as found when it was mapped.
- */
-u32 netgpu_region_placement(const struct netgpu_region *region);
-
-/**
- * netgpu_region_sgt - DMA addresses of a region
- * @region: a bound region.
- *
- * Return: a table that holds DMA addresses and lengths only, no pages. Valid
- * until netgpu_region_unbind().
- */
-struct sg_table *netgpu_region_sgt(struct netgpu_region *region);
-
-/**
  * netgpu_region_copy - copy stray payload into a region
  * @region: a bound region.
+ * @priv: as given to netgpu_region_bind().
  * @offset: where to in the region, bytes.
  * @from: the payload.
  * @length: bytes, not more than what the region has from @offset on.
@@ -169,12 +198,19 @@ struct sg_table *netgpu_region_sgt(struct netgpu_region *region);
  *
  * Counts the bytes by @cause.
  *
+ * Memory of a device is written as the network device writes it: what the GPU
+ * does with it at the same time is up to those who use both. Host memory wants
+ * the CPU's access announced, for which the exporter waits for the GPU; that has
+ * a bound.
+ *
  * Context: process context. Takes the reservation lock of the dma-buf.
  *
  * Return: 0, -EOPNOTSUPP when the exporter does not let the CPU at the memory,
- * -ENODEV when the region was revoked, or what the exporter said.
+ * -ENODEV when the region was revoked or @priv does not have it bound,
+ * -ERESTARTSYS for a signal, -ETIMEDOUT when the GPU uses the memory for long, or
+ * what the exporter said.
  */
-int netgpu_region_copy(struct netgpu_region *region, u64 offset,
+int netgpu_region_copy(struct netgpu_region *region, void *priv, u64 offset,
 		       const void *from, size_t length,
 		       enum netgpu_copy_cause cause);
 #else
@@ -201,29 +237,9 @@ static inline void netgpu_region_unbind(struct netgpu_region *region)
 {
 }
 
-static inline struct device *
-netgpu_region_device(const struct netgpu_region *region)
-{
-	return NULL;
-}
-
-static inline u64 netgpu_region_length(const struct netgpu_region *region)
-{
-	return 0;
-}
-
-static inline u32 netgpu_region_placement(const struct netgpu_region *region)
-{
-	return 0;
-}
-
-static inline struct sg_table *netgpu_region_sgt(struct netgpu_region *region)
-{
-	return NULL;
-}
-
-static inline int netgpu_region_copy(struct netgpu_region *region, u64 offset,
-				     const void *from, size_t length,
+static inline int netgpu_region_copy(struct netgpu_region *region, void *priv,
+				     u64 offset, const void *from,
+				     size_t length,
 				     enum netgpu_copy_cause cause)
 {
 	return -EOPNOTSUPP;

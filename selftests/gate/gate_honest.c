@@ -92,7 +92,6 @@ static struct dma_buf *gate_export(void)
 static int __init gate_honest_init(void)
 {
 	struct netgpu_region_params params = {
-		.dir	= DMA_FROM_DEVICE,
 		.length	= PAGE_SIZE,
 	};
 	int err;
@@ -116,7 +115,7 @@ static int __init gate_honest_init(void)
 		err = PTR_ERR(gate_region);
 		goto err_dmabuf;
 	}
-	placement = netgpu_region_placement(gate_region);
+	placement = gate_region->placement;
 
 	err = netgpu_region_bind(gate_region, &gate_region_user, NULL);
 	if (err)

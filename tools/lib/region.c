@@ -11,6 +11,12 @@
 #include "internal.h"
 #include "netgpu.h"	/* the kernel's */
 
+static __u32 region_flags(unsigned int flags)
+{
+	return NETGPU_REGION_RX |
+	       (flags & NETGPU_REQUIRE_P2P ? NETGPU_REGION_REQUIRE_P2P : 0);
+}
+
 /* Its descriptor, or -errno with a sentence. */
 static int open_device(const struct netgpu_memory *memory, unsigned int flags)
 {
@@ -35,7 +41,7 @@ int netgpu_region_open(struct netgpu_memory *memory, unsigned int ifindex,
 	char said[256] = "";
 	struct netgpu_region_create create = {
 		.dmabuf_fd = memory->fd,
-		.flags = flags & NETGPU_REQUIRE_P2P ? NETGPU_REGION_REQUIRE_P2P : 0,
+		.flags = region_flags(flags),
 		.length = memory->size,
 		.ifindex = ifindex,
 		.queue = queue,
@@ -108,9 +114,9 @@ int netgpu_region_get_stats(struct netgpu_region *region,
 	if (ioctl(region->fd, NETGPU_IOC_REGION_QUERY, &q))
 		return fail(-errno, "region of %s: %s", region->memory->name,
 			    strerror(errno));
-	stats->copied_header = q.copied_bytes[NETGPU_COPY_HEADER];
-	stats->copied_page = q.copied_bytes[NETGPU_COPY_PAGE];
-	stats->copied_other_queue = q.copied_bytes[NETGPU_COPY_OTHER_QUEUE];
+	stats->copied_header = q.copied_header_bytes;
+	stats->copied_page = q.copied_page_bytes;
+	stats->copied_other_queue = q.copied_other_queue_bytes;
 	stats->refused = q.copy_refused_bytes;
 	return 0;
 }
@@ -121,7 +127,7 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
 {
 	struct netgpu_probe probe = {
 		.dmabuf_fd = memory->fd,
-		.flags = flags & NETGPU_REQUIRE_P2P ? NETGPU_REGION_REQUIRE_P2P : 0,
+		.flags = region_flags(flags),
 		.length = memory->size,
 		.ifindex = ifindex,
 		.queue = queue,
