@@ -10,18 +10,10 @@
 #include <unistd.h>
 
 #include "region.h"
+#include "zcrx_abi.h"
 
 #define RQ_ENTRIES	16384
 #define REFILL_SIZE	(RQ_ENTRIES * sizeof(struct io_uring_zcrx_rqe) + 4096)
-
-/* struct zcrx_event_desc of <linux/io_uring/zcrx.h>, which liburing 2.15 does not have yet. */
-struct event_desc {
-	__u64 user_data;
-	__u32 type_mask;
-	__u32 flags;
-	__u64 stats_offset;
-	__u64 resv[9];
-};
 
 char region_message[256];
 __u64 target_event;
@@ -86,14 +78,14 @@ int target_register(struct target *t, unsigned int ifindex, unsigned int queue,
 		.area_ptr = (uintptr_t)&area,
 		.region_ptr = (uintptr_t)&region,
 	};
-	struct event_desc event = {
+	struct zcrx_event_desc event = {
 		.user_data = target_event,
 		.type_mask = 1U << NETGPU_ZCRX_EVENT_REVOKED,
 	};
 	int ret;
 
 	if (target_event)
-		reg.__resv[0] = (uintptr_t)&event;	/* event_desc */
+		zcrx_set_event_desc(&reg, &event);
 	ret = io_uring_register_ifq(&t->ring, &reg);
 	if (ret)
 		return ret;

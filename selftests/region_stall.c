@@ -21,30 +21,16 @@
 #include <unistd.h>
 
 #include "region.h"
+#include "zcrx_abi.h"
 
 static struct target target;
 static struct memory more;
 static void *page;
 
-/* struct zcrx_ctrl of <linux/io_uring/zcrx.h>, ZCRX_CTRL_ADD_AREA. */
-struct add_area {
-	__u32 zcrx_id;
-	__u32 op;
-	__u64 resv[2];
-	__u64 area_ptr;
-	__u64 resv2[5];
-};
-
 /* The area lies in a page that can be read, but not written to for a while. */
 static int add_area(void)
 {
-	struct io_uring_zcrx_area_reg *area = page;
-	struct add_area add = {
-		.op = 3,
-		.area_ptr = (uintptr_t)area,
-	};
-
-	return io_uring_register(target.ring.ring_fd, IORING_REGISTER_ZCRX_CTRL, &add, 0);
+	return zcrx_add_area(&target.ring, 0, page);
 }
 
 static void *take_away(void *arg)

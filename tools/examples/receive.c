@@ -52,7 +52,7 @@ int main(int argc, char **argv)
 	struct netgpu_queue *queue;
 	struct netgpu_conn *conn;
 	unsigned long long bytes = 0;
-	int fd, i, n, end = 0, error = 0;
+	int fd, i, n, ret, end = 0, error = 0;
 
 	if (argc != 5) {
 		fprintf(stderr, "usage: %s IFACE QUEUE MEMORY PORT\n", argv[0]);
@@ -85,7 +85,10 @@ int main(int argc, char **argv)
 			}
 		}
 		/* A GPU would work on it here, before the buffers go back. */
-		netgpu_queue_return(queue, done, n);
+		for (i = 0; i < n; i += ret) {
+			ret = netgpu_queue_return(queue, done + i, n - i);
+			check(ret, "buffers");
+		}
 	}
 	printf("%llu bytes\n", bytes);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""Run the selftests whose names contain PART, each in a machine of its own: check.py [--kernels|--modules] MODE [PART]
+"""Run the tests whose names contain PART, each in a machine of its own: check.py [--kernels|--modules] MODE [PART]
 
+Those of the kernel are in selftests/, those of the tools and of the lab in tools/tests/.
 MODE is check; check-debug, all that have a machine, on the kernel debug; or soak, some of them for long.
 A test says in its first lines what it needs:
   # lab: kernel=netgpu|upstream     # lab: topology=WORDS (machine.py)   # lab: timeout=SECONDS
@@ -42,6 +43,7 @@ KNOWN = re.compile(r"WARNING: possible circular locking dependency detected\n(?:
                    r"(?:.*\n){,200}?.*--> &ctrl->reset_lock\S* --> pci_rescan_remove_lock)|"
                    r"-+\[ cut here \]-+\nDMA-API: (?:misc udmabuf| mock): mapping sg segment longer than device claims to support.*\nWARNING: .*|"
                    r"-+\[ cut here \]-+\nDEBUG_LOCKS_WARN_ON\(hlock->references < references\)\n(?:.*\n){,60}?.* igt_evict_vm\+.*")
+PLACES = ("selftests", "tools/tests")
 LONGEST = 6 * 3600      # seconds of a test in soak
 
 
@@ -104,7 +106,7 @@ class Test:
                        "--name", f"{self.mode}-{self.name}", "--kernel", s["kernel"], "--topology", s["topology"],
                        "--memory", s["memory"], "--vram", s["vram"], "--gpu", s["gpu"], "--timeout", s["timeout"], "--append", s["append"],
                        "--out", out, "--console", console,
-                       "env", *self.variables, "bash", f"/netgpu/selftests/{self.path.name}"]
+                       "env", *self.variables, "bash", f"/netgpu/{self.path.relative_to(TOP)}"]
             with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   text=True) as process:
                 if self.mode == "soak":
@@ -168,7 +170,8 @@ def main(arguments):
     signal.signal(signal.SIGTERM, stop)
     only = arguments.pop(0) if arguments[0].startswith("--") else None
     mode, part = (arguments + [""])[:2]
-    tests = [Test(path, mode) for path in sorted((TOP / "selftests").glob("*.sh")) if part in path.stem]
+    paths = sorted((path for place in PLACES for path in (TOP / place).glob("*.sh")), key=lambda path: path.name)
+    tests = [Test(path, mode) for path in paths if part in path.stem]
     tests = [test for test in tests if test.wanted()]
     if only:
         needed = {kernel for t in tests for kernel in t.settings.get("kernel", "").split(",")

@@ -294,7 +294,7 @@ def clang_tidy():
              "-clang-analyzer-security.insecureAPI.strcpy,-bugprone-integer-division"
     amd = TREE / "drivers/gpu/drm/amd"
     _, text = output("clang-tidy", "--quiet", f"--checks={checks}", *sources, "--", "-std=gnu11", "-D_GNU_SOURCE",
-                     '-DNETGPU_VERSION="0"', "-Itools/lib", "-Iuapi", f"-isystem{BUILD}/selftests/include",
+                     '-DNETGPU_VERSION="0"', "-Itools/lib", "-Itools/netgpu", "-Iuapi", f"-isystem{BUILD}/selftests/include",
                      f"-isystem{OBJ}/usr/include", f"-isystem{TREE}/tools/testing/selftests", "-isystem/usr/include/libdrm",
                      *(f"-iquote{d}" for d in (amd / "include/asic_reg", amd / "amdgpu", BUILD / "lab/radeon", TOP / "tools/lab/device")))
     return [line for line in text.splitlines() if re.search(r": (warning|error):", line)]

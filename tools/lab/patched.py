@@ -25,6 +25,7 @@ PLACES = (
     ("drivers", "drivers"),
     ("Documentation", "Documentation"),
     ("selftests", "tools/testing/selftests/drivers/net/netgpu"),
+    ("tools/lib/zcrx_abi.h", "tools/testing/selftests/drivers/net/netgpu/zcrx_abi.h"),
     ("Kconfig", "net/netgpu/Kconfig"),
     ("Makefile", "net/netgpu/Makefile"),
 )

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "internal.h"
 
@@ -25,9 +24,4 @@ int fail(int ret, const char *fmt, ...)
 	vsnprintf(sentence, sizeof(sentence), fmt, ap);
 	va_end(ap);
 	return ret;
-}
-
-size_t page_size(void)
-{
-	return sysconf(_SC_PAGESIZE);
 }

@@ -381,8 +381,8 @@ int netgpu_queue_watch(struct netgpu_queue *queue, int fd, void *user);
  * @count: room there, at least 1.
  * @timeout: nanoseconds to wait for the first, 0 not to wait, < 0 without end.
  *
- * Returns how many there are: 0 after the timeout or a signal, else up to
- * @count; more may be waiting. ENODEV: the memory was taken away by its
+ * Returns how many there are: 0 after the timeout, a signal, or when the kernel
+ * is short of memory for a moment, else up to @count; more may be waiting. ENODEV: the memory was taken away by its
  * exporter, or the network device has gone; all completions were handed out,
  * and no more come. Never allocates.
  */
@@ -397,10 +397,16 @@ int netgpu_queue_wait(struct netgpu_queue *queue,
  * @count: how many.
  *
  * Cheapest in the order in which they came, many at a time.
+ *
+ * Returns how many were given back, from the first on. That is @count, unless
+ * the refill ring is full and the kernel does not empty it: it is older than
+ * Linux 6.19 and the network device needs no buffers now, or this is not the
+ * thread that opened the queue. The rest is to be given back later; ENOBUFS
+ * when that is all of them.
  */
-void netgpu_queue_return(struct netgpu_queue *queue,
-			 const struct netgpu_completion *completions,
-			 unsigned int count);
+int netgpu_queue_return(struct netgpu_queue *queue,
+			const struct netgpu_completion *completions,
+			unsigned int count);
 
 /** netgpu_queue_get_stats - read the counters */
 void netgpu_queue_get_stats(const struct netgpu_queue *queue,

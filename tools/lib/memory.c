@@ -42,15 +42,6 @@ void netgpu_memory_close(struct netgpu_memory *m)
 	free(m);
 }
 
-void *map_shared(int fd, uint64_t size)
-{
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (map == MAP_FAILED)
-		map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-	return map == MAP_FAILED ? NULL : map;
-}
-
 static bool is_dmabuf(int fd)
 {
 	char path[64], link[64];

@@ -11,6 +11,16 @@
 #include "internal.h"
 #include "netgpu.h"	/* the kernel's */
 
+/* What would work, where netdev only says what is wrong. */
+static const char *remedy(const char *said)
+{
+	if (strstr(said, "tcp-data-split") || strstr(said, "hds-thresh"))
+		return ": \"netgpu setup\" splits headers from data";
+	if (strstr(said, "queue index"))
+		return ": they are counted from 0, \"ethtool -l\" shows how many there are";
+	return "";
+}
+
 static __u32 region_flags(unsigned int flags)
 {
 	return NETGPU_REGION_RX |
@@ -59,8 +69,8 @@ int netgpu_region_open(struct netgpu_memory *memory, unsigned int ifindex,
 	close(dev);
 	said[sizeof(said) - 1] = 0;
 	if (fd < 0)
-		return fail(-err, "region of %s: %s", memory->name,
-			    said[0] ? said : strerror(err));
+		return fail(-err, "region of %s: %s%s", memory->name,
+			    said[0] ? said : strerror(err), remedy(said));
 
 	r = calloc(1, sizeof(*r));
 	if (!r) {
@@ -149,6 +159,9 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
 		verdict->way = probe.path;
 		verdict->distance = probe.distance;
 		verdict->sentence[sizeof(verdict->sentence) - 1] = 0;
+		if (ret)
+			strncat(verdict->sentence, remedy(verdict->sentence),
+				sizeof(verdict->sentence) - 1 - strlen(verdict->sentence));
 		if (ret)
 			fail(ret, "region of %s: %s", memory->name,
 			     verdict->sentence[0] ? verdict->sentence : strerror(-ret));

@@ -23,6 +23,12 @@ int cmd_regions(int argc, char **argv);
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * What others have named, for a terminal: control characters, and all that is
+ * not ASCII, as \xNN. Cut to @size, at least 5; returns @out.
+ */
+const char *printable(char *out, size_t size, const char *text);
+
+/*
  * Bytes, with K, M, G (1024) behind it. 0 and *@bytes, or -EINVAL, or -ERANGE
  * when it does not fit.
  */
@@ -35,5 +41,6 @@ int parse_number(const char *text, long min, long max, long *value);
 uint64_t now_ns(void);
 
 #define NSEC 1000000000ull
+#define MSEC 1000000ull
 
 #endif

@@ -140,7 +140,7 @@ void ethtool_close(struct ethtool *e)
 
 /* The header attribute has the same number in all messages that are used. */
 static struct nlmsghdr *about(struct ethtool *e, void *buf, uint8_t cmd,
-			      const char *dev)
+			      uint32_t ifindex)
 {
 	struct nlmsghdr *nlh = message(e, buf, e->family, cmd, 0);
 	struct nlattr *nest;
@@ -148,7 +148,7 @@ static struct nlmsghdr *about(struct ethtool *e, void *buf, uint8_t cmd,
 	_Static_assert(ETHTOOL_A_RINGS_HEADER == 1 && ETHTOOL_A_RSS_HEADER == 1 &&
 		       ETHTOOL_A_CHANNELS_HEADER == 1, "headers differ");
 	nest = mnl_attr_nest_start(nlh, ETHTOOL_A_RINGS_HEADER);
-	mnl_attr_put_strz(nlh, ETHTOOL_A_HEADER_DEV_NAME, dev);
+	mnl_attr_put_u32(nlh, ETHTOOL_A_HEADER_DEV_INDEX, ifindex);
 	mnl_attr_nest_end(nlh, nest);
 	return nlh;
 }
@@ -180,18 +180,18 @@ static int rings_cb(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-int ethtool_get_rings(struct ethtool *e, const char *dev, struct rings *r)
+int ethtool_get_rings(struct ethtool *e, uint32_t ifindex, struct rings *r)
 {
 	char buf[512];
 
 	memset(r, 0, sizeof(*r));
-	return talk(e, about(e, buf, ETHTOOL_MSG_RINGS_GET, dev), rings_cb, r);
+	return talk(e, about(e, buf, ETHTOOL_MSG_RINGS_GET, ifindex), rings_cb, r);
 }
 
-int ethtool_set_rings(struct ethtool *e, const char *dev, const struct rings *r)
+int ethtool_set_rings(struct ethtool *e, uint32_t ifindex, const struct rings *r)
 {
 	char buf[512];
-	struct nlmsghdr *nlh = about(e, buf, ETHTOOL_MSG_RINGS_SET, dev);
+	struct nlmsghdr *nlh = about(e, buf, ETHTOOL_MSG_RINGS_SET, ifindex);
 
 	if (r->has_split)
 		mnl_attr_put_u8(nlh, ETHTOOL_A_RINGS_TCP_DATA_SPLIT, r->split);
@@ -217,12 +217,12 @@ static int queues_cb(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-int ethtool_get_queues(struct ethtool *e, const char *dev, uint32_t *queues)
+int ethtool_get_queues(struct ethtool *e, uint32_t ifindex, uint32_t *queues)
 {
 	char buf[512];
 
 	*queues = 0;
-	return talk(e, about(e, buf, ETHTOOL_MSG_CHANNELS_GET, dev), queues_cb,
+	return talk(e, about(e, buf, ETHTOOL_MSG_CHANNELS_GET, ifindex), queues_cb,
 		    queues);
 }
 
@@ -245,13 +245,13 @@ static int rss_cb(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-int ethtool_get_rss(struct ethtool *e, const char *dev, struct rss *rss)
+int ethtool_get_rss(struct ethtool *e, uint32_t ifindex, struct rss *rss)
 {
 	char buf[512];
 	int ret;
 
 	memset(rss, 0, sizeof(*rss));
-	ret = talk(e, about(e, buf, ETHTOOL_MSG_RSS_GET, dev), rss_cb, rss);
+	ret = talk(e, about(e, buf, ETHTOOL_MSG_RSS_GET, ifindex), rss_cb, rss);
 	if (!ret && !rss->size)
 		ret = -EOPNOTSUPP;
 	if (ret) {
@@ -261,7 +261,7 @@ int ethtool_get_rss(struct ethtool *e, const char *dev, struct rss *rss)
 	return ret;
 }
 
-int ethtool_set_rss(struct ethtool *e, const char *dev, const struct rss *rss)
+int ethtool_set_rss(struct ethtool *e, uint32_t ifindex, const struct rss *rss)
 {
 	size_t bytes = rss->size * sizeof(uint32_t);
 	char *buf = malloc(512 + bytes);
@@ -274,7 +274,7 @@ int ethtool_set_rss(struct ethtool *e, const char *dev, const struct rss *rss)
 		free(buf);
 		return -EMSGSIZE;
 	}
-	nlh = about(e, buf, ETHTOOL_MSG_RSS_SET, dev);
+	nlh = about(e, buf, ETHTOOL_MSG_RSS_SET, ifindex);
 	mnl_attr_put(nlh, ETHTOOL_A_RSS_INDIR, bytes, rss->table ? rss->table : (void *)"");
 	ret = talk(e, nlh, NULL, NULL);
 	free(buf);

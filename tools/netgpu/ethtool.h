@@ -32,13 +32,13 @@ struct rss {
 /* All: 0 or -errno, and a word in ethtool::said where the kernel gave one. */
 int ethtool_open(struct ethtool *e);
 void ethtool_close(struct ethtool *e);
-int ethtool_get_rings(struct ethtool *e, const char *dev, struct rings *r);
+int ethtool_get_rings(struct ethtool *e, uint32_t ifindex, struct rings *r);
 /* Sets what the has_ fields name. */
-int ethtool_set_rings(struct ethtool *e, const char *dev, const struct rings *r);
+int ethtool_set_rings(struct ethtool *e, uint32_t ifindex, const struct rings *r);
 /* How many receive queues the device uses. */
-int ethtool_get_queues(struct ethtool *e, const char *dev, uint32_t *queues);
-int ethtool_get_rss(struct ethtool *e, const char *dev, struct rss *rss);
+int ethtool_get_queues(struct ethtool *e, uint32_t ifindex, uint32_t *queues);
+int ethtool_get_rss(struct ethtool *e, uint32_t ifindex, struct rss *rss);
 /* Size 0: the driver's own table. */
-int ethtool_set_rss(struct ethtool *e, const char *dev, const struct rss *rss);
+int ethtool_set_rss(struct ethtool *e, uint32_t ifindex, const struct rss *rss);
 
 #endif

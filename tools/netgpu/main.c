@@ -38,6 +38,22 @@ void complain(const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
+const char *printable(char *out, size_t size, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text && n + 5 <= size; text++) {
+		unsigned char c = *text;
+
+		if (c >= 0x20 && c < 0x7f)
+			out[n++] = c;
+		else
+			n += sprintf(out + n, "\\x%02x", c);
+	}
+	out[n] = 0;
+	return out;
+}
+
 int parse_number(const char *text, long min, long max, long *value)
 {
 	char *end;

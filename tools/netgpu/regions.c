@@ -76,7 +76,7 @@ static bool read_entry(const char *path, struct entry *e)
 
 static void command_name(const char *pid, char *name, size_t size)
 {
-	char path[300];
+	char path[300], raw[64];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
@@ -84,22 +84,28 @@ static void command_name(const char *pid, char *name, size_t size)
 	snprintf(name, size, "?");
 	if (!f)
 		return;
-	if (fgets(name, size, f))
-		cut_line(name);
+	if (fgets(raw, sizeof(raw), f)) {
+		cut_line(raw);
+		printable(name, size, raw);
+	}
 	fclose(f);
 }
 
 static void print_entry(const char *pid, const char *fd, const struct entry *e)
 {
-	char dev[IF_NAMESIZE], name[32];
+	char raw[IF_NAMESIZE], dev[4 * IF_NAMESIZE + 1], name[4 * 16 + 1];
+	char exporter[4 * sizeof(e->exporter) + 1];
 
 	/* The device may be in another network namespace. */
-	if (!if_indextoname(e->ifindex, dev))
+	if (if_indextoname(e->ifindex, raw))
+		printable(dev, sizeof(dev), raw);
+	else
 		snprintf(dev, sizeof(dev), "#%u", e->ifindex);
 	command_name(pid, name, sizeof(name));
 	printf("%-8s %-16s %4s  %-10s %5u  %-9s %-8s %14llu %14llu %12llu %12llu  %s\n",
 	       pid, name, fd, dev, e->queue, e->placement, e->state, e->offset,
-	       e->length, e->copied, e->refused, e->exporter);
+	       e->length, e->copied, e->refused,
+	       printable(exporter, sizeof(exporter), e->exporter));
 }
 
 /* How many of its descriptors are regions; -1 when it may not be looked at. */

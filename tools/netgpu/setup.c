@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * netgpu setup, netgpu reset: header/data split, ring size, MTU and the RSS
- * table of a network device.  What was there before is kept in
- * /run/netgpu/IFACE.json until reset has put it back.
+ * table of a network device.  What was there before is kept (state.h) until
+ * reset has put it back.
  */
 #include <argp.h>
 #include <cjson/cJSON.h>
@@ -21,8 +21,8 @@
 
 #include "command.h"
 #include "ethtool.h"
+#include "state.h"
 
-#define STATE_DIR	"/run/netgpu"
 #define CARRIER_TIME	(15 * NSEC)
 
 struct setup {
@@ -31,6 +31,7 @@ struct setup {
 	bool spread, dry_run, quiet;
 
 	unsigned int ifindex;
+	struct state_key key;
 	struct ethtool eth;
 	/* as it is */
 	struct rings rings;
@@ -132,7 +133,7 @@ static int look(struct setup *s)
 {
 	int ret;
 
-	ret = ethtool_get_queues(&s->eth, s->dev, &s->queues);
+	ret = ethtool_get_queues(&s->eth, s->ifindex, &s->queues);
 	if (ret || !s->queues) {
 		complain("%s: the driver does not say how many receive queues there are (%s)",
 			 s->dev, reason(s, ret ? ret : -EOPNOTSUPP));
@@ -144,7 +145,7 @@ static int look(struct setup *s)
 			 s->dev);
 		return -ERANGE;
 	}
-	ret = ethtool_get_rings(&s->eth, s->dev, &s->rings);
+	ret = ethtool_get_rings(&s->eth, s->ifindex, &s->rings);
 	if (ret) {
 		complain("%s: the driver tells nothing about its rings (%s)",
 			 s->dev, reason(s, ret));
@@ -160,7 +161,7 @@ static int look(struct setup *s)
 			 s->rings.rx_max, s->rx);
 		return -ERANGE;
 	}
-	ret = ethtool_get_rss(&s->eth, s->dev, &s->rss);
+	ret = ethtool_get_rss(&s->eth, s->ifindex, &s->rss);
 	if (ret && s->queues > 1) {
 		complain("%s: the driver has no RSS table to direct flows with (%s)",
 			 s->dev, reason(s, ret));
@@ -192,68 +193,6 @@ static const char *split_name(unsigned int split)
 	return split == SPLIT_ON ? "on" : split == SPLIT_OFF ? "off" : "auto";
 }
 
-static void state_path(char *path, size_t size, const char *dev)
-{
-	snprintf(path, size, STATE_DIR "/%s.json", dev);
-}
-
-/* What was there before the first setup; NULL when there was none. */
-static cJSON *load_state(const struct setup *s)
-{
-	const cJSON *index;
-	char path[128], *text;
-	cJSON *state;
-	struct stat st;
-	ssize_t n;
-	int fd;
-
-	state_path(path, sizeof(path), s->dev);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) || st.st_size > 1 << 20 ||
-	    !(text = malloc(st.st_size + 1))) {
-		close(fd);
-		return NULL;
-	}
-	n = read(fd, text, st.st_size);
-	close(fd);
-	state = n > 0 ? cJSON_ParseWithLength(text, n) : NULL;
-	free(text);
-	index = cJSON_GetObjectItem(state, "ifindex");
-	if (cJSON_IsNumber(index) && index->valuedouble == s->ifindex)
-		return state;
-	if (state)
-		complain("%s: %s is about an earlier device of this name; it is ignored",
-			 s->dev, path);
-	cJSON_Delete(state);
-	return NULL;
-}
-
-static int store_state(const struct setup *s, const cJSON *state)
-{
-	char path[128], temporary[140], *text = cJSON_Print(state);
-	FILE *f;
-	int ret = 0;
-
-	state_path(path, sizeof(path), s->dev);
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	mkdir(STATE_DIR, 0755);
-	f = text ? fopen(temporary, "we") : NULL;
-	if (!f) {
-		ret = -errno;
-	} else {
-		fprintf(f, "%s\n", text);
-		if (fclose(f) || rename(temporary, path))
-			ret = -errno;
-	}
-	cJSON_free(text);
-	if (ret)
-		complain("%s: what is there now cannot be kept: %s", path,
-			 strerror(-ret));
-	return ret;
-}
-
 static bool number(const cJSON *state, const char *name, long *value)
 {
 	const cJSON *item = cJSON_GetObjectItem(state, name);
@@ -270,14 +209,21 @@ static void remember(cJSON *state, const char *name, double value)
 		cJSON_AddNumberToObject(state, name, value);
 }
 
+/*
+ * The kernel does not say whether a table is its own or somebody has written
+ * it.  Its own is one of two: every queue in turn (ethtool -X IFACE default),
+ * or in blocks, as igb does.
+ */
 static bool is_default(const struct rss *rss, uint32_t queues)
 {
+	bool turns = true, blocks = true;
 	uint32_t i;
 
-	for (i = 0; i < rss->size; i++)
-		if (rss->table[i] != i % queues)
-			return false;
-	return true;
+	for (i = 0; i < rss->size; i++) {
+		turns = turns && rss->table[i] == i % queues;
+		blocks = blocks && rss->table[i] == (uint64_t)i * queues / rss->size;
+	}
+	return turns || blocks;
 }
 
 static void remember_rss(cJSON *state, const struct setup *s)
@@ -288,8 +234,8 @@ static void remember_rss(cJSON *state, const struct setup *s)
 	if (!s->rss.size || cJSON_GetObjectItem(state, "rss"))
 		return;
 	/*
-	 * A table nobody has touched follows the number of queues; written
-	 * back entry by entry it would not any more.
+	 * The kernel's own follows the number of queues, and does not keep it
+	 * from being changed; written back entry by entry it would be ours.
 	 */
 	if (is_default(&s->rss, s->queues)) {
 		cJSON_AddStringToObject(state, "rss", "default");
@@ -325,7 +271,7 @@ static int restore(struct setup *s, const cJSON *state)
 		r.rx = v;
 	}
 	if (r.has_split || r.has_threshold || r.has_rx) {
-		err = ethtool_set_rings(&s->eth, s->dev, &r);
+		err = ethtool_set_rings(&s->eth, s->ifindex, &r);
 		if (err) {
 			complain("%s: rings cannot be put back: %s", s->dev,
 				 reason(s, err));
@@ -348,10 +294,10 @@ static int restore(struct setup *s, const cJSON *state)
 			table.table = p;
 			table.table[table.size++] = item->valuedouble;
 		}
-		err = ethtool_set_rss(&s->eth, s->dev, &table);
+		err = ethtool_set_rss(&s->eth, s->ifindex, &table);
 		free(table.table);
 		if (!err) {
-			say(s, "RSS table as before");
+			say(s, table.size ? "RSS table as before" : "RSS table: default");
 		} else {
 			complain("%s: the RSS table cannot be put back: %s",
 				 s->dev, reason(s, err));
@@ -396,7 +342,11 @@ static int probe(struct setup *s)
 	return ret == -EEXIST || ret == -EBUSY ? 0 : ret;
 }
 
-static int apply(struct setup *s, cJSON *state)
+/*
+ * @state gets what is to be changed, and is kept before anything is; @done what
+ * was changed, with the values before.
+ */
+static int apply(struct setup *s, cJSON *state, cJSON *done)
 {
 	struct rings want = { 0 };
 	struct rss table = { .size = s->rss.size };
@@ -431,7 +381,7 @@ static int apply(struct setup *s, cJSON *state)
 	}
 	if (s->dry_run)
 		return 0;
-	ret = store_state(s, state);
+	ret = state_store(&s->key, state);
 	if (ret)
 		return ret;
 
@@ -442,15 +392,22 @@ static int apply(struct setup *s, cJSON *state)
 				 reason(s, ret));
 			return ret;
 		}
+		remember(done, "mtu", s->mtu_now);
 		wait_for_carrier(s);
 	}
 	if (want.has_split || want.has_threshold || want.has_rx) {
-		ret = ethtool_set_rings(&s->eth, s->dev, &want);
+		ret = ethtool_set_rings(&s->eth, s->ifindex, &want);
 		if (ret) {
 			complain("%s: header/data split cannot be switched on: %s",
 				 s->dev, reason(s, ret));
 			return ret;
 		}
+		if (want.has_split)
+			remember(done, "tcp_data_split", s->rings.split);
+		if (want.has_threshold)
+			remember(done, "hds_thresh", s->rings.threshold);
+		if (want.has_rx)
+			remember(done, "rx", s->rings.rx);
 		wait_for_carrier(s);
 	}
 	ret = probe(s);
@@ -471,19 +428,11 @@ static int apply(struct setup *s, cJSON *state)
 			next %= s->queues;
 		}
 	}
-	ret = ethtool_set_rss(&s->eth, s->dev, &table);
+	ret = ethtool_set_rss(&s->eth, s->ifindex, &table);
 	free(table.table);
 	if (ret)
 		complain("%s: RSS table: %s", s->dev, reason(s, ret));
 	return ret;
-}
-
-static void forget(const struct setup *s)
-{
-	char path[128];
-
-	state_path(path, sizeof(path), s->dev);
-	unlink(path);
 }
 
 enum { KEY_SPREAD = 0x100, KEY_MTU, KEY_RX };
@@ -553,11 +502,42 @@ static const struct argp reset_argp = {
 	.doc = "Put back what \"netgpu setup\" has changed.",
 };
 
+/* As it was before this setup, which is not always before the first. */
+static void undo(struct setup *s, const cJSON *done, const cJSON *before)
+{
+	s->quiet = true;
+	s->eth.said[0] = 0;
+	if (restore(s, done))
+		return;		/* the state has it, for reset */
+	if (before)
+		state_store(&s->key, before);
+	else
+		state_forget(&s->key);
+}
+
+static int setup(struct setup *s)
+{
+	cJSON *before = s->dry_run ? NULL : state_load(&s->key);
+	cJSON *state = before ? cJSON_Duplicate(before, true) :
+				state_new(&s->key);
+	cJSON *done = cJSON_CreateObject();
+	int ret = -ENOMEM;
+
+	if (state && done)
+		ret = apply(s, state, done);
+	else
+		complain("out of memory");
+	if (ret && !s->dry_run)
+		undo(s, done, before);
+	cJSON_Delete(done);
+	cJSON_Delete(state);
+	cJSON_Delete(before);
+	return ret;
+}
+
 int cmd_setup(int argc, char **argv)
 {
-	struct setup s = { .queue = -1 };
-	cJSON *state, *before;
-	bool fresh;
+	struct setup s = { .queue = -1, .key.lock = -1 };
 	int ret;
 
 	if (argp_parse(&setup_argp, argc, argv, 0, NULL, &s))
@@ -567,51 +547,32 @@ int cmd_setup(int argc, char **argv)
 		return 1;
 	}
 	ret = find_device(&s);
+	if (!ret && !s.dry_run)
+		ret = state_lock(&s.key, s.dev, s.ifindex);
 	if (!ret)
 		ret = look(&s);
-	if (ret)
-		goto out;
-
-	state = load_state(&s);
-	fresh = !state;
-	if (fresh) {
-		state = cJSON_CreateObject();
-		cJSON_AddStringToObject(state, "interface", s.dev);
-		cJSON_AddNumberToObject(state, "ifindex", s.ifindex);
-	}
-	/* A second setup that fails goes back to the first, not behind it. */
-	before = cJSON_Duplicate(state, true);
-	ret = apply(&s, state);
-	if (ret && !s.dry_run) {
-		s.quiet = true;
-		s.eth.said[0] = 0;
-		if (fresh && ret != -EPERM)
-			restore(&s, state);
-		if (fresh)
-			forget(&s);
-		else
-			store_state(&s, before);
-	}
-	cJSON_Delete(before);
-	cJSON_Delete(state);
-out:
+	if (!ret)
+		ret = setup(&s);
 	free(s.rss.table);
 	ethtool_close(&s.eth);
+	state_unlock(&s.key);
 	return ret ? 1 : 0;
 }
 
 int cmd_reset(int argc, char **argv)
 {
-	struct setup s = { .queue = -1 };
-	cJSON *state;
+	struct setup s = { .queue = -1, .key.lock = -1 };
+	cJSON *state = NULL;
 	int ret;
 
 	if (argp_parse(&reset_argp, argc, argv, 0, NULL, &s))
 		return 1;
 	ret = find_device(&s);
+	if (!ret)
+		ret = state_lock(&s.key, s.dev, s.ifindex);
 	if (ret)
 		goto out;
-	state = load_state(&s);
+	state = state_load(&s.key);
 	if (!state) {
 		complain("%s: nothing to put back, \"netgpu setup\" has not been used on it",
 			 s.dev);
@@ -620,9 +581,10 @@ int cmd_reset(int argc, char **argv)
 	}
 	ret = restore(&s, state);
 	if (!ret)
-		forget(&s);
+		state_forget(&s.key);
 	cJSON_Delete(state);
 out:
 	ethtool_close(&s.eth);
+	state_unlock(&s.key);
 	return ret ? 1 : 0;
 }

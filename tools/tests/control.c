@@ -164,6 +164,19 @@ static int running(int *data)
 	return fd;
 }
 
+/* What it names is not to reach the terminal of the server as it is. */
+static bool odd_name(void)
+{
+	int fd = hello(), data;
+
+	put_json(fd, "{\"tcp\":true,\"time\":2,\"parallel\":1,\"congestion\":\"\\u001b[31m\"}");
+	if (!expect(fd, CREATE_STREAMS))
+		return false;
+	data = dial();
+	put(data, cookie, sizeof(cookie));
+	return expect(fd, TEST_START) && expect(fd, TEST_RUNNING);
+}
+
 static bool huge_length(void)
 {
 	uint32_t len = htonl(0xfffffff0);
@@ -344,26 +357,37 @@ static void results(int fd, double bytes)
 	put_json(fd, text);
 }
 
-static long received(int fd)
+/* The bytes of the server's first @n streams. */
+static bool received_by(int fd, long *bytes, int n)
 {
 	uint32_t len;
 	char *text;
 	cJSON *json, *streams;
-	long bytes;
+	int i;
 
+	for (i = 0; i < n; i++)
+		bytes[i] = -1;
 	if (get(fd, &len, sizeof(len)) != sizeof(len) || ntohl(len) > 1 << 20)
-		return -1;
+		return false;
 	len = ntohl(len);
 	text = malloc(len);
 	if (!text || get(fd, text, len) != len)
-		return -1;
+		return false;
 	json = cJSON_ParseWithLength(text, len);
 	streams = cJSON_GetObjectItem(json, "streams");
-	bytes = cJSON_GetNumberValue(cJSON_GetObjectItem(
-			cJSON_GetArrayItem(streams, 0), "bytes"));
+	for (i = 0; i < n; i++)
+		bytes[i] = cJSON_GetNumberValue(cJSON_GetObjectItem(
+				cJSON_GetArrayItem(streams, i), "bytes"));
 	free(text);
 	cJSON_Delete(json);
-	return bytes;
+	return true;
+}
+
+static long received(int fd)
+{
+	long bytes;
+
+	return received_by(fd, &bytes, 1) ? bytes : -1;
 }
 
 /* The end of the data comes after the client has said that it is done. */
@@ -402,6 +426,55 @@ static bool false_claim(void)
 		return false;
 	results(fd, 1e15);
 	return received(fd) == 0 && expect(fd, DISPLAY_RESULTS);
+}
+
+/* Two streams, of which the second says first who it is: numbers go by the order of opening. */
+static bool stream_order(void)
+{
+	int fd = hello(), first, second;
+	char block[2000] = { 0 };
+	long bytes[2];
+
+	put_json(fd, "{\"tcp\":true,\"omit\":0,\"time\":2,\"parallel\":2,\"len\":131072}");
+	if (!expect(fd, CREATE_STREAMS))
+		return false;
+	first = dial();
+	second = dial();
+	put(second, cookie, sizeof(cookie));
+	usleep(200000);
+	put(first, cookie, sizeof(cookie));
+	if (!expect(fd, TEST_START) || !expect(fd, TEST_RUNNING))
+		return false;
+	put(first, block, 1000);
+	put(second, block, 2000);
+	usleep(200000);
+	put_byte(fd, TEST_END);
+	if (!expect(fd, EXCHANGE_RESULTS))
+		return false;
+	put_json(fd, "{\"streams\":[{\"id\":1,\"bytes\":1000},{\"id\":3,\"bytes\":2000}]}");
+	if (!received_by(fd, bytes, 2) || bytes[0] != 1000 || bytes[1] != 2000) {
+		printf("# %ld and %ld bytes\n", bytes[0], bytes[1]);
+		return false;
+	}
+	return expect(fd, DISPLAY_RESULTS);
+}
+
+/* A stream is gone before the other has come. */
+static bool stream_gone(void)
+{
+	int fd = hello(), data;
+
+	put_json(fd, "{\"tcp\":true,\"omit\":0,\"time\":2,\"parallel\":2,\"len\":131072}");
+	if (!expect(fd, CREATE_STREAMS))
+		return false;
+	data = dial();
+	put(data, cookie, sizeof(cookie));
+	usleep(100000);
+	close(data);
+	usleep(100000);
+	data = dial();
+	put(data, cookie, sizeof(cookie));
+	return expect_error(fd, 206) && expect_end(fd);
 }
 
 static bool bad_results(void)
@@ -532,6 +605,7 @@ static const struct {
 	{ "data-first", data_first }, { "control-first", control_first },
 	{ "many-strangers", many_strangers }, { "half-cookie", half_cookie },
 	{ "silent", silent }, { "again", again },
+	{ "odd-name", odd_name }, { "stream-order", stream_order }, { "stream-gone", stream_gone },
 	{ "authentication", authentication },
 	{ "params-not-json", params_not_json }, { "params-array", params_array },
 	{ "no-protocol", no_protocol }, { "streams-0", streams_0 },

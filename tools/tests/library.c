@@ -64,8 +64,24 @@ static int descriptors(void)
 	return n;
 }
 
+/* The sentence of a queue that cannot be. */
+static void no_device(const struct netgpu_queue_params *params, uint64_t size,
+		      char *said, size_t room)
+{
+	struct netgpu_memory *m;
+	struct netgpu_queue *q;
+
+	said[0] = 0;
+	if (netgpu_memory_open("host", size, &m))
+		return;
+	if (netgpu_queue_open(params, m, NULL, &q) < 0)
+		snprintf(said, room, "%s", netgpu_error());
+	netgpu_memory_close(m);
+}
+
 int main(void)
 {
+	char large[256], small[256];
 	const int others = 8, open_before = descriptors();
 	struct netgpu_queue_params params = { .ifindex = 1 };
 	struct netgpu_memory *m;
@@ -101,10 +117,14 @@ int main(void)
 	ok(ret == -EINVAL && !q && strstr(netgpu_error(), "zero"),
 	   "reserved fields of a queue");
 	params.resv[10] = 0;
-	params.ifindex = 999999;
-	ret = netgpu_queue_open(&params, m, NULL, &q);
-	ok(ret < 0 && !q && netgpu_error()[0], "a queue of no device");
 	netgpu_memory_close(m);
+
+	/* Refused for the device, so a small memory makes no difference. */
+	params.ifindex = 999999;
+	no_device(&params, 4 << 20, large, sizeof(large));
+	no_device(&params, 5000, small, sizeof(small));
+	ok(strstr(large, "device 999999") && !strcmp(large, small),
+	   "a queue of no device, over a large and a small memory");
 	netgpu_memory_close(NULL);
 	netgpu_region_close(NULL);
 	netgpu_queue_close(NULL);

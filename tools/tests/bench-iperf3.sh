@@ -7,8 +7,8 @@
 if [ -z "${BENCH_NETNS:-}" ] && unshare -n true 2>/dev/null; then
 	BENCH_NETNS=1 exec unshare -n bash "$0"
 fi
-. "$(dirname "$0")/lib.sh"
-top=$(cd "$(dirname "$0")/.." && pwd)
+. "$(dirname "$0")/../../selftests/lib.sh"
+top=$(cd "$(dirname "$0")/../.." && pwd)
 PATH=$PATH:$top/build/tools:$top/build/tools/tests
 iperf3=${IPERF3:-iperf3}
 need_programs netgpu control python3 "$iperf3"
@@ -82,10 +82,10 @@ options=(
 	"-n 100K -l 1K" "-n 8M -l 1M" "-n 1M -w 64K" "-n 1M -w 4M" "-i 0.1 -t 1" "-i 0 -t 1" "-4 -n 1M" "-6 -n 1M" "-n 1M -Z"
 	"-n 1M -N" "-n 1M -C cubic" "-n 1M -C reno" "-n 1M -M 1000" "-n 1M --connect-timeout 2000" "-n 1M --get-server-output"
 	"-n 1M --extra-data words" "-n 1M -T title" "-b 50M -t 1" "-b 50M/10 -t 1" "-n 1M --fq-rate 1G" "-n 1M -S 0x10"
-	"-n 1M --dscp af11" "-n 1M --cport 40000 -P 2" "-n 1M -A 0" "-n 1M --repeating-payload" "-n 1M -L 7 -6"
+	"-n 1M --dscp af11" "-n 1M --cport 21000 -P 2" "-n 1M -A 0" "-n 1M --repeating-payload" "-n 1M -L 7 -6"
 )
 mapfile -t cases < <(control list)
-ktap_plan $((${#options[@]} + ${#cases[@]} + 34))
+ktap_plan $((${#options[@]} + ${#cases[@]} + 37))
 
 serve --mode recv
 for line in "${options[@]}"; do
@@ -137,6 +137,8 @@ for name in "${cases[@]}"; do
 done
 ktap_run "and the server goes on" moves -n 1M
 
+ktap_ok "what clients have named does nothing to a terminal" "$(grep -q $'\e' server.out server.err; echo $((! $?)))"
+
 # Orders of closing. The cases above have left their own sentences.
 : >server.err
 lasting
@@ -184,6 +186,12 @@ kill -KILL $lasting
 wait $lasting 2>/dev/null
 wait $server
 ktap_ok "--one-off: with 1 when the client is gone" $(($? != 1))
+
+serve --mode recv --one-off --rcv-timeout 500
+ktap_run "--rcv-timeout: a test in which nothing comes is ended" says "server has terminated" -t 10 -b 8 -l 1
+wait_for 5 ended
+serve --mode recv --idle-timeout 1
+ktap_ok "--idle-timeout is another option of iperf3's, and not here" "$(grep -q "unrecognized option '--idle-timeout" server.err; echo $?)"
 
 # JSON as iperf3's.
 serve --mode recv --one-off --json -i 0.5

@@ -3,9 +3,9 @@
 # The parts of the proof, on files: marks are found wherever they are, and only a VRAM that holds every byte matches.
 # lab: machine=none
 # lab: timeout=120
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../../selftests/lib.sh"
 need_programs marks python3
-lab=$(cd "$(dirname "$0")/../tools/lab" && pwd) || skip_all "only in the repository"
+lab=$(cd "$(dirname "$0")/../lab" && pwd)
 dir=$(mktemp -d)
 undo rm -rf "$dir"
 cd "$dir" || exit 1

@@ -4,8 +4,8 @@
 # lab: machine=none
 # lab: kernel=netgpu
 # lab: timeout=300
-. "$(dirname "$0")/lib.sh"
-lab=$(cd "$(dirname "$0")/../tools/lab" 2>/dev/null && pwd) || skip_all "only in the repository"
+. "$(dirname "$0")/../../selftests/lib.sh"
+lab=$(cd "$(dirname "$0")/../lab" && pwd)
 need_programs python3 marks
 mkdir -p "$lab/../../build/check"
 exec python3 "$lab/demo.py" --ktap --name check-demo-vram --json "$lab/../../build/check/demo-vram.json"

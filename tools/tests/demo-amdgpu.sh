@@ -5,8 +5,8 @@
 # lab: kernel=netgpu,upstream
 # lab: topology=radeon
 # lab: timeout=400
-. "$(dirname "$0")/lib.sh"
-lab=$(cd "$(dirname "$0")/../tools/lab" 2>/dev/null && pwd) || skip_all "only in the repository"
+. "$(dirname "$0")/../../selftests/lib.sh"
+lab=$(cd "$(dirname "$0")/../lab" && pwd)
 need_programs python3 marks
 mkdir -p "$lab/../../build/check"
 exec python3 "$lab/demo.py" --ktap --gpu radeon --name check-demo-amdgpu --json "$lab/../../build/check/demo-amdgpu.json"

@@ -3,9 +3,9 @@
 # netgpu setup and reset: what was there comes back exactly, and each refusal says why.
 # lab: topology=switch
 # lab: timeout=120
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../../selftests/lib.sh"
 need_netif
-need_programs netgpu ethtool ip
+need_programs netgpu ethtool ip flock xdp_attach
 
 snapshot() {
 	ethtool -g "$NETIF"
@@ -24,14 +24,30 @@ refuses() { # WORDS COMMAND...: it fails, says the words, and changes nothing
 		return 1
 	fi
 }
+carrier() {
+	wait_for 20 grep -q 1 "/sys/class/net/$NETIF/carrier"
+}
+set_up_and_reset() {
+	netgpu setup "$NETIF" --queue 1 && netgpu reset "$NETIF"
+}
+states() {
+	ls /run/netgpu/*.json 2>/dev/null
+}
+ktap_plan 33
+
+# A table that somebody has written keeps the number of queues from going below what it names.
+ktap_run "setup and reset, where nobody has written the RSS table" set_up_and_reset
+ktap_run "the kernel does not take it for somebody's: there may be fewer queues" ethtool -L "$NETIF" combined 1
+ethtool -L "$NETIF" combined 2
+carrier
+
 # The driver may not know its table until it is asked for: compare what RSS does, so set one.
 ethtool -X "$NETIF" equal 2
-ktap_plan 23
 start=$(snapshot)
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
 
 ktap_run "--dry-run" netgpu setup "$NETIF" --queue 1 -n
-ktap_ok "--dry-run changes nothing" "$([ "$(snapshot)" = "$start" ] && [ ! -e "/run/netgpu/$NETIF.json" ]; echo $?)"
+ktap_ok "--dry-run changes nothing" "$([ "$(snapshot)" = "$start" ] && [ -z "$(states)" ]; echo $?)"
 
 ktap_run "refused: no queue named" refuses "which queue" netgpu setup "$NETIF"
 ktap_run "refused: a queue that is not there" refuses "there is no queue 77" netgpu setup "$NETIF" --queue 77
@@ -69,9 +85,35 @@ ktap_run "reset" netgpu reset "$NETIF"
 ktap_ok "all is as it was before the first setup" "$([ "$(snapshot)" = "$start" ]; echo $?)"
 ktap_run "refused: reset when there is nothing" refuses "nothing to put back" netgpu reset "$NETIF"
 
+# Half of a second setup: the MTU is changed, and then a program for packets in one piece keeps header and data together.
+half() {
+	xdp_attach "$NETIF" netgpu setup "$NETIF" --queue 1 --mtu 1400
+}
+ktap_run "setup with an MTU" netgpu setup "$NETIF" --queue 1 --mtu 1300
+ethtool -G "$NETIF" tcp-data-split off
+carrier
+ktap_run "a second setup that fails half-way goes back to the first" refuses "split cannot be switched on" half
+ktap_run "reset, and all is as before the first" netgpu reset "$NETIF"
+ktap_ok "the MTU is, too" "$([ "$(snapshot)" = "$start" ]; echo $?)"
+
+ktap_run "setup of a device that gets another name" netgpu setup "$NETIF" --queue 1 --mtu 1300
+ip link set "$NETIF" name lan0
+ktap_run "reset by that name" netgpu reset lan0
+ip link set lan0 name "$NETIF"
+
+exec 9>>/run/netgpu/lock
+flock 9
+netgpu setup "$NETIF" --queue 1 >/tmp/waits 2>&1 &
+waits=$!
+wait_for 5 grep -q "waiting for another" /tmp/waits && [ "$(snapshot)" = "$start" ]
+ktap_ok "a setup waits for another one" $?
+exec 9>&-
+wait $waits && netgpu reset "$NETIF" -Q && [ "$(snapshot)" = "$start" ] && [ -z "$(states)" ]
+ktap_ok "and then does what it shall" $?
+
 ip link set "$NETIF" down
 ktap_run "refused: a device that is down" refuses "is down" netgpu setup "$NETIF" --queue 1
 ip link set "$NETIF" up
-wait_for 20 grep -q 1 "/sys/class/net/$NETIF/carrier"
+carrier
 ktap_ok "the MTU is untouched" "$([ "$(cat "/sys/class/net/$NETIF/mtu")" = "$mtu" ]; echo $?)"
 ktap_end

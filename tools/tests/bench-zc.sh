@@ -5,9 +5,9 @@
 # lab: topology=switch
 # lab: timeout=400
 # lab: debug=it is about how much and how fast
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/vram.sh"
-PATH=$PATH:$(cd "$(dirname "$0")/.." && pwd)/build/tools/tests
+. "$(dirname "$0")/../../selftests/lib.sh"
+. "$(dirname "$0")/../../selftests/vram.sh"
+PATH=$PATH:$(cd "$(dirname "$0")/../.." && pwd)/build/tools/tests
 need_netif
 need_programs netgpu page_pools control python3 ethtool
 [ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
@@ -65,7 +65,7 @@ options=(
 	"-n 4M -P 16" "-n 8M -N -l 4116"
 )
 mapfile -t cases < <(control list)
-ktap_plan $((${#options[@]} + ${#cases[@]} + 33))
+ktap_plan $((${#options[@]} + ${#cases[@]} + 35))
 
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
 undo netgpu reset "$NETIF"
@@ -146,6 +146,12 @@ zc udmabuf --one-off
 ktap_run "udmabuf" moves -n 16M
 zc host --one-off
 ktap_run "host memory" moves -n 16M
+# All has to be copied, and the network device has every buffer of so small a memory.
+ethtool -X "$NETIF" start 0 equal 1
+zc host --region-size 1M --one-off
+ktap_run "host memory that the network device has all of, and data on another queue" moves -n 4M
+stop
+ethtool -X "$NETIF" start 1 equal 1
 serve --mode recv-copy --gpu "vfio:$VRAM_PCI" --region-size 64M --one-off --json
 ktap_run "recv-copy into the memory of another device" moves -n 16M
 wait_for 10 ended
@@ -159,6 +165,9 @@ for name in "${cases[@]}"; do
 done
 stop
 ktap_ok "and the server ends with 0" $?
+serve --nodev --gpu host --region-size 64K
+ktap_run "a memory of 16 pages" timeout 30 control $port again
+stop
 serve --nodev --gpu host --region-size 4M --hold --json --record record --logfile late
 ktap_run "--hold: data comes after the client's results" timeout 30 control $port late-data
 stop

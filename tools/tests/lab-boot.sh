@@ -4,7 +4,7 @@
 # lab: kernel=netgpu
 # lab: topology=switch
 # lab: timeout=90
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../../selftests/lib.sh"
 need_netif
 need_programs ethtool iperf3 ping
 [ "$REMOTE_TYPE" = lab ] || skip_all "REMOTE_TYPE is not lab"

@@ -5,7 +5,7 @@
 # lab: kernel=netgpu
 # lab: topology=switch
 # lab: timeout=120
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../../selftests/lib.sh"
 [ "${REMOTE_TYPE:-}" = lab ] || skip_all "only in the lab: the machine's memory must be seen from outside"
 
 BYTES=$((8 << 20))

@@ -3,9 +3,8 @@
 # What keeps the lab from building its kernel ends with one sentence that says what, and what to do.
 # lab: machine=none
 # lab: timeout=60
-. "$(dirname "$0")/lib.sh"
-top=$(cd "$(dirname "$0")/.." && pwd)
-[ -x "$top/tools/lab/lab" ] || skip_all "this is not the repository"
+. "$(dirname "$0")/../../selftests/lib.sh"
+top=$(cd "$(dirname "$0")/../.." && pwd)
 [ -d "$top/build/linux/netgpu/.lab/orig" ] || skip_all "the lab's kernel is not built"
 need_programs make rsync patch python3 mount
 

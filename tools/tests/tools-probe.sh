@@ -3,8 +3,8 @@
 # netgpu probe says in words and as JSON what the kernel has found; netgpu regions shows the counters.
 # lab: kernel=netgpu
 # lab: timeout=90
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/vram.sh"
+. "$(dirname "$0")/../../selftests/lib.sh"
+. "$(dirname "$0")/../../selftests/vram.sh"
 need_programs netgpu python3
 
 probe() { # MEMORY [OPTION...]: words in /tmp/words, JSON in /tmp/json; both have the same status
@@ -23,11 +23,11 @@ fields() {
 	echo "$(field ok) $(field error) $(field placement) $(field path) $(field distance)"
 }
 
-ktap_plan 13
+ktap_plan 14
 vram_bind
 probe "vfio:$VRAM_PCI"
-[ $? = 1 ] && grep -q "cannot receive into vfio $VRAM_PCI BAR 2: the device does not split" /tmp/words &&
-	[ "$(fields)" = "False ENOPROTOOPT unknown unknown None" ]
+[ $? = 1 ] && grep -q "cannot receive into vfio $VRAM_PCI BAR 2: tcp-data-split is disabled: .netgpu setup" /tmp/words &&
+	[ "$(fields)" = "False EINVAL unknown unknown None" ]
 ktap_ok "split off: refused, with the kernel's words" $?
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
@@ -39,9 +39,9 @@ probe udmabuf && grep -q "in host memory: the buffer is host memory" /tmp/words 
 ktap_ok "udmabuf: can, in host memory" $?
 probe udmabuf --require-p2p
 [ $? = 1 ] && grep -q "cannot receive into udmabuf: the buffer is host memory" /tmp/words &&
-	[ "$(fields)" = "False EXDEV host host None" ]
+	[ "$(fields)" = "False EXDEV unknown unknown None" ]
 ktap_ok "udmabuf with --require-p2p: refused" $?
-netgpu probe "$NETIF" --queue 99 --gpu udmabuf | grep -q "no receive queue 99"
+netgpu probe "$NETIF" --queue 99 --gpu udmabuf | grep -q "queue index out of range: they are counted from 0"
 ktap_ok "queue out of range: refused" $?
 netgpu probe nosuch0 --queue 1 --gpu udmabuf 2>&1 | grep -q "no such network device"
 ktap_ok "no such device: refused" $?
@@ -60,6 +60,13 @@ wait_for 10 counted "$((1 << 20)) 0"
 ktap_ok "netgpu regions: bytes that were copied" $?
 kill "$receiver"
 remote -w "$sender" >/dev/null 2>&1
+wait "$receiver" 2>/dev/null
+name=$'\e[31mred'
+ln -s "$(command -v zcrx_recv)" "/tmp/$name"
+receive_with=/tmp/$name receive named -p 9003 -m udmabuf -s $((16 << 20)) -r
+netgpu regions | grep -F '\x1b[31mred' | grep -qv $'\e'
+ktap_ok "the name of a process does nothing to a terminal" $?
+kill "$receiver"
 wait "$receiver" 2>/dev/null
 receive refused -p 9002 -m "vfio:$VRAM_PCI" -r &&
 	remote pattern_send "$LOCAL_V4" 9002 4096 >/dev/null 2>&1

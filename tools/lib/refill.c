@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/* Buffers that go back to the network device. */
+#include <errno.h>
+
+#include "queue.h"
+
+int queue_flush(struct netgpu_queue *q)
+{
+	q->stats.flushes++;
+	return zcrx_flush_rq(&q->ring, q->id);
+}
+
+/*
+ * Refill entries are taken by the network device when it needs buffers, so a
+ * full ring means that it has plenty; the kernel can be told to take them all.
+ * One that is too old for that, or another thread's call, leaves them there.
+ */
+static bool make_room(struct netgpu_queue *q, unsigned int *head)
+{
+	__atomic_store_n(q->ktail, q->tail, __ATOMIC_RELEASE);
+	queue_flush(q);
+	*head = __atomic_load_n(q->khead, __ATOMIC_ACQUIRE);
+	return q->tail - *head <= q->mask;
+}
+
+int netgpu_queue_return(struct netgpu_queue *q,
+			const struct netgpu_completion *completions,
+			unsigned int count)
+{
+	unsigned int i, head = __atomic_load_n(q->khead, __ATOMIC_ACQUIRE);
+
+	for (i = 0; i < count; i++) {
+		const struct netgpu_completion *c = &completions[i];
+		struct io_uring_zcrx_rqe *rqe;
+
+		if (c->result <= 0 || c->offset == NETGPU_IN_HOST || !c->conn)
+			continue;
+		if (q->tail - head > q->mask && !make_room(q, &head))
+			break;
+		rqe = &q->rqes[q->tail++ & q->mask];
+		rqe->off = q->token | c->offset;
+		rqe->len = c->result;
+		rqe->__pad = 0;
+		q->returned++;
+		q->lent--;
+	}
+	__atomic_store_n(q->ktail, q->tail, __ATOMIC_RELEASE);
+	if (count && !i)
+		return fail(-ENOBUFS, "the refill ring is full, and the kernel does not empty it now");
+	return i;
+}
