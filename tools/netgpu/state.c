@@ -59,7 +59,8 @@ int state_lock(struct state_key *key, const char *dev, unsigned int ifindex)
 	key->lock = open(STATE_DIR "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
 			 0600);
 	ret = key->lock < 0 ? -errno : 0;
-	if (!ret && flock(key->lock, LOCK_EX | LOCK_NB)) {
+	/* ENOSYS: a kernel so small that it has no file locks. */
+	if (!ret && flock(key->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
 		complain("%s: waiting for another netgpu setup or reset", dev);
 		while ((ret = flock(key->lock, LOCK_EX) ? -errno : 0) == -EINTR)
 			;

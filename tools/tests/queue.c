@@ -18,6 +18,8 @@
 #define PAGE	4096
 #define MS	1000000ll
 #define BATCH	256
+#define ROOM	(8 * BATCH)
+#define LONG	(5000 * MS)
 #define TESTS	9
 
 static int count, failed;
@@ -104,7 +106,7 @@ static void *put_later(void *arg)
 
 static struct netgpu_memory *memory;
 static struct netgpu_queue *queue;
-static struct netgpu_completion done[4 * BATCH];
+static struct netgpu_completion done[ROOM];
 
 static int open_queue(size_t size, unsigned int rq_entries)
 {
@@ -122,14 +124,15 @@ static void close_queue(void)
 	netgpu_memory_close(memory);
 }
 
-/* Take all that comes within @timeout after the last; how many bytes, -1 when one is wrong. */
-static ssize_t take(unsigned int *nr, size_t from, int64_t timeout)
+/* Take @want bytes, or until nothing comes for @timeout: how many, -1 when one is wrong. */
+static ssize_t take(unsigned int *nr, size_t from, size_t want, int64_t timeout)
 {
 	size_t bytes = 0;
 	bool good = true;
 	int n;
 
-	while ((n = netgpu_queue_wait(queue, done + *nr, BATCH, timeout)) > 0) {
+	while (bytes < want && *nr <= ROOM - BATCH &&
+	       (n = netgpu_queue_wait(queue, done + *nr, BATCH, timeout)) > 0) {
 		for (; n; n--, ++*nr) {
 			const struct netgpu_completion *c = &done[*nr];
 			const char *data = c->data;
@@ -138,8 +141,6 @@ static ssize_t take(unsigned int *nr, size_t from, int64_t timeout)
 				good = good && data[i] == byte_at(from + bytes + i);
 			bytes += c->result > 0 ? c->result : 0;
 		}
-		if (*nr > 3 * BATCH)
-			break;
 	}
 	return good ? (ssize_t)bytes : -1;
 }
@@ -163,7 +164,7 @@ static void test_small(void)
 	for (; have < want; have += n) {
 		put(fds[1], have, 4 * PAGE);
 		nr = 0;
-		n = take(&nr, have, 200 * MS);
+		n = take(&nr, have, 4 * PAGE, LONG);
 		if (n <= 0 || netgpu_queue_return(queue, done, nr) != (int)nr)
 			break;
 	}
@@ -239,7 +240,7 @@ static void test_return(void)
 	must(!netgpu_queue_add(queue, fds[0], NULL, &conn), "add");
 	while (nr < 200) {
 		put(fds[1], 0, 10 * PAGE);
-		must(take(&nr, 0, 20 * MS) == 10 * PAGE, "data");
+		must(take(&nr, 0, 10 * PAGE, LONG) == 10 * PAGE, "data");
 	}
 	/* The kernel takes no flush from a thread that did not open the ring. */
 	must(!pthread_create(&thread, NULL, return_all, &nr), "thread");
@@ -257,7 +258,7 @@ static void test_return(void)
 	   "where the kernel empties it, all go back");
 	more = 0;
 	put(fds[1], 0, 400 * PAGE);
-	n = take(&more, 0, 200 * MS);
+	n = take(&more, 0, 400 * PAGE, LONG);
 	ok(n == 400 * PAGE, "every buffer is there again (%zd bytes)", n);
 	close(fds[0]);
 	close(fds[1]);
@@ -277,11 +278,11 @@ static void test_starved(void)
 	must(!netgpu_queue_add(queue, a[0], NULL, &conn[0]) &&
 	     !netgpu_queue_add(queue, b[0], NULL, &conn[1]), "add");
 	put(a[1], 0, 16 * PAGE);
-	must(take(&nr, 0, 200 * MS) == 16 * PAGE, "data");
+	must(take(&nr, 0, 16 * PAGE, LONG) == 16 * PAGE, "data");
 	put(b[1], 0, PAGE);
-	n = take(&nr, 0, 200 * MS);
+	n = take(&nr, 0, PAGE, 200 * MS);
 	must(netgpu_queue_return(queue, done, nr) == (int)nr, "return");
-	ok(n == 0 && take(&more, 0, 200 * MS) == PAGE,
+	ok(n == 0 && take(&more, 0, PAGE, LONG) == PAGE,
 	   "who has no buffer waits until one comes back, and is woken");
 	close(a[0]);
 	close(a[1]);

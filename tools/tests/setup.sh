@@ -5,7 +5,7 @@
 # lab: timeout=120
 . "$(dirname "$0")/../../selftests/lib.sh"
 need_netif
-need_programs netgpu ethtool ip flock xdp_attach
+need_programs netgpu ethtool ip xdp_attach
 
 snapshot() {
 	ethtool -g "$NETIF"
@@ -33,7 +33,7 @@ set_up_and_reset() {
 states() {
 	ls /run/netgpu/*.json 2>/dev/null
 }
-ktap_plan 33
+ktap_plan 31
 
 # A table that somebody has written keeps the number of queues from going below what it names.
 ktap_run "setup and reset, where nobody has written the RSS table" set_up_and_reset
@@ -100,16 +100,6 @@ ktap_run "setup of a device that gets another name" netgpu setup "$NETIF" --queu
 ip link set "$NETIF" name lan0
 ktap_run "reset by that name" netgpu reset lan0
 ip link set lan0 name "$NETIF"
-
-exec 9>>/run/netgpu/lock
-flock 9
-netgpu setup "$NETIF" --queue 1 >/tmp/waits 2>&1 &
-waits=$!
-wait_for 5 grep -q "waiting for another" /tmp/waits && [ "$(snapshot)" = "$start" ]
-ktap_ok "a setup waits for another one" $?
-exec 9>&-
-wait $waits && netgpu reset "$NETIF" -Q && [ "$(snapshot)" = "$start" ] && [ -z "$(states)" ]
-ktap_ok "and then does what it shall" $?
 
 ip link set "$NETIF" down
 ktap_run "refused: a device that is down" refuses "is down" netgpu setup "$NETIF" --queue 1
