@@ -24,7 +24,21 @@ complete() {
 	[ "$(said "$1" received)" = "$BYTES" ] && [ "$(said "$1" correct)" = 1 ] && [ "$(said "$1" error)" = 0 ]
 }
 
-ktap_plan 21
+# ticks: how often the receiver has been interrupted
+ticks() {
+	sed -n 's/^signals //p' /tmp/signals | tail -n 1
+}
+
+# interrupted N: at least so often
+interrupted() {
+	[ "$(ticks)" -ge "$1" ]
+}
+
+ended() {
+	! kill -0 "$receiver" 2>/dev/null
+}
+
+ktap_plan 29
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
@@ -65,6 +79,48 @@ for memory in udmabuf heap; do
 	[ "${copied:-0}" -gt 0 ] && [ "${copied:-0}" -lt $LONG ]
 	ktap_ok "$memory: a part of it was copied ($copied)" $?
 done
+
+# Twice as many buffers as the network device takes for itself. All go through the hands of the user, on the queue of the region;
+# then all payload comes on another one.
+for how in "" -F; do
+	port=$((port + 10))
+	ethtool -X "$NETIF" start 1 equal 1
+	touch /tmp/hold
+	# shellcheck disable=SC2086
+	receive small -p $port -m heap -s $((2 << 20)) -r -H /tmp/hold $how -n $BYTES
+	sender=$(remote -b pattern_send "$LOCAL_V4" $port $BYTES)
+	wait_for 30 grep -q "^held $((2 << 20))" /tmp/small
+	ktap_ok "a small region: its user holds all of it (${how:-by the ring})" $?
+	ethtool -X "$NETIF" start 0 equal 1
+	rm /tmp/hold
+	wait "$receiver"
+	remote -w "$sender" >/dev/null
+	complete small
+	ktap_ok "given back, it is received into from another queue (${how:-by the ring})" $?
+done
+
+# All that is received is copied, and there is a buffer for it only if the refill ring has one. It says that it is full of them.
+receive junk -p 9051 -m heap -s $((4 << 20)) -r -J
+sender=$(remote -b pattern_send "$LOCAL_V4" 9051 $BYTES)
+wait_for 30 ended
+ktap_ok "a refill ring that stays overfull does not keep a receive busy" $?
+[ "$(said junk error)" = ENOMEM ]
+ktap_ok "which ends with ENOMEM" $?
+remote -w "$sender" >/dev/null 2>&1
+
+# As long as something else uses the memory, its exporter makes a copy wait.
+touch /tmp/busy
+receive signals -p 9052 -m heap -s $((16 << 20)) -r -f /tmp/busy -g 20 -n $BYTES
+sender=$(remote -b pattern_send "$LOCAL_V4" 9052 $BYTES)
+wait_for 30 flows 9052 50000
+count=$(ticks)
+wait_for 30 interrupted $((${count:-0} + 30))
+ktap_ok "the memory is in use: signals are handled while a copy waits" $?
+rm /tmp/busy
+wait "$receiver"
+remote -w "$sender" >/dev/null
+complete signals
+ktap_ok "and do not end the receive, which is complete ($(ticks) of them)" $?
 
 ethtool -X "$NETIF" start 0 equal 1
 stream vfio 9041 "vfio:$VRAM_PCI" >/dev/null 2>&1

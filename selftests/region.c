@@ -18,6 +18,7 @@
 char region_message[256];
 __u64 target_event;
 __u32 target_buf_len;
+void *target_memory;
 
 int open_netgpu(void)
 {
@@ -69,6 +70,7 @@ int target_register(struct target *t, unsigned int ifindex, unsigned int queue,
 		.len = size,
 		.flags = flags,
 		.dmabuf_fd = fd,
+		.addr = (uintptr_t)target_memory,
 	};
 	struct io_uring_zcrx_ifq_reg reg = {
 		.if_idx = ifindex,

@@ -38,6 +38,12 @@ extern __u64 target_event;
 extern __u32 target_buf_len;
 
 /*
+ * Address of the memory of targets opened after it was set. Otherwise NULL, as it
+ * has to be for dma-bufs.
+ */
+extern void *target_memory;
+
+/*
  * Errors are returned as -errno. @flags as in struct io_uring_zcrx_area_reg.
  * target_open() is target_ring() and target_register(). After a failure of
  * the latter alone, target_close() is still due.

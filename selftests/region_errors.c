@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/io_uring/query.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -384,6 +385,21 @@ static void test_device_query(void)
 			 "longer query, not zero at its end: E2BIG\n");
 }
 
+static void test_zcrx_query(void)
+{
+	struct io_uring_query_zcrx zcrx = {};
+	struct io_uring_query_hdr query = {
+		.query_data = (uintptr_t)&zcrx,
+		.query_op = IO_URING_QUERY_ZCRX,
+		.size = sizeof(zcrx),
+	};
+	int ret = io_uring_register(-1, IORING_REGISTER_QUERY, &query, 0);
+
+	ksft_test_result(!ret && !query.result &&
+			 zcrx.area_flags == (IORING_ZCRX_AREA_DMABUF | NETGPU_ZCRX_AREA_REGION),
+			 "io_uring tells of the region flag: %d, %#llx\n", ret, zcrx.area_flags);
+}
+
 static void test_zcrx(void)
 {
 	const unsigned int flags = IORING_ZCRX_AREA_DMABUF | NETGPU_ZCRX_AREA_REGION;
@@ -500,7 +516,7 @@ int main(int argc, char **argv)
 	good.queue = atoi(argv[2]);
 
 	ksft_print_header();
-	ksft_set_plan(57);
+	ksft_set_plan(58);
 	test_descriptors();
 	test_ranges();
 	test_struct();
@@ -510,6 +526,7 @@ int main(int argc, char **argv)
 	test_query();
 	test_device_query();
 	test_unwinding();
+	test_zcrx_query();
 	test_zcrx();
 	test_leaks();
 	ksft_finished();

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who adds an area to a zcrx queue, and has the kernel wait for a page while it
- * does, must not hold up a revocation.
+ * Who has the kernel wait while it gives memory to a zcrx queue must not hold up
+ * anybody else: not a revocation, not the network device.
  *
- * Usage: region_stall NETIF QUEUE MEMORY
- * MEMORY is vfio:ADDRESS. Prints "KEY VALUE" lines: revoke_us, add (0 or errno).
+ * Usage: region_stall NETIF QUEUE WHAT MEMORY [COMMAND]
+ * WHAT is
+ *   add-token     an area, its struct in a page that cannot be written to for 10 s
+ *   add-other     user memory, which takes 10 s, to a queue that has a dma-buf
+ *   add-pages     user memory, which takes 10 s, to a queue that has such
+ *   add-dmabuf    a dma-buf of /dev/gate_exporter, which takes as long as that says
+ *   open-pages    user memory, which takes 10 s, to an ordinary queue
+ *   open-dmabuf   a dma-buf of /dev/gate_exporter
+ * Meanwhile COMMAND is run, or MEMORY, vfio:ADDRESS, revoked. Prints "KEY VALUE"
+ * lines: meanwhile_us how long that took, call (0 or errno), call_us.
  */
 #include <err.h>
 #include <errno.h>
@@ -12,103 +20,172 @@
 #include <linux/userfaultfd.h>
 #include <net/if.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "region.h"
 #include "zcrx_abi.h"
 
-static struct target target;
-static struct memory more;
-static void *page;
+#define SIZE	(1 << 20)
 
-/* The area lies in a page that can be read, but not written to for a while. */
-static int add_area(void)
+static const char *what, *command;
+static struct target target;
+static struct memory mem;
+static bool done;
+
+static long long now_us(void)
 {
-	return zcrx_add_area(&target.ring, 0, page);
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
 }
 
-static void *take_away(void *arg)
+static bool is(const char *name)
 {
+	return !strcmp(what, name);
+}
+
+static void *map_memory(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	return p;
+}
+
+static void *meanwhile(void *arg)
+{
+	long long start;
+
+	(void)arg;
 	sleep(1);
-	printf("revoke_us %lld\n", memory_revoke(arg, "disable"));
+	if (__atomic_load_n(&done, __ATOMIC_ACQUIRE))
+		printf("early 1\n");
+	start = now_us();
+	if (!command)
+		memory_revoke(&mem, "disable");
+	else if (system(command))
+		errx(1, "failed: %s", command);
+	printf("meanwhile_us %lld\n", now_us() - start);
 	return NULL;
 }
 
-/* Make writing to the page wait until its protection is lifted. */
-static int protect(void)
+static int faults(void *page, size_t size, unsigned int mode)
 {
 	struct uffdio_api api = {
 		.api = UFFD_API,
 		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP,
 	};
 	struct uffdio_register reg = {
-		.range = { .start = (uintptr_t)page, .len = 4096 },
-		.mode = UFFDIO_REGISTER_MODE_WP,
-	};
-	struct uffdio_writeprotect wp = {
-		.range = { .start = (uintptr_t)page, .len = 4096 },
-		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+		.range = { .start = (uintptr_t)page, .len = size },
+		.mode = mode,
 	};
 	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg) ||
-	    ioctl(fd, UFFDIO_WRITEPROTECT, &wp))
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
 		err(1, "userfaultfd");
 	return fd;
 }
 
-static void *lift(void *arg)
+/* Make writing to the page wait until its protection is lifted. */
+static int protect(void *page)
 {
 	struct uffdio_writeprotect wp = {
 		.range = { .start = (uintptr_t)page, .len = 4096 },
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
 	};
+	int fd = faults(page, 4096, UFFDIO_REGISTER_MODE_WP);
 
+	if (ioctl(fd, UFFDIO_WRITEPROTECT, &wp))
+		err(1, "write protection");
+	return fd;
+}
+
+/* Closing it ends the waiting. */
+static void *let_go(void *arg)
+{
 	sleep(10);
-	if (ioctl(*(int *)arg, UFFDIO_WRITEPROTECT, &wp))
-		err(1, "lifting the protection");
+	close(*(int *)arg);
 	return NULL;
+}
+
+static void call(struct io_uring_zcrx_area_reg *area, const char *netif, int queue)
+{
+	long long start = now_us();
+	int ret;
+
+	if (is("open-pages") || is("open-dmabuf")) {
+		target_memory = (void *)(uintptr_t)area->addr;
+		ret = target_register(&target, if_nametoindex(netif), queue,
+				      area->dmabuf_fd, area->len, area->flags);
+	} else {
+		ret = zcrx_add_area(&target.ring, 0, area);
+	}
+	__atomic_store_n(&done, true, __ATOMIC_RELEASE);
+	printf("call %s\ncall_us %lld\n", ret ? strerrorname_np(-ret) : "0", now_us() - start);
 }
 
 int main(int argc, char **argv)
 {
-	pthread_t revoker, lifter;
-	struct memory mem;
-	int ret, uffd;
+	struct io_uring_zcrx_area_reg *area;
+	pthread_t other, lifter;
+	struct memory more = {};
+	int ret, uffd = -1;
 
-	if (argc != 4)
-		errx(2, "usage: region_stall NETIF QUEUE MEMORY");
+	if (argc != 5 && argc != 6)
+		errx(2, "usage: region_stall NETIF QUEUE WHAT MEMORY [COMMAND]");
+	what = argv[3];
+	command = argv[5];
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	alarm(40);
 
-	memory_open(&mem, argv[3], 0);
-	memory_open(&more, "heap", 1 << 20);
-	ret = target_open(&target, if_nametoindex(argv[1]), atoi(argv[2]), mem.dmabuf,
-			  mem.size, IORING_ZCRX_AREA_DMABUF);
+	if (strcmp(argv[4], "none"))
+		memory_open(&mem, argv[4], 0);
+	ret = target_ring(&target);
+	if (!ret && is("add-pages")) {
+		target_memory = map_memory(16 * SIZE);
+		ret = target_register(&target, if_nametoindex(argv[1]), atoi(argv[2]), 0,
+				      16 * SIZE, 0);
+	} else if (!ret && !strncmp(what, "add-", 4)) {
+		ret = target_register(&target, if_nametoindex(argv[1]), atoi(argv[2]),
+				      mem.dmabuf, mem.size, IORING_ZCRX_AREA_DMABUF);
+	}
 	if (ret)
 		errx(1, "zcrx: %s", strerror(-ret));
 
-	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
-	if (page == MAP_FAILED)
-		err(1, "mmap");
-	*(struct io_uring_zcrx_area_reg *)page = (struct io_uring_zcrx_area_reg) {
-		.len = more.size,
-		.flags = IORING_ZCRX_AREA_DMABUF,
-		.dmabuf_fd = more.dmabuf,
-	};
-	uffd = protect();
+	area = map_memory(4096);
+	if (is("add-token")) {
+		memory_open(&more, "heap", SIZE);
+	} else if (is("add-dmabuf") || is("open-dmabuf")) {
+		memory_open(&more, "export:/dev/gate_exporter", 4096);
+	} else {
+		area->len = SIZE;
+		area->addr = (uintptr_t)map_memory(SIZE);
+		uffd = faults((void *)(uintptr_t)area->addr, SIZE, UFFDIO_REGISTER_MODE_MISSING);
+	}
+	if (more.size) {
+		area->len = more.size;
+		area->dmabuf_fd = more.dmabuf;
+		area->flags = IORING_ZCRX_AREA_DMABUF;
+	}
+	if (is("add-token"))
+		uffd = protect(area);
 
-	if (pthread_create(&revoker, NULL, take_away, &mem) ||
-	    pthread_create(&lifter, NULL, lift, &uffd))
+	if (pthread_create(&other, NULL, meanwhile, NULL) ||
+	    (uffd >= 0 && pthread_create(&lifter, NULL, let_go, &uffd)))
 		errx(1, "threads");
-	ret = add_area();
-	printf("add %s\n", ret ? strerrorname_np(-ret) : "0");
-	pthread_join(revoker, NULL);
-	pthread_join(lifter, NULL);
+	call(area, argv[1], atoi(argv[2]));
+	pthread_join(other, NULL);
+	if (uffd >= 0)
+		pthread_join(lifter, NULL);
 	return 0;
 }

@@ -6,30 +6,43 @@
  * receive nothing, and wait for the region to end. -N: the network device is in
  * another network namespace. -k FILE: keep what was received where it is, list it
  * in FILE ("OFFSET LENGTH" in the dma-buf, in the order of the stream), and wait
- * until FILE is removed; then look at it once more.
+ * until FILE is removed; then look at it once more. -H FILE: give nothing back as
+ * long as FILE is there, then all at once; end when there is no buffer to be had
+ * for 3 seconds afterwards. -F: by the call that flushes the refill ring. -J: give
+ * nothing back, but let a second thread claim that the refill ring is overfull, with
+ * a buffer that was never received. -f FILE: the memory is in use, by something that
+ * does not end as long as FILE is there. -g MS: get a signal each so many
+ * milliseconds. -D FILE: begin to receive from the connection when FILE is removed.
+ * -E: end when there is no buffer to be had, instead of trying again.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
  * message, event, revoke_us, hangup, state, dmabuf (with -k), holding, still (it
- * is all there, with -k), and the bytes that were copied: header, page,
- * other_queue, refused. Exit status 0 unless the test itself went wrong.
+ * is all there, with -k), held (with -H, when nothing has come for a while), signals
+ * (with -g, now and then), and the bytes that were copied: header, page, other_queue,
+ * refused.
+ * Exit status 0 unless the test itself went wrong.
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dma-buf.h>
 #include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kept.h"
 #include "pattern.h"
 #include "region.h"
+#include "zcrx_abi.h"
 
 enum { ACCEPT = 1, RECV, EVENT };
 
@@ -40,6 +53,10 @@ static int queue, port = 9000;
 static bool as_region, require_p2p, idle, waits, blind;
 static size_t size, offset, revoke_after;
 static unsigned long long limit;
+static const char *hold, *busy, *delay;
+static bool junk, flush, impatient;
+static int signal_ms;
+static volatile sig_atomic_t signals;
 
 static struct memory mem;
 static struct target target;
@@ -125,11 +142,154 @@ static void give_back(__u64 off, __u32 len)
 	io_uring_smp_store_release(target.rq.ktail, ++target.rq.rq_tail);
 }
 
+/* What has been received and not given back, with -H. */
+static struct {
+	__u64 off;
+	__u32 len;
+} *held;
+static size_t nr_held;
+
+static void keep_for_now(__u64 off, __u32 len)
+{
+	held = reallocarray(held, nr_held + 1, sizeof(held[0]));
+	if (!held)
+		err(1, "memory");
+	held[nr_held].off = off;
+	held[nr_held++].len = len;
+}
+
+static bool holding(void)
+{
+	return hold && !access(hold, F_OK);
+}
+
+static void let_go(void)
+{
+	size_t i;
+
+	for (i = 0; i < nr_held; i++)
+		give_back(held[i].off, held[i].len);
+	nr_held = 0;
+	if (flush && zcrx_flush_rq(&target.ring, 0))
+		errx(1, "flush");
+}
+
+/* The network device's own buffers are the last ones of the memory. */
+static void *spoil_refill(void *arg)
+{
+	unsigned int i;
+
+	(void)arg;
+	for (i = 0; i < target.rq.ring_entries; i++)
+		target.rq.rqes[i].off = (mem.size - 4096) | target.token;
+	while (1)
+		io_uring_smp_store_release(target.rq.ktail,
+					   IO_URING_READ_ONCE(*target.rq.khead) - 1);
+	return NULL;
+}
+
+/* A fence that user space signals, of <drivers/dma-buf/sw_sync.c>. */
+struct sw_sync_create_fence_data {
+	__u32 value;
+	char name[32];
+	__s32 fence;
+};
+
+#define SW_SYNC_IOC_CREATE_FENCE	_IOWR('W', 0, struct sw_sync_create_fence_data)
+#define SW_SYNC_IOC_INC			_IOW('W', 1, __u32)
+
+static void *end_use(void *arg)
+{
+	int timeline = *(int *)arg;
+	__u32 one = 1;
+
+	while (!access(busy, F_OK))
+		usleep(10000);
+	if (ioctl(timeline, SW_SYNC_IOC_INC, &one))
+		err(1, "SW_SYNC_IOC_INC");
+	return NULL;
+}
+
+static void begin_use(void)
+{
+	struct sw_sync_create_fence_data fence = { .value = 1, .name = "netgpu-test" };
+	struct dma_buf_import_sync_file import = { .flags = DMA_BUF_SYNC_WRITE };
+	static int timeline;
+	pthread_t thread;
+
+	timeline = open("/sys/kernel/debug/sync/sw_sync", O_RDWR | O_CLOEXEC);
+	if (timeline < 0 || ioctl(timeline, SW_SYNC_IOC_CREATE_FENCE, &fence))
+		err(1, "sw_sync");
+	import.fd = fence.fence;
+	if (ioctl(mem.dmabuf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &import))
+		err(1, "DMA_BUF_IOCTL_IMPORT_SYNC_FILE");
+	close(fence.fence);
+	if (pthread_create(&thread, NULL, end_use, &timeline))
+		errx(1, "thread");
+}
+
+static void count_signal(int number)
+{
+	(void)number;
+	signals++;
+}
+
+static void begin_signals(void)
+{
+	const struct timespec period = { .tv_nsec = signal_ms * 1000000L };
+	const struct itimerspec each = { .it_interval = period, .it_value = period };
+	struct sigaction action = { .sa_handler = count_signal };
+	struct sigevent event = {
+		.sigev_notify = SIGEV_THREAD_ID,
+		.sigev_signo = SIGUSR1,
+		._sigev_un._tid = gettid(),
+	};
+	timer_t timer;
+
+	if (sigaction(SIGUSR1, &action, NULL) ||
+	    timer_create(CLOCK_MONOTONIC, &event, &timer) ||
+	    timer_settime(timer, 0, &each, NULL))
+		err(1, "signals");
+}
+
 static void *take_away(void *arg)
 {
 	(void)arg;
 	printf("revoke_us %lld\n", memory_revoke(&mem, how));
 	return NULL;
+}
+
+/* Wait for a completion; with -H look at the file meanwhile. */
+static int wait_cqe(void)
+{
+	struct __kernel_timespec ts = { .tv_nsec = 200000000 };
+	static unsigned long long told;
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	if (!hold)
+		return io_uring_submit_and_wait(&target.ring, 1);
+
+	ret = io_uring_submit_and_wait_timeout(&target.ring, &cqe, 1, &ts, NULL);
+	if (ret == -ETIME && holding() && received > told) {
+		told = received;
+		printf("held %llu\n", received);
+	}
+	return ret == -ETIME ? 0 : ret;
+}
+
+/* No buffer, and has been so for a while, although all were given back. */
+static bool starves(void)
+{
+	static unsigned long long last;
+	static time_t since;
+	time_t now = time(NULL);
+
+	if (!hold || nr_held || received != last || !since) {
+		last = received;
+		since = now;
+	}
+	return now - since > 3;
 }
 
 static int receive(void)
@@ -138,6 +298,9 @@ static int receive(void)
 	struct io_uring_sqe *sqe;
 	int conn = -1, error = 0;
 	pthread_t thread;
+
+	if (junk && pthread_create(&thread, NULL, spoil_refill, NULL))
+		errx(1, "thread");
 
 	sqe = get_sqe();
 	io_uring_prep_accept(sqe, pattern_listen(port), NULL, NULL, 0);
@@ -150,7 +313,14 @@ static int receive(void)
 		unsigned int head, seen = 0;
 		bool rearm = false, end = false;
 
-		error = io_uring_submit_and_wait(&target.ring, 1);
+		if (nr_held && !holding())
+			let_go();
+		error = wait_cqe();
+		if (error == -EINTR) {
+			if (signals % 10 == 0)
+				printf("signals %d\n", (int)signals);
+			continue;
+		}
 		if (error < 0)
 			return error;
 
@@ -162,6 +332,8 @@ static int receive(void)
 				if (cqe->res < 0)
 					errx(1, "accept: %s", strerror(-cqe->res));
 				conn = cqe->res;
+				while (delay && !access(delay, F_OK))
+					usleep(10000);
 				rearm = true;
 				continue;
 			}
@@ -170,7 +342,8 @@ static int receive(void)
 				continue;
 			}
 			/* No room for a completion, or no free buffer for a copy. */
-			if (cqe->res == -ENOSPC || cqe->res == -ENOMEM) {
+			if (cqe->res == -ENOSPC ||
+			    (cqe->res == -ENOMEM && !impatient && !starves())) {
 				rearm = true;
 			} else if (cqe->res <= 0) {
 				error = cqe->res;
@@ -182,7 +355,9 @@ static int receive(void)
 					correct = pattern_check(mem.cpu + at, received,
 								cqe->res);
 				received += cqe->res;
-				if (!kept_add(at, cqe->res))
+				if (holding())
+					keep_for_now(zc->off, cqe->res);
+				else if (!kept_add(at, cqe->res) && !junk)
 					give_back(zc->off, cqe->res);
 				rearm = !(cqe->flags & IORING_CQE_F_MORE);
 			}
@@ -237,13 +412,14 @@ static void report_copies(void)
 static const char usage[] =
 	"usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-o OFFSET] [-P] [-w|-B]]\n"
 	"                 [-n BYTES] [-p PORT] [-x HOW -a BYTES] [-b] [-e] [-L BYTES]\n"
-	"                 [-t SECONDS] [-N NETNS] [-k FILE]";
+	"                 [-t SECONDS] [-N NETNS] [-k FILE] [-H FILE [-F]] [-J] [-f FILE] [-g MS]\n"
+	"                 [-D FILE] [-E]";
 
 int main(int argc, char **argv)
 {
 	int opt, error;
 
-	while ((opt = getopt(argc, argv, "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:k:")) != -1) {
+	while ((opt = getopt(argc, argv, "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:k:H:FJf:g:D:E")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
@@ -264,6 +440,13 @@ int main(int argc, char **argv)
 		case 'N': netns = optarg; break;
 		case 't': alarm(atoi(optarg)); break;
 		case 'k': kept_open(optarg); break;
+		case 'H': hold = optarg; break;
+		case 'F': flush = true; break;
+		case 'J': junk = impatient = true; break;
+		case 'f': busy = optarg; break;
+		case 'E': impatient = true; break;
+		case 'D': delay = optarg; break;
+		case 'g': signal_ms = atoi(optarg); break;
 		default:
 			errx(2, "%s", usage);
 		}
@@ -283,7 +466,13 @@ int main(int argc, char **argv)
 		report_region();
 		return 0;
 	}
+	if (busy)
+		begin_use();
+	if (signal_ms)
+		begin_signals();
 	error = receive();
+	if (signal_ms)
+		printf("signals %d\n", (int)signals);
 	printf("received %llu\n", received);
 	printf("correct %d\n", correct);
 	printf("error %s\n", error ? strerrorname_np(-error) : "0");

@@ -3,6 +3,8 @@
 #ifndef GATE_LICENCE
 #define GATE_LICENCE "GPL"
 #endif
+#include <linux/delay.h>
+
 #include "gate.h"
 #include "gate_exporter.h"
 
@@ -14,10 +16,15 @@ static unsigned int mapped;
 module_param(mapped, uint, 0444);
 MODULE_PARM_DESC(mapped, "how often its memory was mapped");
 
+static unsigned int delay_ms;
+module_param(delay_ms, uint, 0644);
+MODULE_PARM_DESC(delay_ms, "how long it takes to map its memory");
+
 static struct sg_table *map(struct dma_buf_attachment *attach,
 			    enum dma_data_direction dir)
 {
 	mapped++;
+	msleep(delay_ms);
 	return gate_exporter_map(attach, dir);
 }
 

@@ -1,0 +1,14 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The same as zcrx-answers, where these answers come from.
+# lab: kernel=upstream
+# lab: timeout=180
+# lab: debug=it is about a kernel without netgpu
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+
+# stray RECEIVED ERROR: it cannot be received
+stray() {
+	[ "$1" = 0 ] && [ "$2" = ENOMEM ]
+}
+. "$(dirname "$0")/answers.sh"
