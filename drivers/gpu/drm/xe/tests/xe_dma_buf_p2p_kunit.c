@@ -195,11 +195,47 @@ static void test_revoke(struct kunit *test)
 	fake->bo.ttm.base.import_attach = NULL;
 }
 
+static const char *fake_fence_name(struct dma_fence *fence)
+{
+	return "fake";
+}
+
+static const struct dma_fence_ops fake_fence_ops = {
+	.get_driver_name = fake_fence_name,
+	.get_timeline_name = fake_fence_name,
+};
+
+static DEFINE_SPINLOCK(fake_fence_lock);
+
+/* BOs that are in use are not waited for one by one. */
+static void test_revoke_busy(struct kunit *test)
+{
+	struct dma_fence *job = kzalloc_obj(*job);
+	struct fake *fake = test->priv;
+	unsigned long start;
+
+	KUNIT_ASSERT_NOT_NULL(test, job);
+	dma_fence_init(job, &fake_fence_ops, &fake_fence_lock,
+		       dma_fence_context_alloc(1), 1);
+	dma_resv_lock(fake->dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_resv_reserve_fences(fake->dmabuf->resv, 1), 0);
+	dma_resv_add_fence(fake->dmabuf->resv, job, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_unlock(fake->dmabuf->resv);
+
+	start = jiffies;
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_revoke_pinned(&fake->bo), 0);
+	KUNIT_EXPECT_LT(test, jiffies - start, XE_DMA_BUF_UNMAP_TIMEOUT / 2);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 1);
+	dma_fence_signal(job);
+	dma_fence_put(job);
+}
+
 static struct kunit_case xe_dma_buf_p2p_cases[] = {
 	KUNIT_CASE(test_visible),
 	KUNIT_CASE(test_pinned),
 	KUNIT_CASE(test_gone),
 	KUNIT_CASE(test_revoke),
+	KUNIT_CASE(test_revoke_busy),
 	{}
 };
 
