@@ -162,7 +162,8 @@ class Vm:
 
         def end():
             gpu.terminate()
-            gpu.wait()
+            if gpu.wait():
+                raise Failure(f"the emulated GPU ended with status {gpu.returncode}:\n{(self.directory / 'gpu.log').read_text(errors='replace')[:4000]}")
         self.stack.callback(end)
         deadline = time.monotonic() + 10
         while not path.exists():
