@@ -4,7 +4,7 @@
 # both devices work afterwards. It is reset by hand, and because of a job that hangs with the buffer.
 # lab: kernel=netgpu
 # lab: topology=switch,novram,radeon
-# lab: timeout=180
+# lab: timeout=300
 # lab: console=trn=2 ACK should not be sent|ring sdma. timeout
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
@@ -28,7 +28,7 @@ reset_ms() {
 gpu_receives
 gpu_may_be_taken || skip_all "it takes the GPU away: only with GPU_DESTRUCTIVE=1"
 
-ktap_plan 35
+ktap_plan 38
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 [ -z "$LAB_GPU" ] || flood_start
@@ -64,6 +64,22 @@ if [ -n "$LAB_GPU" ]; then
 else
 	for ((i = 0; i < 9; i++)); do ktap_skip "hang" "only the emulated GPU hangs on demand"; done
 fi
+
+# Those who send from VRAM may not hear that they have to unmap. They are waited for, but not one after the other.
+gpu_bind_tx "$node" "$NETIF" 5 /tmp/sending >/tmp/bind-tx 2>&1 &
+sending=$!
+wait_for 20 grep -q '^holding' /tmp/bind-tx
+ktap_ok "senders: $(said bind-tx bound) small buffers are bound for sending" $?
+begin=${EPOCHREALTIME/./}
+echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/unbind
+took=$(((${EPOCHREALTIME/./} - begin) / 1000))
+[ $took -lt $((15000 * slower)) ]
+ktap_ok "senders: the GPU is unbound after $took ms" $?
+rm -f /tmp/sending
+wait $sending
+dmesg -C
+echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/bind
+works senders
 
 flowing unbind -r
 echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/unbind
