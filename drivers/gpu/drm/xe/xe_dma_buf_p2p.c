@@ -71,7 +71,9 @@ int xe_dma_buf_peer_map(struct dma_buf_attachment *attach)
 
 	if (drm_dev_is_unplugged(&xe->drm))
 		return -ENODEV;
-	atomic_inc(&xe->mem.peer_mappings);
+	/* There is no use in waiting for who cannot be told to unmap. */
+	if (dma_buf_attach_revocable(attach))
+		atomic_inc(&xe->mem.peer_mappings);
 	return 0;
 }
 
@@ -86,7 +88,8 @@ void xe_dma_buf_peer_unmap(struct dma_buf_attachment *attach)
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (atomic_dec_and_test(&xe->mem.peer_mappings))
+	if (dma_buf_attach_revocable(attach) &&
+	    atomic_dec_and_test(&xe->mem.peer_mappings))
 		wake_up_var(&xe->mem.peer_mappings);
 }
 

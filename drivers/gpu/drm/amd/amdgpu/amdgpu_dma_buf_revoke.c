@@ -38,13 +38,15 @@
  * @adev: the device with the VRAM.
  * @dmabuf: the dma-buf; it outlives the attachment.
  * @mappings: of VRAM, that are in use.
- * @tell: to unmap them.
+ * @revocable: the importer can be told to unmap them.
+ * @tell: it has to be.
  */
 struct amdgpu_dma_buf_peer {
 	struct list_head list;
 	struct amdgpu_device *adev;
 	struct dma_buf *dmabuf;
 	unsigned int mappings;
+	bool revocable;
 	bool tell;
 };
 
@@ -76,6 +78,7 @@ int amdgpu_dma_buf_peer_attach(struct amdgpu_device *adev,
 		return -ENOMEM;
 	peer->adev = adev;
 	peer->dmabuf = attach->dmabuf;
+	peer->revocable = dma_buf_attach_revocable(attach);
 	attach->priv = peer;
 
 	guard(spinlock)(&amdgpu_dma_buf_peers_lock);
@@ -190,21 +193,33 @@ static bool amdgpu_dma_buf_is_mapped(struct amdgpu_device *adev)
 
 	guard(spinlock)(&amdgpu_dma_buf_peers_lock);
 	list_for_each_entry(peer, &amdgpu_dma_buf_peers, list)
-		if (peer->adev == adev && peer->mappings)
+		if (peer->adev == adev && peer->mappings && peer->revocable)
 			return true;
 	return false;
 }
 
-/* Begin to tell importers. No new mappings are made from here on. */
+/*
+ * Begin to tell importers. No new mappings are made from here on. Those who
+ * cannot be told unmap some day: there is no use in waiting for them.
+ */
 static void amdgpu_dma_buf_begin(struct amdgpu_device *adev)
 {
 	struct amdgpu_dma_buf_peer *peer;
+	unsigned int deaf = 0;
 
-	scoped_guard(spinlock, &amdgpu_dma_buf_peers_lock)
-		list_for_each_entry(peer, &amdgpu_dma_buf_peers, list)
-			if (peer->adev == adev && peer->mappings)
-				peer->tell = true;
+	scoped_guard(spinlock, &amdgpu_dma_buf_peers_lock) {
+		list_for_each_entry(peer, &amdgpu_dma_buf_peers, list) {
+			if (peer->adev != adev || !peer->mappings)
+				continue;
+			peer->tell = peer->revocable;
+			deaf += !peer->revocable;
+		}
+	}
 	mod_delayed_work(system_dfl_wq, &amdgpu_dma_buf_tell_work, 0);
+	if (deaf)
+		drm_warn(adev_to_drm(adev),
+			 "%u importers have VRAM mapped and cannot be told to unmap\n",
+			 deaf);
 }
 
 static void amdgpu_dma_buf_wait(struct amdgpu_device *adev, unsigned long end)
