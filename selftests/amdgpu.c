@@ -8,6 +8,7 @@
  *   evict      buffers of one and a half times VRAM, written, and read again after the driver has
  *              moved them: buffers, moved, intact
  *   try        one copy, waited for up to 60 s: result, an errno name or 0
+ *   use PID FD one copy within a dma-buf (descriptor FD of a process), waited for as well: result
  *   gather PID FD FILE
  *              an engine copies the parts of a dma-buf (descriptor FD of a process) that FILE
  *              lists ("OFFSET LENGTH") into one buffer, which has to be the stream of
@@ -203,6 +204,21 @@ static int dmabuf_of(pid_t pid, int fd)
 	return dmabuf;
 }
 
+static int use(char **arguments)
+{
+	struct gpu_copy one = { .from_offset = 4096, .length = 4096 };
+	struct gpu_buffer buffer;
+	int ret;
+
+	gpu_import(&gpu, &buffer, dmabuf_of(atoi(arguments[0]), atoi(arguments[1])));
+	one.from = &buffer;
+	one.to = &buffer;
+	printf("submitted 1\n");
+	ret = gpu_copy(&gpu, 0, &one, 1, 60);
+	printf("result %s\n", ret ? strerrorname_np(-ret) : "0");
+	return 0;
+}
+
 static int gather(char **arguments)
 {
 	FILE *list = fopen(arguments[2], "re");
@@ -247,7 +263,8 @@ int main(int argc, char **argv)
 		int (*run)(char **arguments);
 	} commands[] = {
 		{ "info", 0, info }, { "copy", 0, copy }, { "fence", 0, fence },
-		{ "evict", 0, evict }, { "try", 0, try }, { "gather", 3, gather },
+		{ "evict", 0, evict }, { "try", 0, try }, { "use", 2, use },
+		{ "gather", 3, gather },
 	};
 	const char *node = "/dev/dri/renderD128";
 	size_t i;
@@ -266,5 +283,6 @@ int main(int argc, char **argv)
 		gpu_open(&gpu, node);
 		return commands[i].run(argv + optind + 1);
 	}
-	errx(2, "usage: amdgpu [-d NODE] info | copy | fence | evict | try | gather PID FD FILE");
+	errx(2, "usage: amdgpu [-d NODE] info | copy | fence | evict | try | use PID FD | %s",
+	     "gather PID FD FILE");
 }

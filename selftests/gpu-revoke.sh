@@ -54,3 +54,11 @@ gone() {
 	[ ! -e "/sys/bus/pci/devices/$GPU_PCI" ]
 	ktap_ok "$1: the GPU is gone" $?
 }
+
+# plug_again WORD: the emulated GPU of this name in a topology comes back, beside the only NIC
+plug_again() {
+	# shellcheck disable=SC2016 # expanded by qmp
+	remote qmp device_add '{"driver": "vfio-user-pci", "id": "'"$1"'", "bus": "d1",
+		"socket": {"type": "unix", "path": "$LAB_SENDER/gpu"}}' >/dev/null && wait_for 30 gpu_node
+	ktap_ok "the GPU is plugged in again, and its driver finds it" $?
+}

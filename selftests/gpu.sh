@@ -61,6 +61,18 @@ gpu_may_be_taken() {
 	[ "$REMOTE_TYPE" = lab ] || [ "$GPU_DESTRUCTIVE" = 1 ]
 }
 
+# gpu_is STATE: of runtime PM
+gpu_is() {
+	[ "$(cat "/sys/bus/pci/devices/$GPU_PCI/power/runtime_status")" = "$1" ]
+}
+
+# gpu_may_sleep: soon, when nobody uses it
+gpu_may_sleep() {
+	echo 200 >"/sys/bus/pci/devices/$GPU_PCI/power/autosuspend_delay_ms"
+	echo auto >"/sys/bus/pci/devices/$GPU_PCI/power/control"
+	wait_for 20 gpu_is suspended
+}
+
 # gpu_control COMMAND...: to the emulated GPU; fails on others
 gpu_control() {
 	# shellcheck disable=SC2016 # expanded there

@@ -10,6 +10,8 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -192,6 +194,36 @@ static void gpu_open(struct memory *mem, const char *node, size_t size, bool hid
 		mem->cpu = NULL;
 }
 
+/* Nobody uses the GPU for a while. */
+static void gpu_wait_asleep(int drm)
+{
+	char path[128], status[16] = "";
+	struct stat info;
+	FILE *file;
+	int tries;
+
+	if (fstat(drm, &info))
+		err(1, "fstat");
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device/power/runtime_status",
+		 major(info.st_rdev), minor(info.st_rdev));
+	for (tries = 0; tries < 1000; tries++) {
+		file = fopen(path, "re");
+		if (!file || !fgets(status, sizeof(status), file))
+			err(1, "%s", path);
+		fclose(file);
+		if (!strcmp(status, "suspended\n"))
+			return;
+		usleep(20000);
+	}
+	errx(1, "%s is %s", path, status);
+}
+
+static void gpu_open_asleep(struct memory *mem, const char *node, size_t size)
+{
+	gpu_open(mem, node, size, false);
+	gpu_wait_asleep(mem->drm);
+}
+
 void memory_open(struct memory *mem, const char *source, size_t size)
 {
 	mem->size = size;
@@ -210,11 +242,13 @@ void memory_open(struct memory *mem, const char *source, size_t size)
 		gpu_open(mem, source + 4, size, false);
 	else if (!strncmp(source, "gpu-hidden:", 11))
 		gpu_open(mem, source + 11, size, true);
+	else if (!strncmp(source, "gpu-asleep:", 11))
+		gpu_open_asleep(mem, source + 11, size);
 	else if (!strncmp(source, "export:", 7))
 		export_open(mem, source + 7);
 	else
 		errx(1, "no such memory: %s (heap, udmabuf, scattered, vfio:ADDRESS, %s)",
-		     source, "gpu:NODE, gpu-hidden:NODE, export:PATH");
+		     source, "gpu:NODE, gpu-hidden:NODE, gpu-asleep:NODE, export:PATH");
 }
 
 /* The device counts as in use as long as it is mapped. */

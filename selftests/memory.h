@@ -26,7 +26,8 @@ struct memory {
  * its pages out of order, each an entry of its own), "vfio:ADDRESS" (the
  * largest BAR of a PCI device bound to vfio-pci, @size 0 for all of it),
  * "gpu:NODE" (a GPU's own memory, where the CPU reaches it), "gpu-hidden:NODE" (the same,
- * where it need not), or "export:PATH" (what an ioctl of a device file returns).
+ * where it need not), "gpu-asleep:NODE" (as gpu:NODE, of a GPU that has gone to sleep since), or
+ * "export:PATH" (what an ioctl of a device file returns).
  * Ends the program with a message when there is no such thing.
  */
 void memory_open(struct memory *mem, const char *source, size_t size);

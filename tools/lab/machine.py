@@ -9,19 +9,23 @@ Topologies, words joined by "," (the first is the default):
   nic2       a second NIC below the same switch (or a root port of its own)
   radeon     an emulated GPU (radeon/), which amdgpu drives, beside the others in the same way
   geforce    an emulated GPU (geforce/), which nouveau drives, in its place
+  sleepy     the power of the GPU's port can be turned off, says ACPI: amdgpu lets it sleep then, with runpm=-1
   epyc       a CPU whose host bridge Linux trusts with peer-to-peer
   iommu      an emulated Intel IOMMU
 """
 
 import json
+from pathlib import Path
 
+import acpi
 from say import Failure
 
 # What the kernel is told with each GPU. amdgpu drives Southern Islands when it wants to; power management is no part of the
 # emulated one (block 5: smu). nouveau goes without engines and display.
 GPUS = {"radeon": "firmware_class.path=/netgpu/build/lab/radeon/firmware amdgpu.si_support=1 amdgpu.ip_block_mask=0x1f amdgpu.dpm=0 amdgpu.runpm=0",
         "geforce": "nouveau.noaccel=1 nouveau.modeset=2 nouveau.runpm=0"}
-WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "epyc", "iommu", *GPUS}
+WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "sleepy", "epyc", "iommu", *GPUS}
+ROOT_PORT = 0x10        # slot of the root port above the switch
 REMOTES = 4             # commands of the guest that may run on the sender's side at once
 
 
@@ -34,7 +38,7 @@ def gpu(topology):
 
 
 def command(topology, memory, files, kernel, initramfs, append, accel):
-    """QEMU's command line. files: paths of ram, vram, console, out, exit, qmp, gpu, remote (a prefix); tty or None."""
+    """QEMU's command line. files: paths of ram, vram, console, out, exit, qmp, gpu, acpi, remote (a prefix); tty or None."""
     words = set(filter(None, topology.split(",")))
     if words - WORDS:
         raise Failure(f"no such topology: {', '.join(sorted(words - WORDS))}; there are {', '.join(sorted(WORDS))}.")
@@ -79,7 +83,10 @@ def command(topology, memory, files, kernel, initramfs, append, accel):
     for i in range(nics):
         q += ["-netdev", f"tap,id=n{i},ifname=tap{i},script=no,downscript=no"]
     if "rootports" not in words:
-        q += ["-device", "pcie-root-port,id=rp0,chassis=1", "-device", "x3130-upstream,id=up,bus=rp0"]
+        q += ["-device", f"pcie-root-port,id=rp0,chassis=1,addr={ROOT_PORT:#x}", "-device", "x3130-upstream,id=up,bus=rp0"]
+    if "sleepy" in words:
+        Path(files["acpi"]).write_bytes(acpi.power_of_port([ROOT_PORT, 0, len(slots) - 1]))
+        q += ["-acpitable", f"sig=SSDT,rev=2,data={files['acpi']}"]
     for i, device in enumerate(slots):
         if "rootports" in words:
             q += ["-device", f"pcie-root-port,id=d{i},chassis={i + 1}"]

@@ -108,7 +108,7 @@ class Vm:
         self.vram.seek(0)
         files = {"ram": f"/proc/self/fd/{self.ram.fileno()}", "vram": f"/proc/self/fd/{self.vram.fileno()}", "vram_size": options.vram,
                  "console": self.console, "out": self.out, "exit": self.directory / "exit", "top": TOP,
-                 "qmp": self.sockets / "qmp", "remote": self.sockets / "remote", "tty": options.shell}
+                 "qmp": self.sockets / "qmp", "acpi": self.directory / "ssdt.aml", "remote": self.sockets / "remote", "tty": options.shell}
         append = f"console=ttyS0 quiet loglevel=7 panic=-1 oops=panic lab.run={options.name} {options.append}"
         if self.gpu:
             name = machine.gpu(options.topology)
@@ -162,7 +162,8 @@ class Vm:
 
         def end():
             gpu.terminate()
-            gpu.wait()
+            if gpu.wait():
+                raise Failure(f"the emulated GPU ended with status {gpu.returncode}:\n{(self.directory / 'gpu.log').read_text(errors='replace')[:4000]}")
         self.stack.callback(end)
         deadline = time.monotonic() + 10
         while not path.exists():

@@ -478,17 +478,21 @@ int vfio_user_init(struct vfio_user *user, int socket)
 	user->socket = socket;
 	user->message = malloc(sizeof(struct message));
 	if (!user->message)
-		return -1;
+		goto failed;
 	for (i = 0; i < VFIO_PCI_NUM_IRQS; i++) {
 		user->irq_fd[i] = malloc((user->irqs[i] + 1) * sizeof(int));
 		if (!user->irq_fd[i])
-			return -1;
+			goto failed;
 		for (j = 0; j <= user->irqs[i]; j++)
 			user->irq_fd[i][j] = -1;
 	}
 	return 0;
+failed:
+	vfio_user_end(user);
+	return -1;
 }
 
+/* What is left is as before vfio_user_init(): there may be another client. */
 void vfio_user_end(struct vfio_user *user)
 {
 	unsigned int i, j;
@@ -496,11 +500,15 @@ void vfio_user_end(struct vfio_user *user)
 	while (user->dmas)
 		dma_remove(user, user->dmas - 1);
 	free(user->dma);
+	user->dma = NULL;
 	for (i = 0; i < VFIO_PCI_NUM_IRQS; i++) {
 		for (j = 0; user->irq_fd[i] && j < user->irqs[i]; j++)
 			irq_set(user, i, j, -1);
 		free(user->irq_fd[i]);
+		user->irq_fd[i] = NULL;
 	}
 	free(user->message);
+	user->message = NULL;
 	close(user->socket);
+	user->socket = -1;
 }

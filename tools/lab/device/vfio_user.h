@@ -40,8 +40,8 @@ struct vfio_user {
 
 /**
  * vfio_user_init - prepare for a client
- * @user: what the device has set, the rest zero.
- * @socket: connected to the client.
+ * @user: what the device has set, the rest zero or as vfio_user_end() has left it.
+ * @socket: connected to the client; closed by vfio_user_end(), and when this fails.
  *
  * Return: 0 or -1 with errno.
  */

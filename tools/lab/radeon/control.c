@@ -40,6 +40,7 @@ void control_command(struct gpu *gpu, const char *line, int fd)
 {
 	char verb[16] = "", object[16] = "";
 	struct gpu_engine *engine;
+	unsigned int ms;
 
 	sscanf(line, "%15s %15s", verb, object);
 	engine = find(gpu, object);
@@ -54,8 +55,11 @@ void control_command(struct gpu *gpu, const char *line, int fd)
 		if (!gpu->interrupts_dropped)
 			interrupt_rearm(gpu);
 		dprintf(fd, "ok\n");
+	} else if (sscanf(line, "reset takes %u", &ms) == 1) {
+		gpu->absence = ms;
+		dprintf(fd, "ok\n");
 	} else {
-		dprintf(fd, "what is \"%.40s\"? There are: summary; stall ENGINE, resume ENGINE (sdma0, sdma1, gfx, compute0, compute1); interrupts drop, interrupts pass\n",
+		dprintf(fd, "what is \"%.40s\"? There are: summary; stall ENGINE, resume ENGINE (sdma0, sdma1, gfx, compute0, compute1); interrupts drop, interrupts pass; reset takes MS\n",
 			line);
 	}
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "gpu.h"
 
@@ -27,6 +28,21 @@ void gpu_reset(struct gpu *gpu)
 		engine_reset(&gpu->engine[i]);
 	gpu->interrupt_armed = true;
 	gpu->count.resets++;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static bool is_absent(struct gpu *gpu)
+{
+	if (gpu->absent_until && now_ms() >= gpu->absent_until)
+		gpu->absent_until = 0;
+	return gpu->absent_until;
 }
 
 static void reset(void *device)
@@ -55,7 +71,7 @@ static int read_region(void *device, unsigned int region, uint64_t offset, void 
 		if (offset % 4 || count != 4)
 			return EINVAL;
 		gpu->count.register_reads++;
-		value = register_read(gpu, (uint32_t)(offset / 4));
+		value = is_absent(gpu) ? ~0u : register_read(gpu, (uint32_t)(offset / 4));
 		memcpy(data, &value, 4);
 		return 0;
 	default:
@@ -71,8 +87,10 @@ static int write_region(void *device, unsigned int region, uint64_t offset, cons
 	switch (region) {
 	case VFIO_PCI_CONFIG_REGION_INDEX:
 		memcpy(&value, data, count < 4 ? count : 4);
-		if (offset == CONFIG_RESET && value == CONFIG_RESET_DATA)
+		if (offset == CONFIG_RESET && value == CONFIG_RESET_DATA) {
 			gpu_reset(gpu);
+			gpu->absent_until = gpu->absence ? now_ms() + gpu->absence : 0;
+		}
 		pci_write(&gpu->pci, offset, data, count);
 		return 0;
 	case VFIO_PCI_ROM_REGION_INDEX:
@@ -85,7 +103,8 @@ static int write_region(void *device, unsigned int region, uint64_t offset, cons
 			return EINVAL;
 		gpu->count.register_writes++;
 		memcpy(&value, data, 4);
-		register_write(gpu, (uint32_t)(offset / 4), value);
+		if (!is_absent(gpu))
+			register_write(gpu, (uint32_t)(offset / 4), value);
 		return 0;
 	default:
 		return EINVAL;

@@ -73,6 +73,8 @@ struct gpu {
 
 	struct gpu_engine engine[ENGINES];
 	bool interrupt_armed, interrupts_dropped;
+	unsigned int absence;		/* ms that the registers do not answer after a reset, on demand */
+	uint64_t absent_until;		/* ms, CLOCK_MONOTONIC */
 	struct gpu_count count;
 };
 

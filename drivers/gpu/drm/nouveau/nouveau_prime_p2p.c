@@ -17,6 +17,7 @@
 #include <linux/dma-resv.h>
 #include <linux/module.h>
 #include <linux/pci-p2pdma.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/wait_bit.h>
@@ -53,7 +54,14 @@ static struct nouveau_bo *nouveau_dmabuf_bo(const struct dma_buf *dmabuf)
 	return nouveau_gem_object(dmabuf->priv);
 }
 
-/* What follows needs a GPU and a PCI bus. Tests have something else instead. */
+/* What follows needs a GPU, a PCI bus, or time. Tests have something else instead. */
+
+static long nouveau_unmap_timeout(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(nouveau_unmap_timeout);
+
+	return NOUVEAU_UNMAP_TIMEOUT;
+}
 
 static bool nouveau_reaches(struct nouveau_drm *drm, struct device *dev)
 {
@@ -153,6 +161,7 @@ static int nouveau_dmabuf_attach(struct dma_buf *dmabuf,
 	struct nouveau_drm *drm = nouveau_bdev(nvbo->bo.bdev);
 	struct nouveau_peer *peer;
 	const char *why;
+	int ret;
 
 	if (drm_dev_is_unplugged(drm->dev))
 		return -ENODEV;
@@ -170,6 +179,13 @@ static int nouveau_dmabuf_attach(struct dma_buf *dmabuf,
 	peer = kzalloc_obj(*peer);
 	if (!peer)
 		return -ENOMEM;
+	/* A peer does not ask before it uses BAR 1: keep the GPU awake. */
+	ret = pm_runtime_get_sync(drm->dev->dev);
+	if (ret < 0 && ret != -EACCES) {
+		pm_runtime_put_autosuspend(drm->dev->dev);
+		kfree(peer);
+		return ret;
+	}
 	peer->dmabuf = dmabuf;
 	attach->priv = peer;
 	guard(spinlock)(&drm->peers.lock);
@@ -191,6 +207,7 @@ static void nouveau_dmabuf_detach(struct dma_buf *dmabuf,
 	scoped_guard(spinlock, &drm->peers.lock)
 		list_del(&peer->list);
 	kfree(peer);
+	pm_runtime_put_autosuspend(drm->dev->dev);
 }
 
 /* Where a BO is to be: in VRAM when all importers are peers. */
@@ -432,8 +449,8 @@ static struct dma_buf *nouveau_dmabuf_next(struct nouveau_drm *drm)
  * nouveau_dmabuf_revoke - the device goes away: end all access of peers
  * @drm: the device, unplugged, so that nothing is mapped any more.
  *
- * Returns when they have unmapped, or when that takes too long, which is noted
- * in the log.
+ * Returns when they have unmapped, which is when their accesses have ended, or
+ * when that takes too long for all of them together, which is noted in the log.
  */
 void nouveau_dmabuf_revoke(struct nouveau_drm *drm)
 {
@@ -442,14 +459,12 @@ void nouveau_dmabuf_revoke(struct nouveau_drm *drm)
 	while ((dmabuf = nouveau_dmabuf_next(drm))) {
 		dma_resv_lock(dmabuf->resv, NULL);
 		dma_buf_invalidate_mappings(dmabuf);
-		dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP,
-				      false, NOUVEAU_UNMAP_TIMEOUT);
 		dma_resv_unlock(dmabuf->resv);
 		dma_buf_put(dmabuf);
 	}
 	if (!wait_var_event_timeout(&drm->peers.mappings,
 				    !atomic_read(&drm->peers.mappings),
-				    NOUVEAU_UNMAP_TIMEOUT))
+				    nouveau_unmap_timeout()))
 		drm_err(drm->dev, "importers were told to unmap VRAM, and have not\n");
 }
 

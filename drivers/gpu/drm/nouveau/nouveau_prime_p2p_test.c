@@ -513,6 +513,123 @@ static void test_revoke(struct kunit *test)
 	dma_buf_detach(fake->dmabuf, fake->attach);
 }
 
+static const char *fake_fence_name(struct dma_fence *fence)
+{
+	return "fake";
+}
+
+static const struct dma_fence_ops fake_fence_ops = {
+	.get_driver_name = fake_fence_name,
+	.get_timeline_name = fake_fence_name,
+};
+
+static DEFINE_SPINLOCK(fake_fence_lock);
+
+/* Somebody's job with the BO, which ends when the caller says so. */
+static struct dma_fence *fake_job(struct kunit *test)
+{
+	struct dma_fence *fence = kzalloc_obj(*fence);
+	struct fake *fake = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, fence);
+	dma_fence_init(fence, &fake_fence_ops, &fake_fence_lock,
+		       dma_fence_context_alloc(1), 1);
+	dma_resv_lock(fake->dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_resv_reserve_fences(fake->dmabuf->resv, 1), 0);
+	dma_resv_add_fence(fake->dmabuf->resv, fence, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_unlock(fake->dmabuf->resv);
+	return fence;
+}
+
+static long fake_unmap_timeout(void)
+{
+	return HZ / 4;
+}
+
+/* Neither importers that do not unmap nor jobs are waited for one by one. */
+static void test_stubborn(struct kunit *test)
+{
+	struct dma_buf_attachment *others[3];
+	struct fake *fake = test->priv;
+	struct dma_fence *job;
+	unsigned long start;
+	unsigned int i;
+
+	kunit_activate_static_stub(test, nouveau_unmap_timeout, fake_unmap_timeout);
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		attach(test, &fake_attach_ops);
+		others[i] = fake->attach;
+	}
+	KUNIT_ASSERT_EQ(test, pin(fake), 0);
+	KUNIT_ASSERT_EQ(test, map(fake), 0);
+	job = fake_job(test);
+
+	fake->drm->dev->unplugged = true;
+	start = jiffies;
+	nouveau_dmabuf_revoke(fake->drm);
+	KUNIT_EXPECT_GE(test, jiffies - start, HZ / 4);
+	KUNIT_EXPECT_LT(test, jiffies - start, HZ / 2);
+	KUNIT_EXPECT_GT(test, fake->invalidated, 0);
+	fake->drm->dev->unplugged = false;
+
+	dma_fence_signal(job);
+	dma_fence_put(job);
+	unmap(fake);
+	nouveau_bo_del_io_reserve_lru(&fake->nvbo.bo);
+	unpin(fake);
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		dma_buf_detach(fake->dmabuf, others[i]);
+}
+
+static int fake_resume_error(struct device *dev)
+{
+	return -EIO;
+}
+
+static int users_of(struct device *dev)
+{
+#ifdef CONFIG_PM
+	return atomic_read(&dev->power.usage_count);
+#else
+	return 0;
+#endif
+}
+
+/* The GPU stays awake for peers, and is woken for them, or it is not their peer. */
+static void test_awake(struct kunit *test)
+{
+	static struct dev_pm_domain broken = {
+		.ops.runtime_resume = fake_resume_error,
+	};
+	struct fake *fake = test->priv;
+	struct device *dev = fake->drm->dev->dev;
+	int users = users_of(dev);
+
+	if (!IS_ENABLED(CONFIG_PM))
+		kunit_skip(test, "there is no runtime PM");
+	pm_runtime_enable(dev);
+	attach(test, &fake_attach_ops);
+	KUNIT_EXPECT_EQ(test, users_of(dev), users + 1);
+	KUNIT_EXPECT_TRUE(test, pm_runtime_active(dev));
+	dma_buf_detach(fake->dmabuf, fake->attach);
+	KUNIT_EXPECT_EQ(test, users_of(dev), users);
+	pm_runtime_suspend(dev);
+	KUNIT_EXPECT_TRUE(test, pm_runtime_status_suspended(dev));
+
+	/* Who has it in system memory has no need of the GPU. */
+	attach(test, NULL);
+	KUNIT_EXPECT_TRUE(test, pm_runtime_status_suspended(dev));
+	dma_buf_detach(fake->dmabuf, fake->attach);
+
+	dev->pm_domain = &broken;
+	fake->attach = dma_buf_dynamic_attach(fake->dmabuf, dev, &fake_attach_ops,
+					      fake);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(fake->attach), -EIO);
+	KUNIT_EXPECT_EQ(test, users_of(dev), users);
+	dev->pm_domain = NULL;
+	pm_runtime_disable(dev);
+}
+
 static struct kunit_case nouveau_prime_p2p_cases[] = {
 	KUNIT_CASE(test_peer),
 	KUNIT_CASE(test_no_peer),
@@ -522,6 +639,8 @@ static struct kunit_case nouveau_prime_p2p_cases[] = {
 	KUNIT_CASE(test_failures),
 	KUNIT_CASE(test_move),
 	KUNIT_CASE(test_revoke),
+	KUNIT_CASE(test_stubborn),
+	KUNIT_CASE(test_awake),
 	{}
 };
 

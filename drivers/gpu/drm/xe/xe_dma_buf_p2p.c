@@ -71,7 +71,9 @@ int xe_dma_buf_peer_map(struct dma_buf_attachment *attach)
 
 	if (drm_dev_is_unplugged(&xe->drm))
 		return -ENODEV;
-	atomic_inc(&xe->mem.peer_mappings);
+	/* There is no use in waiting for who cannot be told to unmap. */
+	if (dma_buf_attach_revocable(attach))
+		atomic_inc(&xe->mem.peer_mappings);
 	return 0;
 }
 
@@ -86,7 +88,8 @@ void xe_dma_buf_peer_unmap(struct dma_buf_attachment *attach)
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (atomic_dec_and_test(&xe->mem.peer_mappings))
+	if (dma_buf_attach_revocable(attach) &&
+	    atomic_dec_and_test(&xe->mem.peer_mappings))
 		wake_up_var(&xe->mem.peer_mappings);
 }
 
@@ -101,11 +104,8 @@ int xe_dma_buf_revoke_pinned(struct xe_bo *bo)
 	struct drm_gem_object *obj = &bo->ttm.base;
 
 	xe_bo_lock(bo, false);
-	if (obj->dma_buf && !drm_gem_is_imported(obj)) {
+	if (obj->dma_buf && !drm_gem_is_imported(obj))
 		dma_buf_invalidate_mappings(obj->dma_buf);
-		dma_resv_wait_timeout(obj->resv, DMA_RESV_USAGE_BOOKKEEP, false,
-				      XE_DMA_BUF_UNMAP_TIMEOUT);
-	}
 	xe_bo_unlock(bo);
 	return 0;
 }
@@ -114,8 +114,8 @@ int xe_dma_buf_revoke_pinned(struct xe_bo *bo)
  * xe_dma_buf_wait_unmapped() - wait until no peer has VRAM mapped
  * @xe: The device, unplugged, with its BOs evicted or invalidated.
  *
- * Returns when they have unmapped, or when that takes too long, which is noted
- * in the log.
+ * Returns when they have unmapped, which is when their accesses have ended, or
+ * when that takes too long for all of them together, which is noted in the log.
  */
 void xe_dma_buf_wait_unmapped(struct xe_device *xe)
 {

@@ -5,22 +5,32 @@
  * Importers hear of an eviction by amdgpu_bo_move_notify(). But what they have
  * pinned is not evicted, and neither an unplug nor a reset of the whole GPU
  * moves anything: so this keeps count of the mappings, to end them.
+ *
+ * Telling an importer takes the reservation lock of the buffer, and whoever
+ * holds that may wait for a fence that only the reset signals, or reclaim memory
+ * where an MMU notifier waits for the reset. So a reset takes no such lock: a
+ * work item tells the importers, those first whose buffers nobody has locked,
+ * and the reset waits until all have unmapped, with a limit. An importer unmaps
+ * when its accesses have ended, so that there are no fences to be waited for.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
+#include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include <drm/drm_drv.h>
 #include <drm/drm_print.h>
 
 #include "amdgpu.h"
 #include "amdgpu_dma_buf.h"
+#include "amdgpu_reset.h"
 
 /* Importers promise to unmap in bounded time; this is for those that do not. */
-#define AMDGPU_DMA_BUF_REVOKE_TIMEOUT	(10 * HZ)
+#define AMDGPU_DMA_BUF_UNMAP_TIMEOUT	(10 * HZ)
 
 /**
  * struct amdgpu_dma_buf_peer - an attachment that may access VRAM
@@ -28,20 +38,25 @@
  * @adev: the device with the VRAM.
  * @dmabuf: the dma-buf; it outlives the attachment.
  * @mappings: of VRAM, that are in use.
- * @told: to unmap, since the last mapping was made.
+ * @revocable: the importer can be told to unmap them.
+ * @tell: it has to be.
  */
 struct amdgpu_dma_buf_peer {
 	struct list_head list;
 	struct amdgpu_device *adev;
 	struct dma_buf *dmabuf;
 	unsigned int mappings;
-	bool told;
+	bool revocable;
+	bool tell;
 };
 
-/* Protects the list and the counts. Nests inside reservation locks. */
+static void amdgpu_dma_buf_tell(struct work_struct *work);
+
+/* Protects the list and its peers. Nests inside reservation locks. */
 static DEFINE_SPINLOCK(amdgpu_dma_buf_peers_lock);
 static LIST_HEAD(amdgpu_dma_buf_peers);
 static DECLARE_WAIT_QUEUE_HEAD(amdgpu_dma_buf_unmapped);
+static DECLARE_DELAYED_WORK(amdgpu_dma_buf_tell_work, amdgpu_dma_buf_tell);
 
 /**
  * amdgpu_dma_buf_peer_attach - an importer has attached
@@ -63,6 +78,7 @@ int amdgpu_dma_buf_peer_attach(struct amdgpu_device *adev,
 		return -ENOMEM;
 	peer->adev = adev;
 	peer->dmabuf = attach->dmabuf;
+	peer->revocable = dma_buf_attach_revocable(attach);
 	attach->priv = peer;
 
 	guard(spinlock)(&amdgpu_dma_buf_peers_lock);
@@ -91,7 +107,7 @@ void amdgpu_dma_buf_peer_detach(struct dma_buf_attachment *attach)
  * amdgpu_dma_buf_peer_map - an importer is about to have VRAM mapped
  * @attach: the attachment; the reservation lock is held.
  *
- * Return: 0, or -ENODEV when the device is gone.
+ * Return: 0, -ENODEV when the device is gone, -EAGAIN when it is being reset.
  */
 int amdgpu_dma_buf_peer_map(struct dma_buf_attachment *attach)
 {
@@ -102,11 +118,13 @@ int amdgpu_dma_buf_peer_map(struct dma_buf_attachment *attach)
 	if (!peer)
 		return 0;
 
+	/* Either is so before amdgpu_dma_buf_begin() takes the lock. */
 	guard(spinlock)(&amdgpu_dma_buf_peers_lock);
 	if (drm_dev_is_unplugged(adev_to_drm(peer->adev)))
 		return -ENODEV;
+	if (amdgpu_in_reset(peer->adev))
+		return -EAGAIN;
 	peer->mappings++;
-	peer->told = false;
 	return 0;
 }
 
@@ -122,66 +140,144 @@ void amdgpu_dma_buf_peer_unmap(struct dma_buf_attachment *attach)
 
 	if (!peer)
 		return;
-	scoped_guard(spinlock, &amdgpu_dma_buf_peers_lock)
+	scoped_guard(spinlock, &amdgpu_dma_buf_peers_lock) {
 		WARN_ON_ONCE(!peer->mappings--);
+		if (!peer->mappings)
+			peer->tell = false;
+	}
 	wake_up_all(&amdgpu_dma_buf_unmapped);
 }
 
-/* A dma-buf of which VRAM is mapped, and nobody was told yet. With a reference. */
-static struct dma_buf *amdgpu_dma_buf_next(struct amdgpu_device *adev)
+/*
+ * A dma-buf whose importers are to be told, locked, with a reference. @locked:
+ * there is one that somebody else has locked.
+ */
+static struct dma_buf *amdgpu_dma_buf_next(bool *locked)
 {
 	struct amdgpu_dma_buf_peer *peer;
 
 	guard(spinlock)(&amdgpu_dma_buf_peers_lock);
 	list_for_each_entry(peer, &amdgpu_dma_buf_peers, list) {
-		if (peer->adev != adev || !peer->mappings || peer->told)
+		if (!peer->tell)
 			continue;
-		peer->told = true;
+		if (!dma_resv_trylock(peer->dmabuf->resv)) {
+			*locked = true;
+			continue;
+		}
+		peer->tell = false;
 		/* Without references it is being detached. */
 		if (get_file_active(&peer->dmabuf->file))
 			return peer->dmabuf;
+		dma_resv_unlock(peer->dmabuf->resv);
 	}
 	return NULL;
 }
 
-static bool amdgpu_dma_buf_is_mapped(struct dma_buf *dmabuf)
+static void amdgpu_dma_buf_tell(struct work_struct *work)
+{
+	struct dma_buf *dmabuf;
+	bool locked = false;
+
+	while ((dmabuf = amdgpu_dma_buf_next(&locked))) {
+		dma_buf_invalidate_mappings(dmabuf);
+		dma_resv_unlock(dmabuf->resv);
+		dma_buf_put(dmabuf);
+	}
+	if (locked)
+		queue_delayed_work(system_dfl_wq, &amdgpu_dma_buf_tell_work, 1);
+}
+
+static bool amdgpu_dma_buf_is_mapped(struct amdgpu_device *adev)
 {
 	struct amdgpu_dma_buf_peer *peer;
 
 	guard(spinlock)(&amdgpu_dma_buf_peers_lock);
 	list_for_each_entry(peer, &amdgpu_dma_buf_peers, list)
-		if (peer->dmabuf == dmabuf && peer->mappings)
+		if (peer->adev == adev && peer->mappings && peer->revocable)
 			return true;
 	return false;
 }
 
+/*
+ * Begin to tell importers. No new mappings are made from here on. Those who
+ * cannot be told unmap some day: there is no use in waiting for them.
+ */
+static void amdgpu_dma_buf_begin(struct amdgpu_device *adev)
+{
+	struct amdgpu_dma_buf_peer *peer;
+	unsigned int deaf = 0;
+
+	scoped_guard(spinlock, &amdgpu_dma_buf_peers_lock) {
+		list_for_each_entry(peer, &amdgpu_dma_buf_peers, list) {
+			if (peer->adev != adev || !peer->mappings)
+				continue;
+			peer->tell = peer->revocable;
+			deaf += !peer->revocable;
+		}
+	}
+	mod_delayed_work(system_dfl_wq, &amdgpu_dma_buf_tell_work, 0);
+	if (deaf)
+		drm_warn(adev_to_drm(adev),
+			 "%u importers have VRAM mapped and cannot be told to unmap\n",
+			 deaf);
+}
+
+static void amdgpu_dma_buf_wait(struct amdgpu_device *adev, unsigned long end)
+{
+	long left = max_t(long, end - jiffies, 0);
+
+	if (!wait_event_timeout(amdgpu_dma_buf_unmapped,
+				!amdgpu_dma_buf_is_mapped(adev), left))
+		drm_err(adev_to_drm(adev),
+			"importers were told to unmap VRAM, and have not\n");
+}
+
 /**
  * amdgpu_dma_buf_revoke - end all access of other devices to VRAM
- * @adev: the device with the VRAM.
+ * @adev: the device with the VRAM, unplugged.
  *
  * Pinned importers take this for good. Returns when they have unmapped, or when
- * that takes too long, which is noted in the log.
+ * that takes too long, which is noted in the log: there is one limit for all of
+ * them.
  *
  * Context: process context, no reservation lock and no lock of @adev that map
  * or unmap take.
  */
 void amdgpu_dma_buf_revoke(struct amdgpu_device *adev)
 {
-	struct dma_buf *dmabuf;
+	amdgpu_dma_buf_begin(adev);
+	amdgpu_dma_buf_wait(adev, jiffies + AMDGPU_DMA_BUF_UNMAP_TIMEOUT);
+}
 
-	while ((dmabuf = amdgpu_dma_buf_next(adev))) {
-		dma_resv_lock(dmabuf->resv, NULL);
-		dma_buf_invalidate_mappings(dmabuf);
-		dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP,
-				      false, AMDGPU_DMA_BUF_REVOKE_TIMEOUT);
-		dma_resv_unlock(dmabuf->resv);
+/**
+ * amdgpu_dma_buf_revoke_all - end all access to VRAM of devices to be reset
+ * @devices: the devices, in a list of &amdgpu_device.reset_list.
+ *
+ * As amdgpu_dma_buf_revoke(), with one limit for all devices. An importer whose
+ * buffer is locked by someone who waits for the end of the reset is told then.
+ *
+ * Context: the devices' &amdgpu_reset_domain.sem is held, their schedulers are
+ * stopped, and the fences of what was on the rings have signalled.
+ */
+void amdgpu_dma_buf_revoke_all(struct list_head *devices)
+{
+	unsigned long end = jiffies + AMDGPU_DMA_BUF_UNMAP_TIMEOUT;
+	struct amdgpu_device *adev;
 
-		if (!wait_event_timeout(amdgpu_dma_buf_unmapped,
-					!amdgpu_dma_buf_is_mapped(dmabuf),
-					AMDGPU_DMA_BUF_REVOKE_TIMEOUT))
-			drm_err(adev_to_drm(adev),
-				"an importer was told to unmap %zu bytes of VRAM, and has not\n",
-				dmabuf->size);
-		dma_buf_put(dmabuf);
+	list_for_each_entry(adev, devices, reset_list) {
+		lockdep_assert_held_write(&adev->reset_domain->sem);
+		amdgpu_dma_buf_begin(adev);
 	}
+	list_for_each_entry(adev, devices, reset_list)
+		amdgpu_dma_buf_wait(adev, end);
+}
+
+/**
+ * amdgpu_dma_buf_fini - the module goes away
+ *
+ * There are no attachments any more.
+ */
+void amdgpu_dma_buf_fini(void)
+{
+	cancel_delayed_work_sync(&amdgpu_dma_buf_tell_work);
 }

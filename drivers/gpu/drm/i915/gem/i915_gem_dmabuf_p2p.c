@@ -291,9 +291,6 @@ static int revoke_object(struct i915_gem_apply_to_region *apply,
 			 struct drm_i915_gem_object *obj)
 {
 	i915_gem_dmabuf_invalidate(obj);
-	if (obj->base.dma_buf)
-		dma_resv_wait_timeout(obj->base.resv, DMA_RESV_USAGE_BOOKKEEP,
-				      false, PEER_UNMAP_TIMEOUT);
 	return 0;
 }
 
@@ -301,8 +298,8 @@ static int revoke_object(struct i915_gem_apply_to_region *apply,
  * i915_gem_dmabuf_revoke - the device goes away: end all access of peers
  * @i915: the device, unplugged, so that nothing is mapped any more.
  *
- * Returns when they have unmapped, or when that takes too long, which is noted
- * in the log.
+ * Returns when they have unmapped, which is when their accesses have ended, or
+ * when that takes too long for all of them together, which is noted in the log.
  */
 void i915_gem_dmabuf_revoke(struct drm_i915_private *i915)
 {

@@ -181,6 +181,30 @@ static void test_gone(struct kunit *test)
 	xe_dma_buf_wait_unmapped(fake->xe);
 }
 
+/* Who cannot be told to unmap is not waited for. */
+static void test_deaf(struct kunit *test)
+{
+	static const struct dma_buf_attach_ops deaf_ops = {
+		.allow_peer2peer = true,
+	};
+	struct fake *fake = test->priv;
+	struct dma_buf_attachment *deaf;
+	unsigned long start = jiffies;
+
+	deaf = dma_buf_dynamic_attach(fake->dmabuf, fake->xe->drm.dev, &deaf_ops, fake);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, deaf);
+	dma_resv_lock(fake->dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(deaf), 0);
+	dma_resv_unlock(fake->dmabuf->resv);
+	xe_dma_buf_wait_unmapped(fake->xe);
+	KUNIT_EXPECT_LT(test, jiffies - start, XE_DMA_BUF_UNMAP_TIMEOUT / 2);
+	dma_resv_lock(fake->dmabuf->resv, NULL);
+	xe_dma_buf_peer_unmap(deaf);
+	dma_resv_unlock(fake->dmabuf->resv);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->xe->mem.peer_mappings), 0);
+	dma_buf_detach(fake->dmabuf, deaf);
+}
+
 static void test_revoke(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -195,11 +219,48 @@ static void test_revoke(struct kunit *test)
 	fake->bo.ttm.base.import_attach = NULL;
 }
 
+static const char *fake_fence_name(struct dma_fence *fence)
+{
+	return "fake";
+}
+
+static const struct dma_fence_ops fake_fence_ops = {
+	.get_driver_name = fake_fence_name,
+	.get_timeline_name = fake_fence_name,
+};
+
+static DEFINE_SPINLOCK(fake_fence_lock);
+
+/* BOs that are in use are not waited for one by one. */
+static void test_revoke_busy(struct kunit *test)
+{
+	struct dma_fence *job = kzalloc_obj(*job);
+	struct fake *fake = test->priv;
+	unsigned long start;
+
+	KUNIT_ASSERT_NOT_NULL(test, job);
+	dma_fence_init(job, &fake_fence_ops, &fake_fence_lock,
+		       dma_fence_context_alloc(1), 1);
+	dma_resv_lock(fake->dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, dma_resv_reserve_fences(fake->dmabuf->resv, 1), 0);
+	dma_resv_add_fence(fake->dmabuf->resv, job, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_unlock(fake->dmabuf->resv);
+
+	start = jiffies;
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_revoke_pinned(&fake->bo), 0);
+	KUNIT_EXPECT_LT(test, jiffies - start, XE_DMA_BUF_UNMAP_TIMEOUT / 2);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 1);
+	dma_fence_signal(job);
+	dma_fence_put(job);
+}
+
 static struct kunit_case xe_dma_buf_p2p_cases[] = {
 	KUNIT_CASE(test_visible),
 	KUNIT_CASE(test_pinned),
 	KUNIT_CASE(test_gone),
+	KUNIT_CASE(test_deaf),
 	KUNIT_CASE(test_revoke),
+	KUNIT_CASE(test_revoke_busy),
 	{}
 };
 

@@ -574,11 +574,50 @@ out:
 	return peer_end(t, 0, peer_check(peer_pin(peer) == -E2BIG));
 }
 
-/* The device goes away: nobody maps any more, and it waits for who has. */
+static const char *peer_job_name(struct dma_fence *fence)
+{
+	return "peer";
+}
+
+static const struct dma_fence_ops peer_job_ops = {
+	.get_driver_name = peer_job_name,
+	.get_timeline_name = peer_job_name,
+};
+
+static DEFINE_SPINLOCK(peer_job_lock);
+
+/* Somebody's job with the object, which ends when the caller says so. */
+static struct dma_fence *peer_job(struct dma_resv *resv)
+{
+	struct dma_fence *job = kzalloc_obj(*job);
+	int err;
+
+	if (!job)
+		return ERR_PTR(-ENOMEM);
+	dma_fence_init(job, &peer_job_ops, &peer_job_lock,
+		       dma_fence_context_alloc(1), 1);
+	dma_resv_lock(resv, NULL);
+	err = dma_resv_reserve_fences(resv, 1);
+	if (!err)
+		dma_resv_add_fence(resv, job, DMA_RESV_USAGE_BOOKKEEP);
+	dma_resv_unlock(resv);
+	if (err) {
+		dma_fence_put(job);
+		return ERR_PTR(err);
+	}
+	return job;
+}
+
+/*
+ * The device goes away: nobody maps any more, and it waits for who has, but not
+ * for each object that is in use.
+ */
 static int igt_peer_revoke(void *arg)
 {
 	struct peer_test *t = arg;
 	struct peer *peer = &t->peer;
+	struct dma_fence *job;
+	unsigned long start;
 	bool ok = true;
 	int err;
 
@@ -591,9 +630,19 @@ static int igt_peer_revoke(void *arg)
 	err = peer_map_it(peer);
 	if (err)
 		goto out_unpin;
+	job = peer_job(t->dmabuf->resv);
+	if (IS_ERR(job)) {
+		err = PTR_ERR(job);
+		peer_unmap_it(peer);
+		goto out_unpin;
+	}
 	peer->unmaps = true;
 	t->i915->drm.unplugged = true;
+	start = jiffies;
 	i915_gem_dmabuf_revoke(t->i915);
+	ok &= peer_check(time_before(jiffies, start + 5 * HZ));
+	dma_fence_signal(job);
+	dma_fence_put(job);
 	ok &= peer_check(peer->invalidated == 1);
 	ok &= peer_check(!atomic_read(&t->i915->mm.peer_mappings));
 	flush_work(&peer->unmap);
