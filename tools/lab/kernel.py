@@ -2,7 +2,7 @@
 """Build a kernel of the lab: kernel.py VARIANT[+full] SOURCE
 
 SOURCE is the tarball of Debian's linux-source, or a directory (copied, never changed).
-VARIANT netgpu has every patch and our files; upstream only the NIC's patches, to show what Linux does as it is.
+VARIANT netgpu has every patch and our files; upstream only the NIC's, to show what Linux does as it is.
 With +full it has what only some tests ask for, and what takes minutes more to compile: drivers of GPUs, the function tracer,
 livepatch modules. Once it has that, it keeps it.
 Runs in the lab's user space (tools/lab/in). A second run does nothing.
@@ -20,10 +20,10 @@ import patched
 from paths import BUILD, LINUX, TOP, jobs
 from say import Failure, Progress, clock, one_at_a_time, run, say
 
-# variant: (directories of patches/ that go in, or None for all; our files too?; directories of configs/)
-VARIANTS = {"netgpu": (None, True, ("netgpu",)),
-            "upstream": (("igb",), False, ()),
-            "debug": (None, True, ("netgpu", "debug"))}
+# variant: (directories of patches/ that go in, or None for all, each with its files of ours; directories of configs/)
+VARIANTS = {"netgpu": (None, ("netgpu",)),
+            "upstream": (("igb",), ()),
+            "debug": (None, ("netgpu", "debug"))}
 # What a first build compiles and links, before we have counted it once: without +full, with it, from another kernel's objects.
 USUAL = {False: 2326, True: 4280}
 USUAL_COPY = 500
@@ -52,7 +52,7 @@ def fragments(variant, full):
     """The configuration files, in order: lean.config, the others, those of +full, of this variant alone, and of both."""
     base = TOP / "configs/lean.config"
     rest = sorted(p for p in (TOP / "configs").glob("*.config") if p != base)
-    names = list(VARIANTS[variant][2])
+    names = list(VARIANTS[variant][1])
     if full:
         names = ["full", *names, *(f"full/{name}" for name in names)]
     own = [p for name in names for p in sorted((TOP / "configs" / name).glob("*.config"))]
@@ -170,11 +170,11 @@ def configure(kernel, configs):
 def build(name, source):
     variant, _, full = name.partition("+")
     kernel = Kernel(variant)
-    groups, with_files, _ = VARIANTS[variant]
+    groups, _ = VARIANTS[variant]
     LINUX.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(f"kernel {variant}"):
         patches = patched.series(groups)
-        files = patched.own_files() if with_files else {}
+        files = patched.own_files() if groups is None else patched.companions(patches)
         full = bool(full) or kernel.full.is_file()
         configs = fragments(variant, full)
         chosen = BUILD / "debian/.lab/chosen"

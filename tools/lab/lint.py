@@ -251,21 +251,11 @@ def patches():
     series = patched.series()
     tree = patched.Tree(scratch())
     for count, patch in enumerate(series, 1):
-        # Our files come with the patch that hooks them in.
-        hooked = any("net/Makefile" in patched.touched(p) for p in series[:count])
-        tree.place(series[:count], patched.own_files() if hooked else {})
+        tree.place(series[:count], patched.companions(series[:count]))
         problems = kbuild("olddefconfig") + kbuild("vmlinux", "modules")
         found += [f"{patch.relative_to(TOP)}: {p}" for p in problems]
         say(f"lint: {patch.relative_to(TOP)}: {len(problems)} findings")
     return found
-
-
-def companions(series):
-    """Our files that come with these patches: those beside what they change, and with net/netgpu its headers."""
-    names = {name for patch in series for name in patched.touched(patch)}
-    beside = {Path(name).parent for name in names}
-    return {there: here for there, here in patched.own_files().items()
-            if beside & {*Path(there).parents[:2]} or ("net/Makefile" in names and there.startswith("include/"))}
 
 
 def alone():
@@ -274,7 +264,7 @@ def alone():
     tree = patched.Tree(scratch())
     for group in dict.fromkeys(patch.parent.name for patch in patched.series()):
         series = patched.series([group])
-        tree.place(series, companions(series))
+        tree.place(series, patched.companions(series))
         problems = kbuild("olddefconfig") + kbuild("vmlinux", "modules")
         found += [f"patches/{group}: {p}" for p in problems]
         say(f"lint: patches/{group}, alone: {len(problems)} findings")

@@ -62,6 +62,14 @@ def own_files():
     return files
 
 
+def companions(patches):
+    """Our files that come with these patches: those beside what they change, and with net/netgpu its headers."""
+    names = {name for patch in patches for name in touched(patch)}
+    beside = {Path(name).parent for name in names}
+    return {there: here for there, here in own_files().items()
+            if ("net/Makefile" in names if there.startswith("include/") else beside & {*Path(there).parents[:2]})}
+
+
 def touched(patch):
     """The paths that a patch changes, makes or removes."""
     names = set()
