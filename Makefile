@@ -2,7 +2,7 @@
 # Two readers: kbuild, where this file is net/netgpu/Makefile, and people, where it is the top of the repository.
 ifneq ($(KERNELRELEASE),)
 
-obj-$(CONFIG_NETGPU_REGION) += buffer.o copy.o gate.o limit.o placement.o region.o revoke.o trace.o
+obj-$(CONFIG_NETGPU_REGION) += buffer.o copy.o gate.o limit.o placement.o region.o revoke.o trace.o unverified.o
 ifdef CONFIG_INET
 obj-$(CONFIG_NET_DEVMEM) += sockets.o
 endif

@@ -106,6 +106,7 @@ static long netgpu_region_query(struct netgpu_region *region,
 	strscpy(query.exporter, region->buffer->dmabuf->exp_name);
 	netgpu_region_counters(region, query.copied_bytes,
 			       &query.copy_refused_bytes);
+	query.unverified = atomic64_read(&region->unverified);
 
 	return copy_struct_to_user(arg, size, &query, sizeof(query), NULL);
 }
@@ -146,6 +147,8 @@ static void netgpu_region_show_fdinfo(struct seq_file *m, struct file *file)
 		seq_printf(m, "netgpu-copied-%s:\t%llu\n",
 			   netgpu_cause_names[i], copied[i]);
 	seq_printf(m, "netgpu-copy-refused:\t%llu\n", refused);
+	seq_printf(m, "netgpu-unverified:\t%llu\n",
+		   atomic64_read(&region->unverified));
 }
 
 static const struct file_operations netgpu_region_fops = {

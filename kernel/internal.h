@@ -2,6 +2,7 @@
 #ifndef _NETGPU_INTERNAL_H
 #define _NETGPU_INTERNAL_H
 
+#include <linux/atomic.h>
 #include <linux/dma-buf.h>
 #include <linux/iosys-map.h>
 #include <linux/list.h>
@@ -91,6 +92,7 @@ struct netgpu_attachment {
  *	by the reservation lock, like @copied and @copy_refused.
  * @copied: bytes that the CPU had to copy, by cause.
  * @copy_refused: bytes that could not be copied.
+ * @unverified: packets that were dropped because nobody could verify them.
  * @bound: member of &netgpu_buffer.bound while it has a @user.
  * @lock: protects @user, @user_priv and the setting of @revoked.
  * @user: what receives into the region, NULL when nothing does.
@@ -119,6 +121,7 @@ struct netgpu_region {
 	bool ended;
 	u64 copied[NETGPU_COPY_CAUSES];
 	u64 copy_refused;
+	atomic64_t unverified;
 
 	struct list_head bound;
 	spinlock_t lock; /* user, user_priv, revoked */

@@ -166,6 +166,9 @@ struct netgpu_region_create {
  * @copy_refused_bytes: out, bytes that it could not copy, because the exporter
  *	does not let the CPU at the memory (no vmap). Receives that met them
  *	have ended with EOPNOTSUPP.
+ * @unverified: out, packets that were received into the region and dropped,
+ *	because the device has not verified their checksum, and the CPU cannot:
+ *	IP fragments, packets in tunnels or with IPv6 extension headers.
  *
  * The whole struct must be zero on entry. Errors: EINVAL when it is not,
  * EMSGSIZE when it is shorter than its first version (64 bytes), E2BIG as in
@@ -181,10 +184,11 @@ struct netgpu_region_query {
 	char	exporter[32];
 	__aligned_u64 copied_bytes[NETGPU_COPY_CAUSES];
 	__aligned_u64 copy_refused_bytes;
+	__aligned_u64 unverified;
 };
 
 #define NETGPU_REGION_QUERY_SIZE_VER0	64
-#define NETGPU_REGION_QUERY_SIZE_VER1	96
+#define NETGPU_REGION_QUERY_SIZE_VER1	104
 
 /**
  * struct netgpu_probe - argument of NETGPU_IOC_PROBE

@@ -177,6 +177,17 @@ struct sg_table *netgpu_region_sgt(struct netgpu_region *region);
 int netgpu_region_copy(struct netgpu_region *region, u64 offset,
 		       const void *from, size_t length,
 		       enum netgpu_copy_cause cause);
+
+/**
+ * netgpu_region_unverified - count a packet that nobody could verify
+ * @region: the region that its payload is in.
+ *
+ * The device has not verified its checksum, and the CPU does not read the
+ * region, so it is dropped.
+ *
+ * Context: any.
+ */
+void netgpu_region_unverified(struct netgpu_region *region);
 #else
 static inline struct netgpu_region *
 netgpu_region_create(struct dma_buf *dmabuf,
@@ -227,6 +238,10 @@ static inline int netgpu_region_copy(struct netgpu_region *region, u64 offset,
 				     enum netgpu_copy_cause cause)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline void netgpu_region_unverified(struct netgpu_region *region)
+{
 }
 #endif
 
