@@ -10,8 +10,8 @@
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
  * message, event, revoke_us, hangup, state, dmabuf (with -k), holding, still (it
- * is all there, with -k), and the bytes that were copied: header, page,
- * other_queue, refused. Exit status 0 unless the test itself went wrong.
+ * is all there, with -k), the bytes that were copied: header, page, other_queue,
+ * refused, and the packets that could not be verified: unverified. Exit status 0 unless the test itself went wrong.
  */
 #include <err.h>
 #include <errno.h>
@@ -226,11 +226,11 @@ static void report_copies(void)
 
 	if (ioctl(region, NETGPU_IOC_REGION_QUERY, &query))
 		err(1, "query");
-	printf("header %llu\npage %llu\nother_queue %llu\nrefused %llu\n",
+	printf("header %llu\npage %llu\nother_queue %llu\nrefused %llu\nunverified %llu\n",
 	       query.copied_bytes[NETGPU_COPY_HEADER],
 	       query.copied_bytes[NETGPU_COPY_PAGE],
 	       query.copied_bytes[NETGPU_COPY_OTHER_QUEUE],
-	       query.copy_refused_bytes);
+	       query.copy_refused_bytes, query.unverified);
 }
 
 static const char usage[] =
