@@ -26,7 +26,7 @@ refuses() { # WORDS COMMAND...: it fails, says the words, and changes nothing
 }
 # The driver may not know its table until it is asked for: compare what RSS does, so set one.
 ethtool -X "$NETIF" equal 2
-ktap_plan 23
+ktap_plan 24
 start=$(snapshot)
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
 
@@ -39,6 +39,9 @@ ktap_run "refused: no such device" refuses "no network device nosuch0" netgpu se
 ktap_run "refused: a device in another namespace" refuses "in this network namespace" unshare -n netgpu setup "$NETIF" --queue 1
 ktap_run "refused: a driver without queues" refuses "receive queues" netgpu setup lo --queue 0
 ktap_run "refused: rings larger than they can be" refuses "at most" netgpu setup "$NETIF" --queue 1 --rx 100000
+ethtool -K "$NETIF" rx off
+ktap_run "refused: no checksum offload" refuses "ethtool -K $NETIF rx on" netgpu setup "$NETIF" --queue 1
+ethtool -K "$NETIF" rx on
 ktap_run "refused: no capability" refuses "CAP_NET_ADMIN\|not permitted\|cannot be kept" setpriv --reuid 65534 --regid 65534 --clear-groups netgpu setup "$NETIF" --queue 1
 if modprobe netdevsim 2>/dev/null; then
 	ip link add dummy9 type dummy 2>/dev/null && ip link set dummy9 up
