@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # What the card does not verify the CPU cannot: no memory for a queue while the offload is off, no turning it off while
 # a queue has such memory, and packets that come unverified all the same are dropped, counted, and nothing is said.
+# Nor does it read what is urgent.
 # lab: kernel=netgpu
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
@@ -46,7 +47,7 @@ unverified() { # KIND HOST COUNTED
 	return 1
 }
 
-ktap_plan 16
+ktap_plan 17
 vram_bind
 steer_to_queue 1
 undo ethtool -K "$NETIF" rx on
@@ -96,6 +97,9 @@ unverified fragments "$LOCAL_V6" $COUNT
 ktap_ok "fragments of IPv6" $?
 unverified options "$LOCAL_V6" $COUNT
 ktap_ok "extension headers of IPv6" $?
+receive urgent -m "vfio:$VRAM_PCI" -r -p 9004 && remote pattern_send -u "$LOCAL_V4" 9004 $((1 << 20)) && wait "$receiver" &&
+	[ "$(said urgent received)" = $((1 << 20)) ] && [ "$(said urgent correct)" = 1 ] && [ "$(said urgent error)" = 0 ]
+ktap_ok "urgent data stays in the stream" $?
 nothing_left && ordinary_traffic
 ktap_ok "nothing is left, and ordinary traffic afterwards" $?
 ktap_end
