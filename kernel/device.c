@@ -70,6 +70,7 @@ static void netgpu_region_describe(struct netgpu_region *region,
 	query->copied_other_queue_bytes = region->copied[NETGPU_COPY_OTHER_QUEUE];
 	query->copy_refused_bytes = region->copy_refused;
 	dma_resv_unlock(region->dmabuf->resv);
+	query->unverified_packets = atomic64_read(&region->unverified);
 }
 
 static int netgpu_region_release(struct inode *inode, struct file *file)
@@ -144,6 +145,7 @@ static void netgpu_region_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "netgpu-copied-other-queue:\t%llu\n",
 		   query.copied_other_queue_bytes);
 	seq_printf(m, "netgpu-copy-refused:\t%llu\n", query.copy_refused_bytes);
+	seq_printf(m, "netgpu-unverified:\t%llu\n", query.unverified_packets);
 }
 
 static const struct file_operations netgpu_region_fops = {

@@ -1,15 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The KUnit suite of net/netgpu, started by hand.
+# The KUnit suites of net/netgpu, and of net/core, which has what came of it, started by hand.
 # lab: kernel=netgpu
 # lab: topology=nonic,novram
 # lab: timeout=60
 . "$(dirname "$0")/lib.sh"
 
-suite=/sys/kernel/debug/kunit/netgpu
+kunit=/sys/kernel/debug/kunit
 mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
-[ -d $suite ] || skip_all "the kernel has no CONFIG_NETGPU_KUNIT_TEST"
+[ -d $kunit/netgpu ] || skip_all "the kernel has no CONFIG_NETGPU_KUNIT_TEST"
 
-echo 1 >$suite/run
-cat $suite/results
-! grep -q '^ *not ok' $suite/results && grep -q '^ok' $suite/results
+ktap_plan 2
+for suite in netgpu net_core; do
+	if [ ! -d $kunit/$suite ]; then
+		ktap_skip "$suite" "the kernel is without it"
+		continue
+	fi
+	echo 1 >$kunit/$suite/run
+	ktap_say "$(cat $kunit/$suite/results)"
+	tests=$(grep -c '^ *ok' $kunit/$suite/results)
+	! grep -q '^ *not ok' $kunit/$suite/results && [ "$tests" -gt 0 ]
+	ktap_ok "$suite: $tests tests" $?
+done
+ktap_end

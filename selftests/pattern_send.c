@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pattern_send [-c BYTES] [-w SECONDS] HOST PORT BYTES: a TCP stream in which
- * every 8 bytes hold their own position. Gives up after 60 seconds without
+ * pattern_send [-c BYTES] [-r RATE] [-u] [-w SECONDS] HOST PORT BYTES: a TCP stream in
+ * which every 8 bytes hold their own position. Gives up after 60 seconds without
  * progress. -c: a packet for each so many bytes, a multiple of 8, up to 65536.
+ * -r: TCP sends no more than so many bytes a second. -u: the last byte of each
+ * 64 KiB, or packet, is urgent.
  * -w: leave the connection open for so long, or until the other side ends it.
  */
 #include <err.h>
@@ -18,25 +20,30 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#define USAGE	"usage: pattern_send [-c BYTES] [-r RATE] [-u] [-w SECONDS] HOST PORT BYTES"
+
 int main(int argc, char **argv)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *ai;
 	const struct timeval patience = { .tv_sec = 60 };
 	static uint64_t block[8192];
 	size_t chunk = 0, wait = 0;
+	unsigned int rate = 0;
 	uint64_t pos = 0, bytes;
-	int fd, i, one = 1, ret;
+	int fd, i, one = 1, ret, urgent = 0;
 
-	while ((ret = getopt(argc, argv, "c:w:")) != -1) {
+	while ((ret = getopt(argc, argv, "c:r:uw:")) != -1) {
 		switch (ret) {
 		case 'c': chunk = strtoull(optarg, NULL, 0); break;
+		case 'r': rate = strtoul(optarg, NULL, 0); break;
+		case 'u': urgent = MSG_OOB; break;
 		case 'w': wait = strtoull(optarg, NULL, 0); break;
-		default: errx(2, "usage: pattern_send [-c BYTES] [-w SECONDS] HOST PORT BYTES");
+		default: errx(2, USAGE);
 		}
 	}
 	argv += optind;
 	if (argc - optind != 3 || chunk % 8 || chunk > sizeof(block))
-		errx(2, "usage: pattern_send [-c BYTES] [-w SECONDS] HOST PORT BYTES");
+		errx(2, USAGE);
 	bytes = strtoull(argv[2], NULL, 0);
 	ret = getaddrinfo(argv[0], argv[1], &hints, &ai);
 	if (ret)
@@ -46,6 +53,8 @@ int main(int argc, char **argv)
 	if (fd < 0)
 		err(1, "socket");
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (rate && setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate)))
+		err(1, "SO_MAX_PACING_RATE");
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen))
 		err(1, "connect");
 	if (chunk)
@@ -59,7 +68,7 @@ int main(int argc, char **argv)
 		for (i = 0; i < 8192; i++)
 			block[i] = pos / 8 + i;
 		while (done < len) {
-			ssize_t n = send(fd, (char *)block + done, len - done, MSG_NOSIGNAL);
+			ssize_t n = send(fd, (char *)block + done, len - done, MSG_NOSIGNAL | urgent);
 
 			if (n < 0)
 				err(1, "send after %llu bytes", (unsigned long long)pos + done);

@@ -18,8 +18,8 @@
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
  * message, event, revoke_us, hangup, state, dmabuf (with -k), holding, still (it
  * is all there, with -k), held (with -H, when nothing has come for a while), signals
- * (with -g, now and then), and the bytes that were copied: header, page, other_queue,
- * refused.
+ * (with -g, now and then), the bytes that were copied: header, page, other_queue,
+ * refused, and the packets that could not be verified: unverified.
  * Exit status 0 unless the test itself went wrong.
  */
 #include <err.h>
@@ -402,11 +402,11 @@ static void report_copies(void)
 
 	if (ioctl(region, NETGPU_IOC_REGION_QUERY, &query))
 		err(1, "query");
-	printf("header %llu\npage %llu\nother_queue %llu\nrefused %llu\n",
+	printf("header %llu\npage %llu\nother_queue %llu\nrefused %llu\nunverified %llu\n",
 	       query.copied_header_bytes,
 	       query.copied_page_bytes,
 	       query.copied_other_queue_bytes,
-	       query.copy_refused_bytes);
+	       query.copy_refused_bytes, query.unverified_packets);
 }
 
 static const char usage[] =

@@ -181,9 +181,12 @@ struct netgpu_region_create {
  * @copy_refused_bytes: out, bytes that it could not copy, because the exporter
  *	does not let the CPU at the memory (no vmap). Receives that met them
  *	have ended with EOPNOTSUPP.
+ * @unverified_packets: out, packets that were received into the region and dropped,
+ *	because the device has not verified their checksum, and the CPU cannot:
+ *	IP fragments, packets in tunnels or with IPv6 extension headers.
  *
  * Errors: EINVAL when @flags is not 0, EMSGSIZE when the struct is shorter than
- * its first version (112 bytes), E2BIG as in NETGPU_IOC_REGION_CREATE.
+ * its first version (120 bytes), E2BIG as in NETGPU_IOC_REGION_CREATE.
  */
 struct netgpu_region_query {
 	__u32	flags;
@@ -201,9 +204,10 @@ struct netgpu_region_query {
 	__aligned_u64 copied_page_bytes;
 	__aligned_u64 copied_other_queue_bytes;
 	__aligned_u64 copy_refused_bytes;
+	__aligned_u64 unverified_packets;
 };
 
-#define NETGPU_REGION_QUERY_SIZE_VER0	112
+#define NETGPU_REGION_QUERY_SIZE_VER0	120
 
 /**
  * struct netgpu_probe - argument of NETGPU_IOC_PROBE

@@ -7,6 +7,7 @@
 #ifndef _NET_NETGPU_H
 #define _NET_NETGPU_H
 
+#include <linux/atomic.h>
 #include <linux/err.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
@@ -85,6 +86,7 @@ struct netgpu_region {
 	/* woken by each change of the state */
 	wait_queue_head_t wait;
 	struct work_struct revoke_work;
+	atomic64_t unverified;
 
 	/* under the reservation lock */
 	int state;
@@ -213,6 +215,7 @@ void netgpu_region_unbind(struct netgpu_region *region);
 int netgpu_region_copy(struct netgpu_region *region, void *priv, u64 offset,
 		       const void *from, size_t length,
 		       enum netgpu_copy_cause cause);
+
 #else
 static inline struct netgpu_region *
 netgpu_region_create(struct dma_buf *dmabuf,
@@ -245,6 +248,18 @@ static inline int netgpu_region_copy(struct netgpu_region *region, void *priv,
 	return -EOPNOTSUPP;
 }
 #endif
+
+/**
+ * netgpu_region_unverified - count a packet that nobody could verify
+ * @region: the region that it was received into, and is dropped with: the
+ *	network device has not verified its checksum, and the CPU cannot.
+ *
+ * Context: any.
+ */
+static inline void netgpu_region_unverified(struct netgpu_region *region)
+{
+	atomic64_inc(&region->unverified);
+}
 
 #if IS_ENABLED(CONFIG_NET_DEVMEM) && IS_ENABLED(CONFIG_INET)
 void netgpu_sockets_revoked(u32 id);

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libnetgpu.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,6 +72,15 @@ static int set_mtu(const char *dev, int mtu)
 	struct ifreq ifr = { .ifr_mtu = mtu };
 
 	return device_ioctl(dev, SIOCSIFMTU, &ifr);
+}
+
+/* Does the device verify checksums? A driver that does not say is taken to. */
+static bool verifies(const char *dev)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GRXCSUM };
+	struct ifreq ifr = { .ifr_data = (char *)&value };
+
+	return device_ioctl(dev, SIOCETHTOOL, &ifr) || value.data;
 }
 
 static bool running(const char *dev)
@@ -154,6 +165,11 @@ static int look(struct setup *s)
 	if (!s->rings.has_split) {
 		complain("%s: the driver does not split header and data of packets, so zero-copy receive is out of reach",
 			 s->dev);
+		return -EOPNOTSUPP;
+	}
+	if (!verifies(s->dev)) {
+		complain("%s: its receive checksum offload is off, and the CPU cannot verify payload that it does not see: ethtool -K %s rx on",
+			 s->dev, s->dev);
 		return -EOPNOTSUPP;
 	}
 	if (s->rx > (long)s->rings.rx_max) {

@@ -33,7 +33,7 @@ set_up_and_reset() {
 states() {
 	ls /run/netgpu/*.json 2>/dev/null
 }
-ktap_plan 31
+ktap_plan 32
 
 # A table that somebody has written keeps the number of queues from going below what it names.
 ktap_run "setup and reset, where nobody has written the RSS table" set_up_and_reset
@@ -55,6 +55,9 @@ ktap_run "refused: no such device" refuses "no network device nosuch0" netgpu se
 ktap_run "refused: a device in another namespace" refuses "in this network namespace" unshare -n netgpu setup "$NETIF" --queue 1
 ktap_run "refused: a driver without queues" refuses "receive queues" netgpu setup lo --queue 0
 ktap_run "refused: rings larger than they can be" refuses "at most" netgpu setup "$NETIF" --queue 1 --rx 100000
+ethtool -K "$NETIF" rx off
+ktap_run "refused: no checksum offload" refuses "ethtool -K $NETIF rx on" netgpu setup "$NETIF" --queue 1
+ethtool -K "$NETIF" rx on
 ktap_run "refused: no capability" refuses "CAP_NET_ADMIN\|not permitted\|cannot be kept" setpriv --reuid 65534 --regid 65534 --clear-groups netgpu setup "$NETIF" --queue 1
 if modprobe netdevsim 2>/dev/null; then
 	ip link add dummy9 type dummy 2>/dev/null && ip link set dummy9 up

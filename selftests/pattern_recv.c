@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pattern_recv PORT: receive a stream of pattern_send by plain recv(), and look at
+ * every byte. Prints listening, received, correct, error. Gives up after 60
+ * seconds without a byte.
+ */
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "pattern.h"
+
+int main(int argc, char **argv)
+{
+	const struct timeval patience = { .tv_sec = 60 };
+	static unsigned char buf[256 << 10];
+	unsigned long long received = 0;
+	bool correct = true;
+	int listener, conn;
+	ssize_t n;
+
+	if (argc != 2)
+		errx(2, "usage: pattern_recv PORT");
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	listener = pattern_listen(atoi(argv[1]));
+	printf("listening %s\n", argv[1]);
+	conn = accept(listener, NULL, NULL);
+	if (conn < 0)
+		err(1, "accept");
+	setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+
+	while ((n = recv(conn, buf, sizeof(buf), 0)) > 0) {
+		correct = correct && pattern_check(buf, received, n);
+		received += n;
+	}
+	printf("received %llu\ncorrect %d\nerror %s\n", received, correct,
+	       n ? strerrorname_np(errno) : "0");
+	return 0;
+}
