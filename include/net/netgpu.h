@@ -246,14 +246,6 @@ static inline int netgpu_region_copy(struct netgpu_region *region, void *priv,
 }
 #endif
 
-#if IS_ENABLED(CONFIG_NET_DEVMEM) && IS_ENABLED(CONFIG_INET)
-void netgpu_sockets_revoked(u32 id);
-#else
-static inline void netgpu_sockets_revoked(u32 id)
-{
-}
-#endif
-
 #if IS_ENABLED(CONFIG_NETGPU)
 /**
  * netgpu_region_get_fd - look up a region by its file descriptor
