@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A program written for Linux's devmem TCP does not notice netgpu, but for what it gains: the same table on a kernel with it
-# and (devmem-upstream.sh) without.
+# and (devmem-answers-upstream.sh) without.
 # lab: kernel=netgpu
 # lab: timeout=120
 . "$(dirname "$0")/lib.sh"

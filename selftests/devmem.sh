@@ -67,7 +67,7 @@ let_all_go() {
 
 # mapped BYTES: so much is mapped for devices
 mapped() {
-	[ "$(cat /sys/class/misc/netgpu/mapped_bytes)" = "$1" ]
+	[ "$(region_count mapped)" = "$1" ]
 }
 
 given_back() { :; }
