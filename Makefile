@@ -3,9 +3,6 @@
 ifneq ($(KERNELRELEASE),)
 
 obj-$(CONFIG_NETGPU_REGION) += attach.o copy.o events.o gate.o limit.o placement.o region.o revoke.o trace.o
-ifdef CONFIG_INET
-obj-$(CONFIG_NET_DEVMEM) += sockets.o
-endif
 obj-$(CONFIG_NETGPU) += device.o
 obj-$(CONFIG_NETGPU_KUNIT_TEST) += netgpu_test.o
 GCOV_PROFILE := y

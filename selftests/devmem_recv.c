@@ -5,9 +5,14 @@
  * CPU's mapping. Ends, if asked to, by having the exporter take the memory away.
  * -k FILE: keep what was received where it is, list it in FILE ("OFFSET LENGTH"
  * in the dma-buf, in the order of the stream), and wait until FILE is removed.
+ * -c FIFO: keep the first -a BYTES, and then do what the lines of FIFO say: netlink
+ * and socket close these sockets, revoke has the exporter take the memory, more
+ * receives what there is. With -g, before the memory is bound for receive, it is for
+ * transmit, until FIFO says go.
  *
  * Prints "KEY VALUE" lines: listening, received, linear, correct, error,
- * message, revoke_us, dmabuf (with -k), holding. Exit status 0 unless the test itself went wrong.
+ * message, revoke_us, dmabuf (with -k), holding (with -c: bytes), more (bytes and
+ * error), done (a line of FIFO). Exit status 0 unless the test itself went wrong.
  */
 #include <linux/uio.h>
 #define __iovec_defined 1	/* the C library's is the same */
@@ -30,8 +35,39 @@ static const char *netif, *source = "heap", *how;
 static int queue, port = 9000;
 static size_t size, revoke_after;
 static struct memory mem;
+static struct mnl_socket *nl;
+static FILE *steps;
 
-static void bind_queue(struct mnl_socket *nl)
+static unsigned long long received, linear;
+static bool correct = true;
+
+/* The next line of the file that -c names, without its end. False at the end of it. */
+static bool next_step(char *step, int bytes)
+{
+	if (!fgets(step, bytes, steps))
+		return false;
+	step[strcspn(step, "\n")] = '\0';
+	return true;
+}
+
+static void bind_transmit(void)
+{
+	struct mnl_socket *tx = netdev_nl_open();
+	int ret = netdev_nl_bind_tx(tx, if_nametoindex(netif), mem.dmabuf);
+	char step[32];
+
+	printf("transmit %s\n", ret ? strerrorname_np(-ret) : "0");
+	if (ret)
+		printf("message %s\n", netdev_nl_message);
+	while (next_step(step, sizeof(step)) && strcmp(step, "go")) {
+		if (strcmp(step, "netlink"))
+			errx(2, "%s is no step", step);
+		mnl_socket_close(tx);
+		printf("done netlink\n");
+	}
+}
+
+static void bind_queue(void)
 {
 	int ret = netdev_nl_bind_rx(nl, if_nametoindex(netif), queue, mem.dmabuf);
 
@@ -41,9 +77,8 @@ static void bind_queue(struct mnl_socket *nl)
 	}
 }
 
-/* Frags of one recvmsg(): look at them and give them back. */
-static void take_frags(int conn, struct msghdr *msg, unsigned long long *received,
-		       unsigned long long *linear, bool *correct)
+/* Frags of one recvmsg(): look at them and give them back, if not all are kept. */
+static void take_frags(int conn, struct msghdr *msg)
 {
 	struct cmsghdr *cm;
 
@@ -55,14 +90,14 @@ static void take_frags(int conn, struct msghdr *msg, unsigned long long *receive
 		if (cm->cmsg_level != SOL_SOCKET)
 			continue;
 		if (cm->cmsg_type == SCM_DEVMEM_LINEAR)
-			*linear += frag.frag_size;
+			linear += frag.frag_size;
 		if (cm->cmsg_type != SCM_DEVMEM_DMABUF)
 			continue;
-		if (*correct)
-			*correct = pattern_check(mem.cpu + frag.frag_offset, *received,
-						 frag.frag_size);
-		*received += frag.frag_size;
-		if (kept_add(frag.frag_offset, frag.frag_size))
+		if (correct)
+			correct = pattern_check(mem.cpu + frag.frag_offset, received + linear,
+						frag.frag_size);
+		received += frag.frag_size;
+		if (steps || kept_add(frag.frag_offset, frag.frag_size))
 			continue;
 		token.token_start = frag.frag_token;
 		if (setsockopt(conn, SOL_SOCKET, SO_DEVMEM_DONTNEED, &token, sizeof(token)) != 1)
@@ -70,13 +105,52 @@ static void take_frags(int conn, struct msghdr *msg, unsigned long long *receive
 	}
 }
 
-static void receive(void)
+static ssize_t receive_some(int conn, int flags)
 {
 	static char control[64 * CMSG_SPACE(sizeof(struct dmabuf_cmsg))];
 	static char data[256 << 10];
-	unsigned long long received = 0, linear = 0;
+	struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(conn, &msg, MSG_SOCK_DEVMEM | flags);
+
+	if (n > 0)
+		take_frags(conn, &msg);
+	return n;
+}
+
+static void do_step(const char *step, int conn)
+{
+	unsigned long long before = received + linear;
+	ssize_t n;
+
+	if (!strcmp(step, "netlink")) {
+		mnl_socket_close(nl);
+		nl = NULL;
+	} else if (!strcmp(step, "socket")) {
+		close(conn);
+	} else if (!strcmp(step, "revoke")) {
+		printf("revoke_us %lld\n", memory_revoke(&mem, how));
+	} else if (!strcmp(step, "more")) {
+		do
+			n = receive_some(conn, MSG_DONTWAIT);
+		while (n > 0);
+		printf("more %llu %s\n", received + linear - before,
+		       n ? strerrorname_np(errno) : "0");
+	} else {
+		errx(2, "%s is no step", step);
+	}
+	printf("done %s\n", step);
+}
+
+static void receive(void)
+{
 	int listener = pattern_listen(port), conn;
-	bool correct = true;
+	char step[32];
 	ssize_t n = 0;
 
 	printf("listening %d\n", port);
@@ -86,15 +160,13 @@ static void receive(void)
 	close(listener);
 
 	while (1) {
-		struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
-		struct msghdr msg = {
-			.msg_iov = &iov,
-			.msg_iovlen = 1,
-			.msg_control = control,
-			.msg_controllen = sizeof(control),
-		};
-
-		if (how && received >= revoke_after) {
+		if (steps && received >= revoke_after) {
+			printf("holding %llu\n", received + linear);
+			while (next_step(step, sizeof(step)) && strcmp(step, "end"))
+				do_step(step, conn);
+			break;
+		}
+		if (how && !steps && received >= revoke_after) {
 			struct pollfd more = { .fd = conn, .events = POLLIN };
 
 			printf("revoke_us %lld\n", memory_revoke(&mem, how));
@@ -103,10 +175,9 @@ static void receive(void)
 			       (more.revents & POLLERR));
 			how = NULL;
 		}
-		n = recvmsg(conn, &msg, MSG_SOCK_DEVMEM);
+		n = receive_some(conn, 0);
 		if (n <= 0)
 			break;
-		take_frags(conn, &msg, &received, &linear, &correct);
 	}
 	printf("received %llu\n", received);
 	printf("linear %llu\n", linear);
@@ -117,14 +188,14 @@ static void receive(void)
 
 static const char usage[] =
 	"usage: devmem_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-p PORT]\n"
-	"                   [-x disable|reset -a BYTES] [-t SECONDS] [-k FILE]";
+	"                   [-x disable|reset -a BYTES] [-t SECONDS] [-k FILE] [-c FIFO [-g]]";
 
 int main(int argc, char **argv)
 {
-	struct mnl_socket *nl;
+	bool transmit = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "i:q:m:s:p:x:a:t:k:")) != -1) {
+	while ((opt = getopt(argc, argv, "i:q:m:s:p:x:a:t:k:c:g")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
@@ -135,6 +206,12 @@ int main(int argc, char **argv)
 		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
 		case 't': alarm(atoi(optarg)); break;
 		case 'k': kept_open(optarg); break;
+		case 'c':
+			steps = fopen(optarg, "r");
+			if (!steps)
+				err(2, "%s", optarg);
+			break;
+		case 'g': transmit = true; break;
 		default:
 			errx(2, "%s", usage);
 		}
@@ -144,9 +221,12 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 
 	memory_open(&mem, source, size);
+	if (transmit)
+		bind_transmit();
 	nl = netdev_nl_open();
-	bind_queue(nl);
+	bind_queue();
 	receive();
-	mnl_socket_close(nl);
+	if (nl)
+		mnl_socket_close(nl);
 	return 0;
 }

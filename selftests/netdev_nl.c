@@ -88,21 +88,42 @@ struct mnl_socket *netdev_nl_open(void)
 	return nl;
 }
 
-int netdev_nl_bind_rx(struct mnl_socket *nl, unsigned int ifindex, unsigned int queue, int dmabuf)
+static struct nlmsghdr *bind_request(void *buf, int command, unsigned int ifindex, int dmabuf)
 {
-	struct nlattr *nest;
-	struct nlmsghdr *nlh;
-	char buf[1024];
+	struct nlmsghdr *nlh = netdev_nl_request(buf, command, 0);
 
-	nlh = netdev_nl_request(buf, NETDEV_CMD_BIND_RX, 0);
 	mnl_attr_put_u32(nlh, NETDEV_A_DMABUF_IFINDEX, ifindex);
 	mnl_attr_put_u32(nlh, NETDEV_A_DMABUF_FD, dmabuf);
+	return nlh;
+}
+
+int netdev_nl_bind_rx_pages(struct mnl_socket *nl, unsigned int ifindex, unsigned int queue,
+			    int dmabuf, unsigned int page_size)
+{
+	char buf[1024];
+	struct nlmsghdr *nlh = bind_request(buf, NETDEV_CMD_BIND_RX, ifindex, dmabuf);
+	struct nlattr *nest;
+
 	nest = mnl_attr_nest_start(nlh, NETDEV_A_DMABUF_QUEUES);
 	mnl_attr_put_u32(nlh, NETDEV_A_QUEUE_ID, queue);
 	mnl_attr_put_u32(nlh, NETDEV_A_QUEUE_TYPE, NETDEV_QUEUE_TYPE_RX);
 	mnl_attr_nest_end(nlh, nest);
+	if (page_size)
+		mnl_attr_put_u32(nlh, NETDEV_A_DMABUF_RX_PAGE_SIZE, page_size);
 
 	return netdev_nl_talk(nl, nlh, NULL, NULL);
+}
+
+int netdev_nl_bind_rx(struct mnl_socket *nl, unsigned int ifindex, unsigned int queue, int dmabuf)
+{
+	return netdev_nl_bind_rx_pages(nl, ifindex, queue, dmabuf, 0);
+}
+
+int netdev_nl_bind_tx(struct mnl_socket *nl, unsigned int ifindex, int dmabuf)
+{
+	char buf[1024];
+
+	return netdev_nl_talk(nl, bind_request(buf, NETDEV_CMD_BIND_TX, ifindex, dmabuf), NULL, NULL);
 }
 
 static int count_pool(const struct nlmsghdr *nlh, void *data)

@@ -17,6 +17,11 @@ extern char netdev_nl_message[256];
 
 /* Bind a dma-buf to one receive queue, until the socket is closed. Returns as above. */
 int netdev_nl_bind_rx(struct mnl_socket *nl, unsigned int ifindex, unsigned int queue, int dmabuf);
+/* The same with buffers of @page_size bytes. */
+int netdev_nl_bind_rx_pages(struct mnl_socket *nl, unsigned int ifindex, unsigned int queue,
+			    int dmabuf, unsigned int page_size);
+/* Bind a dma-buf for transmit, as above. */
+int netdev_nl_bind_tx(struct mnl_socket *nl, unsigned int ifindex, int dmabuf);
 
 /*
  * Count the page pools that their driver has given up, but that still wait for

@@ -261,14 +261,6 @@ static inline void netgpu_region_unverified(struct netgpu_region *region)
 	atomic64_inc(&region->unverified);
 }
 
-#if IS_ENABLED(CONFIG_NET_DEVMEM) && IS_ENABLED(CONFIG_INET)
-void netgpu_sockets_revoked(u32 id);
-#else
-static inline void netgpu_sockets_revoked(u32 id)
-{
-}
-#endif
-
 #if IS_ENABLED(CONFIG_NETGPU)
 /**
  * netgpu_region_get_fd - look up a region by its file descriptor

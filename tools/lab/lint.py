@@ -22,7 +22,7 @@ TREE = LINUX / "netgpu"
 OBJ = TREE / "obj"
 LICENCES = (        # first match wins
     (r"uapi/.*\.h", "GPL-2.0 WITH Linux-syscall-note OR MIT"),
-    (r"(kernel|module|drivers|include|Documentation)/|Kconfig$|Makefile$|selftests/", "GPL-2.0"),
+    (r"(kernel|module|drivers|include|net|Documentation)/|Kconfig$|Makefile$|selftests/", "GPL-2.0"),
     (r"tools/tests/", "GPL-2.0"),
     (r"tools/|configs/|\.ci/|\.gitignore$", "LGPL-2.1 OR MIT"),
 )
@@ -45,7 +45,7 @@ def output(*command, cwd=TOP, env=None):
 
 def kernel_files():
     return [str(p.relative_to(TOP)) for p in patched.own_files().values()
-            if p.relative_to(TOP).parts[0] in ("kernel", "module", "include", "uapi", "drivers")]
+            if p.relative_to(TOP).parts[0] in ("kernel", "module", "include", "uapi", "drivers", "net")]
 
 
 @functools.cache

@@ -23,6 +23,7 @@ PLACES = (
     ("include", "include"),
     ("uapi", "include/uapi/linux"),
     ("drivers", "drivers"),
+    ("net", "net"),
     ("Documentation", "Documentation"),
     ("selftests", "tools/testing/selftests/drivers/net/netgpu"),
     ("tools/lib/zcrx_abi.h", "tools/testing/selftests/drivers/net/netgpu/zcrx_abi.h"),

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Sockets that a revocation concerns: those of devmem TCP, which are not told
- * by any ring.
- */
+/* Sockets that a revocation of device memory concerns. */
 #include <linux/sched.h>
 #include <net/inet_hashtables.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 
-#include "internal.h"
+#include "devmem.h"
 
-static void netgpu_sockets_bucket(struct inet_hashinfo *hashinfo,
-				  unsigned int bucket, u32 id)
+static void net_devmem_sockets_bucket(struct inet_hashinfo *hashinfo,
+				      unsigned int bucket, u32 id)
 {
 	struct hlist_nulls_node *node;
 	struct sock *sk;
@@ -27,33 +24,36 @@ static void netgpu_sockets_bucket(struct inet_hashinfo *hashinfo,
 	}
 }
 
-static void netgpu_sockets_table(struct inet_hashinfo *hashinfo, u32 id)
+static void net_devmem_sockets_table(struct inet_hashinfo *hashinfo, u32 id)
 {
 	unsigned int bucket;
 
 	for (bucket = 0; bucket <= hashinfo->ehash_mask; bucket++) {
 		if (!hlist_nulls_empty(&hashinfo->ehash[bucket].chain))
-			netgpu_sockets_bucket(hashinfo, bucket, id);
+			net_devmem_sockets_bucket(hashinfo, bucket, id);
 		cond_resched();
 	}
 }
 
 /**
- * netgpu_sockets_revoked - tell the users of a devmem binding that it is over
+ * net_devmem_sockets_revoked - tell the users of a devmem binding that it is over
  * @id: the binding, whose memory nothing is received into any more.
  *
  * Each TCP socket that has received from it gets the error ENODEV, once.
  *
  * Context: process context. Takes net_rwsem.
  */
-void netgpu_sockets_revoked(u32 id)
+void net_devmem_sockets_revoked(u32 id)
 {
+	struct inet_hashinfo *hashinfo;
 	struct net *net;
 
-	netgpu_sockets_table(&tcp_hashinfo, id);
+	net_devmem_sockets_table(&tcp_hashinfo, id);
 
 	guard(rwsem_read)(&net_rwsem);
-	for_each_net(net)
-		if (net->ipv4.tcp_death_row.hashinfo->pernet)
-			netgpu_sockets_table(net->ipv4.tcp_death_row.hashinfo, id);
+	for_each_net(net) {
+		hashinfo = net->ipv4.tcp_death_row.hashinfo;
+		if (hashinfo->pernet)
+			net_devmem_sockets_table(hashinfo, id);
+	}
 }

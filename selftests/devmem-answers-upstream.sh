@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# devmem-answers.sh, on Linux as it is.
+# lab: kernel=upstream
+# lab: timeout=120
+. "$(dirname "$0")/devmem-answers.sh"
