@@ -60,11 +60,11 @@ omits() {
 		sys.exit(not (end["sum_sent"]["bytes"] and end["sum_received"]["bytes"]))
 	PYTHON
 }
-# lasting: a client that is to be disturbed; its process is $lasting
+# lasting: a client that is to be disturbed, its process is $lasting; back when its data flows
 lasting() {
-	"$iperf3" -c 127.0.0.1 -p $port -t 10 >lasting.out 2>&1 &
+	"$iperf3" -c 127.0.0.1 -p $port -t 60 >lasting.out 2>&1 &
 	lasting=$!
-	sleep 0.7
+	wait_for 10 grep -q "sec .*Bytes" lasting.out
 }
 says() { # WORDS OPTION...: the client fails with a sentence
 	local words=$1

@@ -57,6 +57,11 @@ figure() { # FIELD of the netgpu object in server.out
 	python3 -c 'import json, sys; print(json.load(open("server.out"))["netgpu"][sys.argv[1]])' "$1"
 }
 ended() { ! kill -0 "$server" 2>/dev/null; }
+# lasting: a client that is to be disturbed, its number is $number; back when its data flows
+lasting() {
+	number=$(remote -b iperf3 -c "$LOCAL_V4" -t 300)
+	wait_for 20 flows $port 1000000
+}
 
 # The last: a short packet behind each that fills a buffer, which a driver may put into host memory.
 options=(
@@ -82,8 +87,7 @@ done
 host=$LOCAL_V4
 ktap_run "refused: UDP" says "Protocol not supported" -u -t 1
 ktap_run "refused: -R" says "not implemented" -R -t 1
-number=$(remote -b iperf3 -c "$LOCAL_V4" -t 20)
-sleep 1.5
+lasting
 ktap_run "a second client is told that the server is busy" says "busy running a test" -n 1M
 remote -k "$number" >/dev/null 2>&1
 wait_for 10 grep -q "client has" server.err
@@ -131,8 +135,7 @@ ktap_ok "and the server ends with 1" $(($? != 1))
 ktap_ok "and says what would help" "$(grep -q 'larger --region-size' server.err; echo $?)"
 
 zc "vfio:$VRAM_PCI"
-number=$(remote -b iperf3 -c "$LOCAL_V4" -t 20)
-sleep 1.5
+lasting
 kill -KILL $server
 wait $server 2>/dev/null
 zc "vfio:$VRAM_PCI"
@@ -183,8 +186,7 @@ orphans_end_soon
 port=5201
 netgpu setup "$NETIF" --queue 1 -Q
 zc "vfio:$VRAM_PCI"
-number=$(remote -b iperf3 -c "$LOCAL_V4" -t 20)
-sleep 2
+lasting
 echo 1 >"$(readlink -f "/sys/class/net/$NETIF/device")/remove"
 wait_for 10 ended
 wait $server
