@@ -11,7 +11,7 @@ A test says in its first lines what it needs:
   # lab: console=REGEX              a warning on the console that the test provokes
   # lab: debug=REASON               why check-debug skips it
   # lab: soak=KERNEL NAME=VALUE...  soak runs it, on this kernel and with these variables
-  # lab: modules=gate               it loads modules (modules.py)
+  # lab: modules=gate|queue_fault   it loads modules (modules.py)
 With --kernels: print which kernels the tests need; with --modules: for which of them they need modules.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""Build the modules of the GPL gate's tests: modules.py VARIANT...: into build/gate/VARIANT
+"""Build the modules of the tests: modules.py VARIANT...: into build/gate/VARIANT
 
-Most of them no modpost would let pass. Here it is told that no symbol is GPL-only or in a namespace, by a Module.symvers
+Most of those of the GPL gate no modpost would let pass. Here it is told that no symbol is GPL-only or in a namespace, by a Module.symvers
 that says so, in a directory of objects that is otherwise the kernel's own. That is the way of who wants to get around the
 gate, and the loader is what has to stop them.
 """
@@ -12,7 +12,7 @@ import subprocess
 from paths import BUILD, LINUX, TOP, jobs
 from say import Failure, one_at_a_time, run, say
 
-SOURCES = TOP / "selftests/gate"
+SOURCES = {TOP / "selftests/gate": ".", TOP / "selftests/gate/plain": "plain", TOP / "selftests/queue_fault": "queue_fault"}
 
 
 def forged(symvers):
@@ -41,12 +41,13 @@ def build(variant):
     objects(linux / "obj", out / "obj")
     log = out / "log"
     with open(log, "w", encoding="utf-8") as file:
-        for source, target in ((SOURCES, out), (SOURCES / "plain", out / "plain")):
+        for source, place in SOURCES.items():
+            target = out / place
             target.mkdir(parents=True, exist_ok=True)
             command = ["make", "-C", linux, f"O={out}/obj", f"M={source}", f"MO={target}", f"-j{jobs()}", "CC=ccache gcc", "modules"]
             if subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False).returncode:
                 say(log.read_text()[-3000:])
-                raise Failure(f"the modules for the GPL gate's tests do not build for {variant}: the output is above and in {log}.")
+                raise Failure(f"the modules of the tests do not build for {variant}: the output is above and in {log}.")
 
 
 def main(variants):

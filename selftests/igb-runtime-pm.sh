@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# igb suspends when it has no link. It resumes under the instance lock: its caller's where that one holds it, and else when
+# it gets it, not while somebody else has it.
+# lab: kernel=netgpu
+# lab: timeout=150
+# lab: modules=queue_fault
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+
+MODULES=${GATE_MODULES:-$(dirname "$0")}/queue_fault
+PARAMETERS=/sys/module/queue_fault/parameters
+need_netif
+need_programs ethtool
+[ "${REMOTE_TYPE:-}" = lab ] || skip_all "only the lab's cable can be unplugged"
+[ -e "$MODULES/queue_fault.ko" ] || skip_all "the modules are not built: GATE_MODULES=$GATE_MODULES"
+device=$(readlink -f "/sys/class/net/$NETIF/device")
+[ "$(basename "$(readlink -f "$device/driver")")" = igb ] || skip_all "$NETIF is not driven by igb"
+[ -w "$device/power/control" ] && [ "$(cat "$device/power/runtime_status")" = active ] || skip_all "no runtime power management"
+
+status() {
+	cat "$device/power/runtime_status"
+}
+
+is() {
+	[ "$(status)" = "$1" ]
+}
+
+cable() {
+	remote qmp set_link "'{\"name\": \"nic0\", \"up\": $1}'" >/dev/null
+}
+
+held() {
+	[ "$(cat $PARAMETERS/held)" = Y ]
+}
+
+ktap_plan 11
+insmod "$MODULES/queue_fault.ko" netdev="$NETIF" && undo rmmod queue_fault
+undo eval "echo on >$device/power/control"
+undo cable true
+
+cable false && wait_for 10 grep -q 0 "/sys/class/net/$NETIF/carrier"
+ktap_ok "the cable is unplugged" $?
+echo auto >"$device/power/control"
+wait_for 30 is suspended
+ktap_ok "the controller suspends" $?
+ethtool -g "$NETIF" >/dev/null
+ktap_ok "ethtool wakes it, under the lock that it holds" $?
+wait_for 30 is suspended
+ktap_ok "and it suspends again" $?
+
+echo 1500 >$PARAMETERS/hold &
+holder=$!
+wait_for 5 held
+ktap_ok "somebody holds the lock" $?
+echo on >"$device/power/control" &
+waker=$!
+wait_for 5 eval '! is suspended'
+too_soon=0
+while held; do
+	if is active && held; then too_soon=1; fi
+done
+[ $too_soon = 0 ]
+ktap_ok "who does not hold it waits for it before the controller is active" $?
+wait $holder $waker
+is active
+ktap_ok "and then it is" $?
+
+echo auto >"$device/power/control"
+wait_for 30 is suspended
+ktap_ok "it suspends once more" $?
+# Each of them may find the other at it.
+for _ in 1 2 3 4; do
+	ethtool -g "$NETIF" >/dev/null &
+	echo on >"$device/power/control"
+	echo auto >"$device/power/control"
+	wait $!
+done
+ktap_ok "woken from two sides, neither waits for the other" $?
+cable true && echo on >"$device/power/control" && wait_for_carrier
+ktap_ok "the cable is plugged in" $?
+wait_for 10 ordinary_traffic
+ktap_ok "ordinary traffic afterwards" $?
+ktap_end
