@@ -33,7 +33,7 @@ mib() { # NAME: of TCP
 # COUNT segments of a kind to a queue that receives into the region: they are dropped and counted, or they are not.
 unverified() { # KIND HOST COUNTED
 	local errors
-	receive stream -q 1 -m "vfio:$VRAM_PCI" -s $((4 << 20)) -r -p 9001 || return 1
+	receive stream -q 0 -m "vfio:$VRAM_PCI" -s $((4 << 20)) -r -p 9001 || return 1
 	errors=$(mib InCsumErrors)
 	remote unverified_send "$1" "$2" 9 $COUNT
 	# A stream behind them: they have arrived, and it does not suffer.
@@ -89,6 +89,8 @@ ktap_ok "refusals leave nothing" $?
 ethtool -K "$NETIF" rx on && offload on
 ktap_ok "it can be turned on again" $?
 
+# Fragments have no ports to hash, so RSS of some cards leaves them to queue 0.
+steer_to_queue 0
 unverified plain "$LOCAL_V4" 0
 ktap_ok "packets that the card verifies" $?
 unverified fragments "$LOCAL_V4" $COUNT
@@ -97,7 +99,7 @@ unverified fragments "$LOCAL_V6" $COUNT
 ktap_ok "fragments of IPv6" $?
 unverified options "$LOCAL_V6" $COUNT
 ktap_ok "extension headers of IPv6" $?
-receive urgent -m "vfio:$VRAM_PCI" -r -p 9004 && remote pattern_send -u "$LOCAL_V4" 9004 $((1 << 20)) && wait "$receiver" &&
+receive urgent -q 0 -m "vfio:$VRAM_PCI" -r -p 9004 && remote pattern_send -u "$LOCAL_V4" 9004 $((1 << 20)) && wait "$receiver" &&
 	[ "$(said urgent received)" = $((1 << 20)) ] && [ "$(said urgent correct)" = 1 ] && [ "$(said urgent error)" = 0 ]
 ktap_ok "urgent data stays in the stream" $?
 nothing_left && ordinary_traffic
