@@ -88,7 +88,7 @@ takes() {
 }
 
 nothing_mapped() {
-	wait_for 30 grep -qx 0 /sys/class/misc/netgpu/mapped_bytes
+	wait_for 30 eval '[ "$(region_count mapped)" = 0 ]'
 }
 
 ktap_plan 62

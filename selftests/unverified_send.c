@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define PAYLOAD		1200
-#define PAYLOAD_LARGE	3000
+#define PAYLOAD_LARGE	10000
 
 static struct {
 	struct tcphdr tcp;
