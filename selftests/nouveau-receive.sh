@@ -12,21 +12,16 @@ BYTES=$((32 << 20))
 
 need_lab_gpu
 need_netif
-# It sleeps when nobody uses it, as in a laptop.
-modprobe nouveau runpm=1
 gpus
 [ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no nouveau"
 GPU_PCI=${gpus[0]}
-ktap_plan 21
+ktap_plan 17
 gpu_node
 ktap_ok "nouveau drives the GPU, and there is a render node" $?
 ! dmesg | grep 'nouveau .*\(failed\|error\|timeout\)'
 ktap_ok "it has nothing to complain about" $?
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
-
-gpu_may_sleep
-ktap_ok "without users it sleeps" $?
 
 # in_vram NAME PROGRAM OPTION...: receive marked data, and look for it from outside
 port=9001
@@ -36,11 +31,9 @@ in_vram() {
 	port=$((port + 1))
 	receive_with=$2
 	shift 2
-	receive "$name" -p $port -m "gpu-asleep:$node" -s $((2 * BYTES)) -k /tmp/extents "$@"
+	receive "$name" -p $port -m "gpu:$node" -s $((2 * BYTES)) -k /tmp/extents "$@"
 	remote proof make $BYTES && marked "$name"
 	ktap_ok "$name: data is received into a buffer in VRAM" $?
-	gpu_is active && sleep 2 && gpu_is active
-	ktap_ok "$name: the GPU is awake as long as it is mapped, and used by nobody else" $?
 	let_go
 	[ "$(said "$name" received)" = $BYTES ] && [ "$(said "$name" error)" = 0 ]
 	ktap_ok "$name: all of it, without an error" $?
@@ -71,8 +64,6 @@ ktap_ok "a buffer that is larger than the BAR is refused with $error: $(said lar
 
 nothing_left
 ktap_ok "nothing is left" $?
-wait_for 20 gpu_is suspended
-ktap_ok "it sleeps again" $?
 ordinary_traffic
 ktap_ok "ordinary traffic afterwards" $?
 ktap_end
