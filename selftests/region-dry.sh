@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A queue whose buffers user space keeps goes on soon after it has them back, and netpoll does not fill it.
-# lab: kernel=netgpu
+# lab: kernel=debug
 # lab: timeout=120
 # lab: modules=queue_fault
 . "$(dirname "$0")/lib.sh"
