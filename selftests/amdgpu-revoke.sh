@@ -86,7 +86,6 @@ else
 	for ((i = 0; i < 8; i++)); do ktap_skip "unplug" "only the emulated GPU"; done
 fi
 
-# Last, as Linux forgets what drives a GPU that is bound again before the last of its old buffers has gone.
 # Those who send from VRAM may not hear that they have to unmap: it is no use to wait for them, least for one after the other.
 gpu_bind_tx "$node" "$NETIF" 5 /tmp/sending >/tmp/bind-tx 2>&1 &
 sending=$!
