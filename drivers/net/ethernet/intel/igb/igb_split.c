@@ -395,8 +395,12 @@ int igb_clean_rx_irq_split(struct igb_q_vector *q_vector, const int budget)
 			continue;
 		}
 
-		/* the stack counts on the Ethernet header being readable */
+		/* The stack counts on the Ethernet header being readable. Some
+		 * controllers do not split what they do not look into, such as
+		 * fragments.
+		 */
 		if (unlikely(!pskb_may_pull(skb, ETH_HLEN))) {
+			dev_core_stats_rx_dropped_inc(rx_ring->netdev);
 			dev_kfree_skb_any(skb);
 			skb = NULL;
 			continue;
