@@ -64,7 +64,7 @@ static int netgpu_copy(struct netgpu_region *region, void *priv, u64 offset,
 /*
  * A job that uses the buffer may itself wait for what is to be copied. So the
  * GPU is waited for in bounded time, although dma_buf_begin_cpu_access() would
- * do it as well.
+ * do it as well. For a fence that is added in between, that does, until a signal.
  */
 static int netgpu_begin_cpu_access(struct dma_buf *dmabuf,
 				   enum dma_data_direction dir)

@@ -152,6 +152,7 @@ void netgpu_find_placement(struct netgpu_region *region)
 {
 	dma_addr_t addr = sg_dma_address(region->sgt.sgl);
 	struct device *dev = region->dev;
+	phys_addr_t phys;
 	struct pci_dev *provider;
 	struct resource *bar;
 
@@ -163,12 +164,13 @@ void netgpu_find_placement(struct netgpu_region *region)
 	if (region->placement != NETGPU_PLACEMENT_DEVICE || !dev_is_pci(dev))
 		return;
 
-	provider = netgpu_find_pci_dev(netgpu_dma_to_phys(dev, addr), &bar);
+	phys = netgpu_dma_to_phys(dev, addr);
+	provider = netgpu_find_pci_dev(phys, &bar);
 	if (!provider)
 		return;
 
 	region->distance = pci_p2pdma_distance(provider, dev, false);
-	if (!netgpu_find_window(dev, addr))
+	if (phys != addr && !netgpu_find_window(dev, addr))
 		region->path = NETGPU_PATH_IOMMU;
 	else if (netgpu_share_bridge(provider, to_pci_dev(dev)))
 		region->path = NETGPU_PATH_SWITCH;

@@ -157,7 +157,7 @@ void netgpu_region_unbind(struct netgpu_region *region)
 	region->user_priv = NULL;
 	if (region->state == NETGPU_LIFE_BOUND && region->netdev)
 		netgpu_region_set(region, NETGPU_LIFE_IDLE);
-	else if (user)
+	else if (user || !region->netdev)
 		netgpu_region_end(region);
 	dma_resv_unlock(region->dmabuf->resv);
 

@@ -102,8 +102,9 @@ enum netgpu_state {
  * @queue: receive queue of that device, 0 to its number of queues - 1.
  * @msg_size: size in bytes of the buffer at @msg, 0 for none.
  * @msg: address of a buffer. When the call fails for a reason that has a
- *	sentence, it is stored here, cut to @msg_size, ending in NUL;
- *	otherwise an empty string is.
+ *	sentence, or succeeds and the memory will not be the device's, the reason
+ *	is stored here, cut to @msg_size, ending in NUL; otherwise an empty
+ *	string is.
  * @placement: out, &enum netgpu_placement.
  * @resv: must be 0.
  *

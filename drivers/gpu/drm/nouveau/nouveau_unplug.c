@@ -116,13 +116,13 @@ static void nouveau_unplug_empty(struct ttm_buffer_object *bo)
 	}
 }
 
-static void nouveau_unplug_bo(struct nouveau_bo *nvbo)
+static void nouveau_unplug_bo(struct nouveau_bo *nvbo, unsigned long end)
 {
 	struct ttm_buffer_object *bo = &nvbo->bo;
+	long left = max_t(long, end - jiffies, 0);
 
 	dma_resv_lock(bo->base.resv, NULL);
-	dma_resv_wait_timeout(bo->base.resv, DMA_RESV_USAGE_BOOKKEEP, false,
-			      NOUVEAU_IDLE_TIMEOUT);
+	dma_resv_wait_timeout(bo->base.resv, DMA_RESV_USAGE_BOOKKEEP, false, left);
 	nouveau_unplug_unmap(nvbo);
 	/* The CPU's mappings went with the device; here, what it has of BAR 1. */
 	ttm_bo_unmap_virtual(bo);
@@ -143,10 +143,11 @@ static void nouveau_unplug_bo(struct nouveau_bo *nvbo)
 void nouveau_unplug_bos(struct nouveau_drm *drm)
 {
 	struct ttm_pool *pool = &drm->ttm.bdev.pool;
+	unsigned long end = jiffies + NOUVEAU_IDLE_TIMEOUT;
 	struct nouveau_bo *nvbo;
 
 	while ((nvbo = nouveau_unplug_next(drm))) {
-		nouveau_unplug_bo(nvbo);
+		nouveau_unplug_bo(nvbo, end);
 		drm_gem_object_put(&nvbo->bo.base);
 	}
 	/* And those that wait for a fence to be freed. */

@@ -95,7 +95,7 @@ void xe_dma_buf_peer_unmap(struct dma_buf_attachment *attach)
 
 /**
  * xe_dma_buf_revoke_pinned() - the memory of a pinned BO goes away
- * @bo: The BO. If it was exported, its importers are told to unmap.
+ * @bo: The BO. If it is in VRAM and was exported, its importers are told to unmap.
  *
  * Return: 0.
  */
@@ -104,7 +104,7 @@ int xe_dma_buf_revoke_pinned(struct xe_bo *bo)
 	struct drm_gem_object *obj = &bo->ttm.base;
 
 	xe_bo_lock(bo, false);
-	if (obj->dma_buf && !drm_gem_is_imported(obj))
+	if (xe_bo_is_vram(bo) && obj->dma_buf && !drm_gem_is_imported(obj))
 		dma_buf_invalidate_mappings(obj->dma_buf);
 	xe_bo_unlock(bo);
 	return 0;

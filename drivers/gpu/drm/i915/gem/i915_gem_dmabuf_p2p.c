@@ -154,7 +154,7 @@ static bool pages_are_reachable(struct drm_i915_gem_object *obj)
  * is: in system memory, if there is an importer that is no peer, as these have
  * it pinned as long as they are attached.
  *
- * Return: 0, or a negative error code: -ENOSPC when the object is beyond what
+ * Return: 0, or a negative error code: -ENODEV when the GPU has gone, -ENOSPC when the object is beyond what
  * the BAR shows, and pinned there; -ENXIO when there is no room in that, -E2BIG
  * when it is larger.
  */
@@ -165,6 +165,10 @@ int i915_gem_dmabuf_pin(struct dma_buf_attachment *attach)
 	int err;
 
 	assert_object_held(obj);
+
+	/* The CPU would move it, through a BAR that may be somebody else's. */
+	if (drm_dev_is_unplugged(obj->base.dev))
+		return -ENODEV;
 
 	if (i915_gem_object_evictable(obj)) {
 		/* No more than the BAR shows, even if only the GPU asked. */

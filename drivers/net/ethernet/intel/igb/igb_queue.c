@@ -115,8 +115,11 @@ static int igb_queue_mem_alloc(struct net_device *netdev,
 	struct igb_queue_mem *mem = per_queue_mem;
 	struct page_pool *pool;
 
-	/* the rings are gone while the device is suspended */
-	if (!ring)
+	/* the rings are gone while the device is suspended, and when it did
+	 * not come up again they have no memory
+	 */
+	if (!ring || (netif_running(netdev) &&
+		      adapter->flags & IGB_FLAG_RX_SPLIT && !ring->rx_hdr))
 		return -ENETDOWN;
 
 	if (!(adapter->flags & IGB_FLAG_RX_SPLIT))
