@@ -1,79 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The GPU that nouveau drives sleeps when nobody uses it, and not while a network device receives into its memory.
+# A GPU that nouveau has sent to sleep, as in a laptop, and who wants to reach its VRAM.
 # lab: kernel=netgpu
+# lab: drivers=nouveau
 # lab: topology=switch,novram,geforce
-# lab: timeout=180
+# lab: timeout=120
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
 
-BYTES=$((32 << 20))
-
 need_lab_gpu
 need_netif
-# It sleeps when nobody uses it, as in a laptop.
 modprobe nouveau runpm=1
 gpus
 [ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no nouveau"
 GPU_PCI=${gpus[0]}
-[ -e "/sys/bus/pci/devices/$GPU_PCI/power/runtime_status" ] || skip_all "the kernel has no runtime PM"
-ktap_plan 21
 gpu_node
-ktap_ok "nouveau drives the GPU, and there is a render node" $?
-! dmesg | grep 'nouveau .*\(failed\|error\|timeout\)'
-ktap_ok "it has nothing to complain about" $?
-steer_to_queue 1
-ktap_ok "queue 1 splits headers and receives all flows" $?
-
-gpu_may_sleep
-ktap_ok "without users it sleeps" $?
-
-# in_vram NAME PROGRAM OPTION...: receive marked data, and look for it from outside
-port=9001
-in_vram() {
-	local name=$1
-
-	port=$((port + 1))
-	receive_with=$2
-	shift 2
-	receive "$name" -p $port -m "gpu-asleep:$node" -s $((2 * BYTES)) -k /tmp/extents "$@"
-	remote proof make $BYTES && marked "$name"
-	ktap_ok "$name: data is received into a buffer in VRAM" $?
-	gpu_is active && sleep 2 && gpu_is active
-	ktap_ok "$name: the GPU is awake as long as it is mapped, and used by nobody else" $?
-	let_go
-	[ "$(said "$name" received)" = $BYTES ] && [ "$(said "$name" error)" = 0 ]
-	ktap_ok "$name: all of it, without an error" $?
-	all_in_vram "$name" $BYTES
-}
-in_vram zcrx zcrx_recv -r -P
-in_vram devmem devmem_recv
-[ "$(said zcrx placement)" = device ]
-ktap_ok "zcrx: the region's placement is device" $?
-receive_with=zcrx_recv
-
-found=$(netgpu probe "$NETIF" -q 1 -g "$node" --region-size $BYTES 2>&1 | head -1)
-[[ $found = *nouveau*peer-to-peer* ]]
-ktap_ok "netgpu probe: $found" $?
-
-# Payload that comes in host memory
-port=$((port + 1))
-ethtool -X "$NETIF" start 0 equal 1
-receive stray -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -P && remote pattern_send "$LOCAL_V4" $port $BYTES && wait "$receiver"
-ethtool -X "$NETIF" start 1 equal 1
-[ "$(said stray received)" = $BYTES ] && [ "$(said stray correct)" = 1 ] && [ "$(said stray other_queue)" = $BYTES ]
-ktap_ok "what came on the other queue is copied into VRAM, byte for byte" $?
-
-zcrx_recv -i "$NETIF" -q 1 -m "gpu-hidden:$node" -s $(((${LAB_GPU#*/} + 16) << 20)) -r -P -t 30 >/tmp/large 2>&1
-error=$(said large error)
-[ -n "$error" ] && [ "$error" != 0 ]
-ktap_ok "a buffer that is larger than the BAR is refused with $error: $(said large message)" $?
-
-nothing_left
-ktap_ok "nothing is left" $?
-wait_for 20 gpu_is suspended
-ktap_ok "it sleeps again" $?
-ordinary_traffic
-ktap_ok "ordinary traffic afterwards" $?
-ktap_end
+. "$(dirname "$0")/gpu-sleep.sh"

@@ -12,6 +12,7 @@ Topologies, words joined by "," (the first is the default):
   sleepy     the power of the GPU's port can be turned off, says ACPI: amdgpu lets it sleep then, with runpm=-1
   epyc       a CPU whose host bridge Linux trusts with peer-to-peer
   iommu      an emulated Intel IOMMU
+  sleep      virtio devices that keep what they know when the machine sleeps
 """
 
 import json
@@ -24,7 +25,7 @@ from say import Failure
 # emulated one (block 5: smu). nouveau goes without engines and display.
 GPUS = {"radeon": "firmware_class.path=/netgpu/build/lab/radeon/firmware amdgpu.si_support=1 amdgpu.ip_block_mask=0x1f amdgpu.dpm=0 amdgpu.runpm=0",
         "geforce": "nouveau.noaccel=1 nouveau.modeset=2 nouveau.runpm=0"}
-WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "sleepy", "epyc", "iommu", *GPUS}
+WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "sleepy", "epyc", "iommu", "sleep", *GPUS}
 ROOT_PORT = 0x10        # slot of the root port above the switch
 REMOTES = 4             # commands of the guest that may run on the sender's side at once
 
@@ -55,12 +56,15 @@ def command(topology, memory, files, kernel, initramfs, append, accel):
          # Plugging by the ports themselves, as PCIe has it: the guest has no driver for ACPI's way.
          "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
          "-chardev", f"file,id=console,path={files['console']}", "-serial", "chardev:console",
-         "-device", "virtio-rng-pci",
          "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
-         "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
-         "-fsdev", f"local,id=netgpu,path={files['top']},security_model=none,readonly=on,multidevs=remap",
-         "-device", "virtio-9p-pci,fsdev=netgpu,mount_tag=netgpu",
-         "-device", f"virtio-serial-pci,id=ports,max_ports={REMOTES + 4}"]
+         "-fsdev", f"local,id=netgpu,path={files['top']},security_model=none,readonly=on,multidevs=remap"]
+    for i, device in enumerate(("virtio-rng-pci", "virtio-9p-pci,fsdev=root,mount_tag=root",
+                                "virtio-9p-pci,fsdev=netgpu,mount_tag=netgpu",
+                                f"virtio-serial-pci,id=ports,max_ports={REMOTES + 4}")):
+        if "sleep" in words:    # as PCI Express devices they can say that D3 resets nothing
+            q += ["-device", f"pcie-root-port,id=v{i},chassis={100 + i}"]
+            device += f",bus=v{i},x-pcie-pm-no-soft-reset=on"
+        q += ["-device", device]
     if "iommu" in words:
         q += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
     if files.get("tty"):

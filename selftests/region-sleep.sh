@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The machine sleeps while data is received. Regions in the memory of a device end before it does, and not a byte of that
+# changes any more; those in host memory go on when it is awake.
+# lab: kernel=netgpu
+# lab: topology=switch,sleep
+# lab: timeout=300
+# lab: append=no_console_suspend
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+. "$(dirname "$0")/outside.sh"
+. "$(dirname "$0")/asleep.sh"
+
+HOST_BYTES=$((256 << 20))
+
+ktap_plan 18
+vram_bind
+steer_to_queue 1
+ktap_ok "queue 1 splits headers and receives all flows" $?
+flood_start
+
+# sleeps NAME STATE [LEVEL]
+port=9000
+sleeps() {
+	local name=$1
+	shift
+	port=$((port + 10))
+	victim "$name" $port -b && wait_for 30 flows $port $((1 << 20)) && [ "$(changes 1)" -gt 0 ]
+	ktap_ok "$name: data flows, seen from outside" $?
+	asleep "$@"
+	ktap_ok "$name: the machine sleeps, and wakes" $?
+	quiet
+	ktap_ok "$name: not a byte of the device's memory changes any more" $?
+	wait "$receiver" && [ "$(said "$name" error)" = ENODEV ]
+	ktap_ok "$name: the receive has ended with ENODEV" $?
+	nothing_left && ordinary_traffic
+	ktap_ok "$name: nothing is left, ordinary traffic afterwards" $?
+	stream again $((port + 1)) $((8 << 20))
+	ktap_ok "$name: a new region is bound and receives" $?
+
+	receive host -p $((port + 2)) -r -m udmabuf -s $((32 << 20)) -n $HOST_BYTES -t $((120 * slower)) &&
+		remote -b pattern_send "$LOCAL_V4" $((port + 2)) $HOST_BYTES >/dev/null && wait_for 30 flows $((port + 2)) $((1 << 20))
+	asleep "$@" && ! flows $((port + 2)) $((HOST_BYTES - 1))
+	ktap_ok "$name: it sleeps while data flows into host memory" $?
+	wait "$receiver" && [ "$(said host received)" = $HOST_BYTES ] && [ "$(said host correct)" = 1 ]
+	ktap_ok "$name: and the same region receives the rest of it, every byte right" $?
+}
+sleeps idle freeze
+sleeps memory mem core
+nothing_left && ordinary_traffic
+ktap_ok "nothing is left, ordinary traffic at the end" $?
+ktap_end
