@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # i915's own mock selftests, which need no hardware. Among them: local memory of a mock device, and importers that reach it.
 # lab: kernel=netgpu
+# lab: drivers=i915
 # lab: topology=nonic,novram
 # lab: timeout=400
 . "$(dirname "$0")/lib.sh"

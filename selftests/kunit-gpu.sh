@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The KUnit suites of nouveau and xe about what other devices get of their memory, started by hand. They need no GPU.
 # lab: kernel=netgpu
+# lab: drivers=nouveau,xe
 # lab: topology=nonic,novram
 # lab: timeout=60
 . "$(dirname "$0")/lib.sh"

@@ -3,6 +3,7 @@
 # A GPU that nouveau drives is unbound and unplugged while data flows into its VRAM, and while another program has buffers of
 # it: the NIC stops first, the receive ends with ENODEV, and what both have outlives the GPU.
 # lab: kernel=netgpu
+# lab: drivers=nouveau
 # lab: topology=switch,novram,geforce
 # lab: timeout=400
 . "$(dirname "$0")/lib.sh"

@@ -2,10 +2,12 @@
 """Run the tests whose names contain PART, each in a machine of its own: check.py [--kernels|--modules] MODE [PART]
 
 Those of the kernel are in selftests/, those of the tools and of the lab in tools/tests/.
-MODE is check; check-debug, all that have a machine, on the kernel debug; or soak, some of them for long.
+MODE is check; check-drivers, those of other GPUs than AMD's; check-debug, all that have a machine, on the kernel debug; or soak,
+some of them for long.
 A test says in its first lines what it needs:
   # lab: kernel=netgpu|upstream     # lab: topology=WORDS (machine.py)   # lab: timeout=SECONDS
   # lab: kernel=debug               only with check-debug
+  # lab: drivers=NAMES              needs those of configs/drivers: only with check-drivers and check-debug
   # lab: memory=MIB                 # lab: machine=none (runs here, without one; may need several kernels: kernel=A,B)
   # lab: vram=MIB                   # lab: gpu=MIB/MIB (VRAM, and the BAR that shows it)
   # lab: console=REGEX              a warning on the console that the test provokes
@@ -81,7 +83,8 @@ class Test:
     def wanted(self):
         """Is this a test of its mode?"""
         s = self.settings
-        return self.is_test and {"check": s.get("kernel") != "debug",
+        return self.is_test and {"check": s.get("kernel") != "debug" and "drivers" not in s,
+                                 "check-drivers": "drivers" in s,
                                  "check-debug": s["machine"] != "none",
                                  "soak": "soak" in s}[self.mode]
 
@@ -191,7 +194,7 @@ def check(tests, results):
     start = time.monotonic()
     # A machine is busy for two thirds of its time, on the debug kernel for all of it, and takes up to 3 GiB.
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
-    at_once = int(os.environ.get("LAB_MACHINES") or max(1, min(jobs() + (results.name == "check"), memory // 3)))
+    at_once = int(os.environ.get("LAB_MACHINES") or max(1, min(jobs() + (results.name != "check-debug"), memory // 3)))
     say(f"{results.name}: {len(tests)} test files, {at_once} at a time")
     passed = failed = skipped = 0
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:

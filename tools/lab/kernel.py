@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""Build a kernel of the lab: kernel.py VARIANT[+full] SOURCE
+"""Build a kernel of the lab: kernel.py VARIANT[+full[+drivers]] SOURCE
 
 SOURCE is the tarball of Debian's linux-source, or a directory (copied, never changed).
 VARIANT netgpu has every patch and our files; upstream only the NIC's, to show what Linux does as it is.
-With +full it has what only some tests ask for, and what takes minutes more to compile: drivers of GPUs, the function tracer,
-livepatch modules. Once it has that, it keeps it.
+With +full it has what only some tests ask for, and what takes minutes more to compile: amdgpu, the function tracer, livepatch
+modules; with +drivers, the drivers of other GPUs. Once it has that, it keeps it.
 Runs in the lab's user space (tools/lab/in). A second run does nothing.
 """
 
@@ -24,8 +24,9 @@ from say import Failure, Progress, clock, one_at_a_time, run, say
 VARIANTS = {"netgpu": (None, ("netgpu",)),
             "upstream": (("igb",), ()),
             "debug": (None, ("netgpu", "debug"))}
-# What a first build compiles and links, before we have counted it once: without +full, with it, from another kernel's objects.
-USUAL = {False: 2326, True: 4280}
+WORDS = ("full", "drivers")
+# What a first build compiles and links, before we have counted it once, and what more with each word; from another kernel's objects.
+USUAL = {"": 2326, "full": 620, "drivers": 1400}
 USUAL_COPY = 500
 NOT_SOURCE = ("/obj/", "/.lab/", ".git/", "*.o", "*.ko", ".*.cmd", "/.config", "/include/config/",
               "/include/generated/", "/arch/*/include/generated/", "/vmlinux*", "/.tmp_*")
@@ -42,19 +43,20 @@ class Kernel:
         self.image = self.obj / "arch/x86/boot/bzImage"
         self.modules = self.obj / "mods"
         self.log = LINUX / f"{variant}.log"
-        self.full = self.lab / "full"   # says that it is one of those with +full
+
+    def words(self, more=()):
+        """Which of +full and +drivers it has, or is to have."""
+        return [word for word in WORDS if word in more or (self.lab / word).is_file()]
 
     def release(self):
         return (self.obj / "include/config/kernel.release").read_text().strip()
 
 
-def fragments(variant, full):
-    """The configuration files, in order: lean.config, the others, those of +full, of this variant alone, and of both."""
+def fragments(variant, words):
+    """The configuration files, in order: lean.config, the others, those of the words, of this variant alone."""
     base = TOP / "configs/lean.config"
     rest = sorted(p for p in (TOP / "configs").glob("*.config") if p != base)
-    names = list(VARIANTS[variant][1])
-    if full:
-        names = ["full", *names, *(f"full/{name}" for name in names)]
+    names = [*words, *VARIANTS[variant][1]]
     own = [p for name in names for p in sorted((TOP / "configs" / name).glob("*.config"))]
     return [base, *rest, *own]
 
@@ -113,7 +115,7 @@ def copy_tree(kernel, other):
     new.mkdir(parents=True)
     names = [p.name for p in other.iterdir() if p.name != "obj"]
     subprocess.run(["cp", "-al", *(other / n for n in names), new], check=True)
-    for name in ("stamp", "total", "configured", "full"):
+    for name in ("stamp", "total", "configured", *WORDS):
         (new / ".lab" / name).unlink(missing_ok=True)
     if (other / "obj").is_dir():
         subprocess.run(["cp", "-a", other / "obj", new / "obj"], check=True)
@@ -168,15 +170,17 @@ def configure(kernel, configs):
 
 
 def build(name, source):
-    variant, _, full = name.partition("+")
+    variant, *words = name.split("+")
+    if set(words) - set(WORDS):
+        raise Failure(f"no such words: {name}; there are {', '.join(f'+{word}' for word in WORDS)}.")
     kernel = Kernel(variant)
     groups, _ = VARIANTS[variant]
     LINUX.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(f"kernel {variant}"):
         patches = patched.series(groups)
         files = patched.own_files() if groups is None else patched.companions(patches)
-        full = bool(full) or kernel.full.is_file()
-        configs = fragments(variant, full)
+        words = kernel.words(words)
+        configs = fragments(variant, words)
         chosen = BUILD / "debian/.lab/chosen"
         key = patched.digest([*patches, *files.values(), *configs, Path(__file__), *([chosen] if chosen.is_file() else [])],
                              origin(source), *files)
@@ -186,8 +190,8 @@ def build(name, source):
 
         start = time.monotonic()
         fetch(kernel, source)
-        if full:
-            kernel.full.touch()
+        for word in words:
+            (kernel.lab / word).touch()
         stamp.unlink(missing_ok=True)
         kernel.log.write_text("")
         changed = patched.Tree(kernel.root).place(patches, files)
@@ -201,7 +205,7 @@ def build(name, source):
 
         total = kernel.lab / "total"
         known = int(total.read_text()) if total.is_file() else 0
-        usual = USUAL_COPY if (kernel.obj / "vmlinux").is_file() else USUAL[full]
+        usual = USUAL_COPY if (kernel.obj / "vmlinux").is_file() else sum(USUAL[word] for word in ["", *words])
         progress = Progress(f"kernel {variant}: compiled", 0 if known else usual)
         make(kernel, "bzImage", "modules", progress=progress)
         make(kernel, "modules_install", "headers", f"INSTALL_MOD_PATH={kernel.modules}", "DEPMOD=depmod")
