@@ -7,6 +7,7 @@ gate, and the loader is what has to stop them.
 """
 
 import re
+import shutil
 import subprocess
 
 from paths import BUILD, LINUX, TOP, jobs
@@ -38,6 +39,11 @@ def objects(obj, ours):
 def build(variant):
     linux = LINUX / variant
     out = BUILD / "gate" / variant
+    # kbuild does not see there that another configuration makes objects out of date
+    options = (linux / "obj/include/config/auto.conf").read_text()
+    known = out / "auto.conf"
+    if not known.is_file() or known.read_text() != options:
+        shutil.rmtree(out, ignore_errors=True)
     objects(linux / "obj", out / "obj")
     log = out / "log"
     with open(log, "w", encoding="utf-8") as file:
@@ -48,6 +54,7 @@ def build(variant):
             if subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False).returncode:
                 say(log.read_text()[-3000:])
                 raise Failure(f"the modules of the tests do not build for {variant}: the output is above and in {log}.")
+    write(known, options)
 
 
 def main(variants):
