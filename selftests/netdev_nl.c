@@ -122,8 +122,43 @@ int netdev_nl_bind_rx(struct mnl_socket *nl, unsigned int ifindex, unsigned int 
 int netdev_nl_bind_tx(struct mnl_socket *nl, unsigned int ifindex, int dmabuf)
 {
 	char buf[1024];
+	struct nlmsghdr *nlh = bind_request(buf, NETDEV_CMD_BIND_TX, ifindex, dmabuf);
 
-	return netdev_nl_talk(nl, bind_request(buf, NETDEV_CMD_BIND_TX, ifindex, dmabuf), NULL, NULL);
+	return netdev_nl_talk(nl, nlh, NULL, NULL);
+}
+
+static int keep_queue(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr;
+	int *queue = data;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(attr) == NETDEV_A_QUEUE_ID)
+			*queue = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+int netdev_nl_lease(struct mnl_socket *nl, unsigned int ifindex, unsigned int phys,
+		    unsigned int queue, int nsid)
+{
+	char buf[1024];
+	struct nlmsghdr *nlh = netdev_nl_request(buf, NETDEV_CMD_QUEUE_CREATE, 0);
+	struct nlattr *lease, *nest;
+	int ret, leased = -ENOMSG;
+
+	mnl_attr_put_u32(nlh, NETDEV_A_QUEUE_IFINDEX, ifindex);
+	mnl_attr_put_u32(nlh, NETDEV_A_QUEUE_TYPE, NETDEV_QUEUE_TYPE_RX);
+	lease = mnl_attr_nest_start(nlh, NETDEV_A_QUEUE_LEASE);
+	mnl_attr_put_u32(nlh, NETDEV_A_LEASE_IFINDEX, phys);
+	nest = mnl_attr_nest_start(nlh, NETDEV_A_LEASE_QUEUE);
+	mnl_attr_put_u32(nlh, NETDEV_A_QUEUE_ID, queue);
+	mnl_attr_put_u32(nlh, NETDEV_A_QUEUE_TYPE, NETDEV_QUEUE_TYPE_RX);
+	mnl_attr_nest_end(nlh, nest);
+	mnl_attr_put_u32(nlh, NETDEV_A_LEASE_NETNS_ID, nsid);
+	mnl_attr_nest_end(nlh, lease);
+
+	ret = netdev_nl_talk(nl, nlh, keep_queue, &leased);
+	return ret ?: leased;
 }
 
 static int count_pool(const struct nlmsghdr *nlh, void *data)

@@ -24,6 +24,14 @@ int netdev_nl_bind_rx_pages(struct mnl_socket *nl, unsigned int ifindex, unsigne
 int netdev_nl_bind_tx(struct mnl_socket *nl, unsigned int ifindex, int dmabuf);
 
 /*
+ * Lease receive queue @queue of @phys, a device of the network namespace that has
+ * the number @nsid here, to the virtual device @ifindex. Returns the number of the
+ * queue there, or as above.
+ */
+int netdev_nl_lease(struct mnl_socket *nl, unsigned int ifindex, unsigned int phys,
+		    unsigned int queue, int nsid);
+
+/*
  * Count the page pools that their driver has given up, but that still wait for
  * buffers, or whose buffers come from a memory provider. Returns as above.
  */

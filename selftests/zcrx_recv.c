@@ -4,7 +4,7 @@
  * byte of it through the CPU's mapping, and end, if asked to, by having the
  * exporter take the memory away. Or (-w) bind nothing, or (-B) bind the queue and
  * receive nothing, and wait for the region to end. -N: the network device is in
- * another network namespace. -k FILE: keep what was received where it is, list it
+ * another network namespace, and who sends gets there. -k FILE: keep what was received where it is, list it
  * in FILE ("OFFSET LENGTH" in the dma-buf, in the order of the stream), and wait
  * until FILE is removed; then look at it once more. -H FILE: give nothing back as
  * long as FILE is there, then all at once; end when there is no buffer to be had
@@ -456,11 +456,12 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 
 	setup();
-	if (netns)
-		enter("/proc/1/ns/net");
 	if (waits) {
 		struct pollfd poll_region = { .fd = region };
 
+		/* Not to be what keeps it. */
+		if (netns)
+			enter("/proc/1/ns/net");
 		printf("listening not\n");
 		poll(&poll_region, 1, -1);
 		report_region();
