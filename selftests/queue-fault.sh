@@ -91,7 +91,7 @@ nothing_mapped() {
 	wait_for 30 eval '[ "$(region_count mapped)" = 0 ]'
 }
 
-ktap_plan 62
+ktap_plan 68
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
@@ -103,8 +103,9 @@ takes zcrx_recv disable no alloc=2			# tried again
 takes zcrx_recv disable yes alloc=-1			# there never is memory
 takes zcrx_recv disable yes alloc=-1 error=$EOPNOTSUPP	# as mlx5 says with HTB
 takes zcrx_recv disable yes stop=-1
-takes zcrx_recv disable yes start=1			# the old queue goes on
-takes zcrx_recv disable yes start=2			# nor does that start again
+takes zcrx_recv disable no start=1			# the old queue goes on, until it is tried again
+takes zcrx_recv disable no start=2			# nor does that start again
+takes zcrx_recv disable yes start=-1			# none ever starts
 takes zcrx_recv kill yes stop=-1
 takes devmem_recv disable yes stop=-1
 takes devmem_recv kill yes stop=-1

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keep all buffers of a queue until it has none left, give them all back, and
- * see how long it takes until the queue counts packets again. Somebody has to
- * send a stream, and datagrams beside it: the stream's sender waits longer with
- * each time that it gets no answer.
+ * Keep all buffers of a queue until it has none left, see how often its driver asks
+ * for one, give them all back, and see how long it still asks in vain. Somebody has
+ * to send a stream.
  *
  * Usage: zcrx_starve NETIF QUEUE PORT ROUNDS FILE
- * Prints "KEY VALUE" lines: listening, dry (a round), waited_us (the longest
- * time), rounds. While FILE is there, a queue that is dry stays so.
+ * Prints "KEY VALUE" lines: listening, dry (a round), asks (the fewest in a second),
+ * waited_us (the longest time), rounds. While FILE is there, a queue that is dry
+ * stays so.
  */
 #include <err.h>
 #include <errno.h>
@@ -28,14 +28,18 @@
 #define SIZE (4 << 20)
 /* So long without a packet, and nobody has a buffer for one. */
 #define DRY_US 100000
-/* What a queue that is never filled again is said to take. */
+/* Asked in vain for so long: it is not filled any more. */
 #define LONGEST_US 10000000
+/* And not once for so long: it has what it wants. */
+#define FULL_US 500000
+
+enum { PACKETS, FAILED, COUNTERS };
 
 static struct target target;
 static struct memory mem;
 static __u64 kept[SIZE / 4096];
 static unsigned int num_kept;
-static int counters, counter;
+static int counters, num_counters, places[COUNTERS];
 static struct ifreq ifr;
 
 static long long now_us(void)
@@ -53,46 +57,55 @@ static void ask(void *cmd)
 		err(1, "ethtool");
 }
 
-static void find_counter(const char *netif, int queue)
+static void find_counters(const char *netif, int queue)
 {
 	static struct {
 		struct ethtool_sset_info info;
 		__u32 number;
 	} set = { .info = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1 << ETH_SS_STATS } };
-	struct ethtool_gstrings *names;
+	static const char * const names[] = { "packets", "alloc_failed" };
+	struct ethtool_gstrings *strings;
 	char name[ETH_GSTRING_LEN];
+	int i, place;
 
 	counters = socket(AF_INET, SOCK_DGRAM, 0);
-	strncpy(ifr.ifr_name, netif, sizeof(ifr.ifr_name) - 1);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", netif);
 	ask(&set);
-	names = calloc(1, sizeof(*names) + set.number * ETH_GSTRING_LEN);
-	if (!names)
+	num_counters = set.number;
+	strings = calloc(1, sizeof(*strings) + num_counters * ETH_GSTRING_LEN);
+	if (!strings)
 		err(1, NULL);
-	names->cmd = ETHTOOL_GSTRINGS;
-	names->string_set = ETH_SS_STATS;
-	names->len = set.number;
-	ask(names);
-	snprintf(name, sizeof(name), "rx_queue_%d_packets", queue);
-	for (counter = 0; counter < (int)set.number; counter++)
-		if (!strcmp((char *)names->data + counter * ETH_GSTRING_LEN, name))
-			break;
-	if (counter == (int)set.number)
-		errx(1, "there is no counter %s", name);
-	free(names);
+	strings->cmd = ETHTOOL_GSTRINGS;
+	strings->string_set = ETH_SS_STATS;
+	strings->len = num_counters;
+	ask(strings);
+	for (i = 0; i < COUNTERS; i++) {
+		snprintf(name, sizeof(name), "rx_queue_%d_%s", queue, names[i]);
+		for (place = 0; place < num_counters; place++)
+			if (!strcmp((char *)strings->data + place * ETH_GSTRING_LEN, name))
+				break;
+		if (place == num_counters)
+			errx(1, "there is no counter %s", name);
+		places[i] = place;
+	}
+	free(strings);
 }
 
-static __u64 packets(void)
+static __u64 count(int which)
 {
 	static struct {
 		struct ethtool_stats stats;
 		__u64 values[1024];
 	} all = { .stats = { .cmd = ETHTOOL_GSTATS } };
 
-	if (counter >= 1024)
+	if (num_counters > 1024)
 		errx(1, "too many counters");
-	all.stats.n_stats = 1024;
+	/* Linux says nothing to who expects another number of them. */
+	all.stats.n_stats = num_counters;
 	ask(&all);
-	return all.stats.data[counter];
+	if (!all.stats.n_stats)
+		errx(1, "the number of counters has changed");
+	return all.stats.data[places[which]];
 }
 
 static void arm_recv(int conn)
@@ -106,10 +119,10 @@ static void arm_recv(int conn)
 /* Receive, and give nothing back, until no packet comes in any more. */
 static void run_dry(int conn)
 {
-	__u64 count = packets();
+	__u64 packets = count(PACKETS), failed = count(FAILED), more;
 	long long since = now_us();
 
-	while (now_us() - since < DRY_US) {
+	while (now_us() - since < DRY_US || count(FAILED) == failed) {
 		struct __kernel_timespec timeout = { .tv_nsec = 10000000 };
 		struct io_uring_cqe *cqe;
 		__u64 more;
@@ -127,9 +140,10 @@ static void run_dry(int conn)
 			if (again)
 				arm_recv(conn);
 		}
-		more = packets();
-		if (more != count) {
-			count = more;
+		more = count(PACKETS);
+		if (more != packets) {
+			packets = more;
+			failed = count(FAILED);
 			since = now_us();
 		}
 	}
@@ -150,14 +164,15 @@ static void give_back(void)
 
 int main(int argc, char **argv)
 {
-	long long begin, waited, longest = 0;
+	long long begin, last, longest = 0;
+	__u64 packets, failed, fewest = ~0ULL;
 	int listener, conn, ret, round;
 	unsigned int ifindex;
 
 	if (argc != 6)
 		errx(1, "usage: zcrx_starve NETIF QUEUE PORT ROUNDS FILE");
 	ifindex = if_nametoindex(argv[1]);
-	find_counter(argv[1], atoi(argv[2]));
+	find_counters(argv[1], atoi(argv[2]));
 	memory_open(&mem, "heap", SIZE);
 	ret = target_open(&target, ifindex, atoi(argv[2]), mem.dmabuf, SIZE,
 			  IORING_ZCRX_AREA_DMABUF);
@@ -175,26 +190,39 @@ int main(int argc, char **argv)
 	arm_recv(conn);
 
 	for (round = 0; round < atoi(argv[4]); round++) {
-		__u64 count;
-
 		run_dry(conn);
 		printf("dry %d\n", round);
 		fflush(stdout);
 		while (!access(argv[5], F_OK))
 			usleep(10000);
+
+		failed = count(FAILED);
+		sleep(1);
+		failed = count(FAILED) - failed;
+		if (failed < fewest)
+			fewest = failed;
 		/* at another moment of the driver's each time */
 		usleep(round * 370000 % 2000000);
 
-		count = packets();
 		begin = now_us();
+		last = begin;
+		packets = count(PACKETS);
+		failed = count(FAILED);
 		give_back();
-		while (packets() == count && now_us() - begin < LONGEST_US)
+		/* The sender may be waiting; when it is not, all are soon gone again. */
+		while (now_us() - last < FULL_US && now_us() - begin < LONGEST_US &&
+		       count(PACKETS) == packets) {
+			__u64 more = count(FAILED);
+
+			if (more != failed)
+				last = now_us();
+			failed = more;
 			usleep(500);
-		waited = now_us() - begin;
-		printf("# %lld us\n", waited);
-		if (waited > longest)
-			longest = waited;
+		}
+		printf("# asked in vain for %lld us\n", last - begin);
+		if (last - begin > longest)
+			longest = last - begin;
 	}
-	printf("waited_us %lld\nrounds %d\n", longest, round);
+	printf("asks %llu\nwaited_us %lld\nrounds %d\n", fewest, longest, round);
 	return 0;
 }
