@@ -46,7 +46,7 @@ END
 
 ktap_plan $(($(wc -l </tmp/expected) + 7))
 vram_bind
-orphans_end_soon
+freed_without_network
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 devmem_answers "$NETIF" "vfio:$VRAM_PCI" >/tmp/answers 2>&1

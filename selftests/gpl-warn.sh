@@ -12,6 +12,7 @@
 
 need_modules
 need_netif
+need_tracing
 [ "$(cat /sys/module/module/parameters/inherit_gpl_only_warn 2>/dev/null)" = Y ] ||
 	skip_all "the kernel was not started with module.inherit_gpl_only_warn=1"
 
@@ -87,8 +88,7 @@ done
 
 load gate_exporter_proprietary
 # Without a region it is as it ever was: attached, but not as a peer.
-trace=/sys/kernel/tracing
-echo 1 >$trace/events/netgpu/netgpu_attach/enable
+echo 1 >$tracing/events/netgpu/netgpu_attach/enable
 receive zcrx -m export:/dev/gate_exporter -s 4096
 ktap_ok "io_uring's zero-copy receive takes it, as Linux does" $?
 kill "$receiver"
@@ -99,7 +99,7 @@ ktap_ok "so does devmem" $?
 kill "$receiver"
 wait "$receiver" 2>/dev/null
 nothing_left
-[ "$(grep -c 'exporter=gate_exporter .*peer2peer=0' $trace/trace)" = 2 ] && ! grep -q peer2peer=1 $trace/trace
+[ "$(grep -c 'exporter=gate_exporter .*peer2peer=0' $tracing/trace)" = 2 ] && ! grep -q peer2peer=1 $tracing/trace
 ktap_ok "but by static attachments, which no peer has" $?
 [ "$(region_count regions)" = 0 ] && unload
 ktap_ok "nothing is left" $?

@@ -56,7 +56,7 @@ progress() { # NUMBER OF WHAT
 
 ktap_plan 9
 vram_bind
-orphans_end_soon
+freed_without_network
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 sender=$(remote -b "while :; do pattern_send $LOCAL_V4 $PORT $((1 << 30)) 2>&- || sleep 0.05; done")

@@ -51,7 +51,7 @@ switch_under() { # PORT ARG...: of pattern_send
 ktap_plan 5
 vram_bind
 steer_to_queue 1
-orphans_end_soon
+freed_without_network
 undo gro_holds "$(cat "$flush")" "$(cat "$defer")"
 port=9100
 

@@ -6,9 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 
-tracing=/sys/kernel/tracing
-mountpoint -q $tracing || mount -t tracefs tracefs $tracing 2>/dev/null
-[ -d $tracing/events/netgpu ] || skip_all "the kernel has no CONFIG_FTRACE"
+need_tracing
 
 # traced NAME: keep what was traced since the last time in /tmp/NAME.trace
 traced() {

@@ -13,7 +13,7 @@ bridge=$(basename "$(dirname "$(readlink -f "/sys/class/net/$NETIF/device")")")
 
 ktap_plan 9
 vram_bind
-orphans_end_soon
+freed_without_network
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 

@@ -3,7 +3,7 @@
 # The device whose memory is received into is unplugged, or its driver unbound. Its user is asked to let go of it and does,
 # or does not until it is killed; then not a byte of the memory changes any more.
 # lab: kernel=netgpu
-# lab: timeout=240
+# lab: timeout=420
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/outside.sh"

@@ -46,7 +46,7 @@ in_use() {
 
 ktap_plan 41
 vram_bind
-orphans_end_soon
+freed_without_network
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 flood_start

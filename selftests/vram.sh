@@ -14,6 +14,13 @@ vram_bind() {
 	echo "$VRAM_PCI" >/sys/bus/pci/drivers_probe
 }
 
+# need_tracing: trace events below $tracing, or skip
+need_tracing() {
+	tracing=/sys/kernel/tracing
+	mountpoint -q $tracing || mount -t tracefs tracefs $tracing 2>/dev/null
+	[ -d $tracing/events/netgpu ] || skip_all "the kernel has no CONFIG_FTRACE"
+}
+
 # $NETIF splits headers from data, and RSS sends every hashed flow to queue $1.
 steer_to_queue() {
 	ethtool -G "$NETIF" tcp-data-split on hds-thresh 0 &&
@@ -63,12 +70,16 @@ said() {
 	sed -n "s/^$2 //p" "/tmp/$1"
 }
 
-# orphans_end_soon: TCP keeps a closed connection until it gives up on a peer that does not answer, which takes two minutes,
-# and with it payload that came out of order, and with that the region, unmapped. Not in tests that take the network away.
-orphans_end_soon() {
-	local retries=/proc/sys/net/ipv4/tcp_orphan_retries
-	undo eval "echo $(cat $retries) >$retries"
-	echo 1 >$retries
+# freed_without_network: what TCP frees late is freed, though the network is gone. A closed connection stays until TCP gives up on
+# a peer that does not answer, which takes two minutes, and with it payload that came out of order. And an skb waits on the CPU that
+# allocated it until that one's next work on the network. With each stays the region, unmapped.
+freed_without_network() {
+	local net=/proc/sys/net file
+	for file in $net/ipv4/tcp_orphan_retries $net/core/skb_defer_max; do
+		undo eval "echo $(cat "$file") >$file"
+	done
+	echo 1 >$net/ipv4/tcp_orphan_retries
+	echo 0 >$net/core/skb_defer_max
 }
 
 # nothing_left [SECONDS]: all regions and all page pools of memory providers are

@@ -182,7 +182,7 @@ assert held == pieces > 0, (held, pieces)
 PYTHON
 
 # The network device goes away; the last test, as it does not come back.
-orphans_end_soon
+freed_without_network
 port=5201
 netgpu setup "$NETIF" --queue 1 -Q
 zc "vfio:$VRAM_PCI"
