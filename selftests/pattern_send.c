@@ -68,7 +68,8 @@ int main(int argc, char **argv)
 		for (i = 0; i < 8192; i++)
 			block[i] = pos / 8 + i;
 		while (done < len) {
-			ssize_t n = send(fd, (char *)block + done, len - done, MSG_NOSIGNAL | urgent);
+			ssize_t n = send(fd, (char *)block + done, len - done,
+					 MSG_NOSIGNAL | urgent);
 
 			if (n < 0)
 				err(1, "send after %llu bytes", (unsigned long long)pos + done);

@@ -442,7 +442,8 @@ static void test_zcrx(void)
 
 	create = good;
 	again = region_create(netgpu, &create);
-	ksft_test_result(again >= 0, "another region for a queue that is bound already: accepted (%s)\n",
+	ksft_test_result(again >= 0,
+			 "another region for a queue that is bound already: accepted (%s)\n",
 			 again < 0 ? region_message : "");
 	ret = target_open(&second, good.ifindex, good.queue, again, good.length, flags);
 	ksft_test_result(ret == -EBUSY, "but not bound, as it overlaps: %d\n", ret);

@@ -118,7 +118,7 @@ static void *let_go(void *arg)
 	return NULL;
 }
 
-static void call(struct io_uring_zcrx_area_reg *area, const char *netif, int queue)
+static void register_slowly(struct io_uring_zcrx_area_reg *area, const char *netif, int queue)
 {
 	long long start = now_us();
 	int ret;
@@ -183,7 +183,7 @@ int main(int argc, char **argv)
 	if (pthread_create(&other, NULL, meanwhile, NULL) ||
 	    (uffd >= 0 && pthread_create(&lifter, NULL, let_go, &uffd)))
 		errx(1, "threads");
-	call(area, argv[1], atoi(argv[2]));
+	register_slowly(area, argv[1], atoi(argv[2]));
 	pthread_join(other, NULL);
 	if (uffd >= 0)
 		pthread_join(lifter, NULL);

@@ -86,7 +86,7 @@ static void dmabufs(void)
 	close(null);
 }
 
-static void buffers(void)
+static void buffer_lengths(void)
 {
 	const unsigned int flags = IORING_ZCRX_AREA_DMABUF;
 
@@ -183,7 +183,7 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	ksft_set_plan(PLANNED);
 	dmabufs();
-	buffers();
+	buffer_lengths();
 	user_memory();
 	areas();
 	ksft_finished();

@@ -89,7 +89,8 @@ def checkpatch():
     # FILE_PATH_CHANGES asks for MAINTAINERS, which is not ours to change here; SPDX of the UAPI is checked by spdx.
     ignore = "--ignore=FILE_PATH_CHANGES,SPDX_LICENSE_TAG,EMBEDDED_FILENAME"
     ignore += ",UNKNOWN_COMMIT_ID"      # there is no history to look it up in
-    user = ",WEAK_DECLARATION,PREFER_KERNEL_TYPES,BIT_MACRO,STRCPY,TRAILING_STATEMENTS,ARRAY_SIZE"   # what does not hold for programs
+    ignore += ",MACRO_ARG_REUSE"        # the cursor of a loop
+    user = ",WEAK_DECLARATION,PREFER_KERNEL_TYPES,VOLATILE,BIT_MACRO,STRCPY,TRAILING_STATEMENTS,ARRAY_SIZE"   # what does not hold for programs
     no_git = {"GIT_DIR": "none"}        # the user space has none
     macros = ",PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE,SPACING"       # how trace events are written
     found = []
