@@ -169,13 +169,15 @@ int netgpu_region_query(struct netgpu_region *region,
 int netgpu_region_fd(const struct netgpu_region *region);
 
 /**
- * struct netgpu_region_stats - payload that came in host memory, bytes since
- *	the region was opened
+ * struct netgpu_region_stats - what has not gone straight into the region since
+ *	it was opened: payload that came in host memory, in bytes, and packets
  * @copied_header: copied into the region, as it was in one buffer with its
  *	headers
  * @copied_page: copied, as it was in ordinary pages of the right queue
  * @copied_other_queue: copied, as it came in on another queue, or device
  * @refused: not copied, as the exporter does not let the CPU at the memory
+ * @unverified: packets that were dropped, as the network device had not verified
+ *	their checksum, and the CPU cannot
  * @resv: zero
  */
 struct netgpu_region_stats {
@@ -183,7 +185,8 @@ struct netgpu_region_stats {
 	uint64_t copied_page;
 	uint64_t copied_other_queue;
 	uint64_t refused;
-	uint64_t resv[4];
+	uint64_t unverified;
+	uint64_t resv[3];
 };
 
 /**

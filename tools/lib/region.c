@@ -128,6 +128,7 @@ int netgpu_region_get_stats(struct netgpu_region *region,
 	stats->copied_page = q.copied_page_bytes;
 	stats->copied_other_queue = q.copied_other_queue_bytes;
 	stats->refused = q.copy_refused_bytes;
+	stats->unverified = q.unverified_packets;
 	return 0;
 }
 

@@ -16,7 +16,7 @@
 struct entry {
 	char exporter[40], placement[16], state[16];
 	unsigned long long offset, length;
-	unsigned long long copied, refused;
+	unsigned long long copied, refused, unverified;
 	unsigned int ifindex, queue;
 	bool found;
 };
@@ -58,6 +58,8 @@ static void take_line(struct entry *e, char *text)
 		e->copied += strtoull(value, NULL, 0);
 	else if (!strcmp(text, "copy-refused"))
 		e->refused = strtoull(value, NULL, 0);
+	else if (!strcmp(text, "unverified"))
+		e->unverified = strtoull(value, NULL, 0);
 }
 
 static bool read_entry(const char *path, struct entry *e)
@@ -102,9 +104,9 @@ static void print_entry(const char *pid, const char *fd, const struct entry *e)
 	else
 		snprintf(dev, sizeof(dev), "#%u", e->ifindex);
 	command_name(pid, name, sizeof(name));
-	printf("%-8s %-16s %4s  %-10s %5u  %-9s %-8s %14llu %14llu %12llu %12llu  %s\n",
+	printf("%-8s %-16s %4s  %-10s %5u  %-9s %-8s %14llu %14llu %12llu %12llu %10llu  %s\n",
 	       pid, name, fd, dev, e->queue, e->placement, e->state, e->offset,
-	       e->length, e->copied, e->refused,
+	       e->length, e->copied, e->refused, e->unverified,
 	       printable(exporter, sizeof(exporter), e->exporter));
 }
 
@@ -128,10 +130,10 @@ static int scan_process(const char *pid, bool *header)
 		if (!read_entry(path, &e))
 			continue;
 		if (!*header)
-			printf("%-8s %-16s %4s  %-10s %5s  %-9s %-8s %14s %14s %12s %12s  %s\n",
+			printf("%-8s %-16s %4s  %-10s %5s  %-9s %-8s %14s %14s %12s %12s %10s  %s\n",
 			       "PID", "COMMAND", "FD", "DEVICE", "QUEUE",
 			       "PLACEMENT", "STATE", "OFFSET", "LENGTH",
-			       "COPIED", "REFUSED", "EXPORTER");
+			       "COPIED", "REFUSED", "UNVERIFIED", "EXPORTER");
 		*header = true;
 		print_entry(pid, d->d_name, &e);
 		found++;
