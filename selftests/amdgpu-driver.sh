@@ -4,7 +4,7 @@
 # unbound and reset.
 # lab: kernel=netgpu
 # lab: topology=nonic,novram,radeon
-# lab: timeout=120
+# lab: timeout=240
 # lab: console=ring sdma0 timeout
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/gpu.sh"

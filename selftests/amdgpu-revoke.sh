@@ -51,7 +51,7 @@ if [ -n "$LAB_GPU" ]; then
 	amdgpu -d "$node" use "$receiver" "$(dmabuf "$receiver")" >/tmp/use 2>&1
 	[ -n "$(said use result)" ] && [ "$(said use result)" != 0 ]
 	ktap_ok "hang: a job with the buffer hangs, and ends with $(said use result)" $?
-	wait_for 30 eval "dmesg | grep -q 'GPU reset([0-9]*) succeeded'" && took=$(reset_ms) && [ "$took" -lt $((9000 * slower)) ]
+	wait_for 30 eval "dmesg | grep -q 'GPU reset([0-9]*) succeeded'" && took=$(reset_ms) && [ "$took" -lt $((4500 * slower)) ]
 	ktap_ok "hang: the reset does not wait for it, and took $took ms" $?
 	touch /tmp/enough
 	grep -q '^error EAGAIN' /tmp/others && grep -q '^state revoked' /tmp/others
@@ -94,7 +94,7 @@ ktap_ok "senders: $(said bind-tx bound) small buffers are bound for sending" $?
 begin=${EPOCHREALTIME/./}
 echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/unbind
 took=$(((${EPOCHREALTIME/./} - begin) / 1000))
-[ $took -lt $((9000 * slower)) ]
+[ $took -lt $((4500 * slower)) ]
 ktap_ok "senders: the GPU is unbound after $took ms" $?
 rm -f /tmp/sending
 wait $sending

@@ -33,10 +33,10 @@ wait $starve
 ktap_ok "it runs dry $(said starve rounds) times" $?
 sed 's/^/# /' /tmp/starve
 asks=$(said starve asks)
-[ "${asks:-0}" -ge $((20 / slower)) ]
+[ "${asks:-0}" -ge $((40 / slower)) ]
 ktap_ok "as long as it is, the driver asks for buffers: $asks times in a second" $?
 us=$(said starve waited_us)
-[ "${us:-9999999}" -lt $((300000 * slower)) ]
+[ "${us:-9999999}" -lt $((150000 * slower)) ]
 ktap_ok "and not in vain soon after they are back, each time: $us us" $?
 nothing_left && ordinary_traffic
 ktap_ok "nothing is left, ordinary traffic afterwards" $?

@@ -73,10 +73,11 @@ class Test:
         s.setdefault("kernel", "netgpu")
         if self.mode == "check-debug":
             s["kernel"] = "debug"
-            s["timeout"] = str(int(s["timeout"]) * SLOWER["debug"])
-        elif self.mode == "soak" and "soak" in s:
+        if self.mode == "soak" and "soak" in s:
             s["kernel"], *self.variables = s["soak"].split()
             s["timeout"] = str(LONGEST)
+        else:
+            s["timeout"] = str(int(s["timeout"]) * SLOWER[s["kernel"]])
         if s["kernel"] == "debug":
             s["memory"] = str(int(s["memory"]) * 2)
 
