@@ -27,7 +27,7 @@ is() {
 }
 
 cable() {
-	remote qmp set_link "'{\"name\": \"nic0\", \"up\": $1}'" >/dev/null
+	remote qmp set_link '{"name": "nic0", "up": '"$1"'}' >/dev/null
 }
 
 held() {
