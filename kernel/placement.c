@@ -152,9 +152,9 @@ void netgpu_find_placement(struct netgpu_region *region)
 {
 	dma_addr_t addr = sg_dma_address(region->sgt.sgl);
 	struct device *dev = region->dev;
-	phys_addr_t phys;
 	struct pci_dev *provider;
 	struct resource *bar;
+	phys_addr_t phys;
 
 	region->placement = netgpu_placement(dev, &region->sgt);
 	region->path = NETGPU_PATH_UNKNOWN;

@@ -416,7 +416,8 @@ struct drm_gem_object *nouveau_gem_prime_import(struct drm_device *dev,
  * nouveau_dmabuf_invalidate - a BO moves
  * @nvbo: the BO, reserved.
  *
- * Tells importers to map it again. What is pinned moves only when VRAM goes away.
+ * Tells importers to map it again. What is pinned moves only when VRAM goes
+ * away.
  */
 void nouveau_dmabuf_invalidate(struct nouveau_bo *nvbo)
 {
@@ -424,9 +425,9 @@ void nouveau_dmabuf_invalidate(struct nouveau_bo *nvbo)
 
 	if (!obj->dma_buf || drm_gem_is_imported(obj))
 		return;
+	dma_resv_assert_held(obj->resv);
 	if (nvbo->bo.pin_count && nvbo->bo.resource->mem_type != TTM_PL_VRAM)
 		return;
-	dma_resv_assert_held(obj->resv);
 	dma_buf_invalidate_mappings(obj->dma_buf);
 }
 

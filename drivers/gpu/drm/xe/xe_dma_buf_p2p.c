@@ -95,7 +95,8 @@ void xe_dma_buf_peer_unmap(struct dma_buf_attachment *attach)
 
 /**
  * xe_dma_buf_revoke_pinned() - the memory of a pinned BO goes away
- * @bo: The BO. If it is in VRAM and was exported, its importers are told to unmap.
+ * @bo: The BO. If it is in VRAM and was exported, its importers are told to
+ * unmap.
  *
  * Return: 0.
  */

@@ -154,9 +154,9 @@ static bool pages_are_reachable(struct drm_i915_gem_object *obj)
  * is: in system memory, if there is an importer that is no peer, as these have
  * it pinned as long as they are attached.
  *
- * Return: 0, or a negative error code: -ENODEV when the GPU has gone, -ENOSPC when the object is beyond what
- * the BAR shows, and pinned there; -ENXIO when there is no room in that, -E2BIG
- * when it is larger.
+ * Return: 0, or a negative error code: -ENODEV when the GPU has gone; -ENOSPC
+ * when the object is beyond what the BAR shows, and pinned there; -ENXIO when
+ * there is no room in that, -E2BIG when it is larger.
  */
 int i915_gem_dmabuf_pin(struct dma_buf_attachment *attach)
 {
