@@ -4,9 +4,9 @@
  * byte of it through the CPU's mapping, and end, if asked to, by having the
  * exporter take the memory away. Or (-w) bind nothing, or (-B) bind the queue and
  * receive nothing, and wait for the region to end. -N: the network device is in
- * another network namespace, and who sends gets there. -k FILE: keep what was received where it is, list it
- * in FILE ("OFFSET LENGTH" in the dma-buf, in the order of the stream), and wait
- * until FILE is removed; then look at it once more. -H FILE: give nothing back as
+ * another network namespace, and who sends gets there. -k FILE: keep what was
+ * received where it is, list it in FILE ("OFFSET LENGTH" in the dma-buf, in the
+ * order of the stream), and wait until FILE is removed; then look at it once more. -H FILE: give nothing back as
  * long as FILE is there, then all at once; end when there is no buffer to be had
  * for 3 seconds afterwards. -F: by the call that flushes the refill ring. -J: give
  * nothing back, but let a second thread claim that the refill ring is overfull, with
