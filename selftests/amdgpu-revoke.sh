@@ -50,7 +50,8 @@ if [ -n "$LAB_GPU" ]; then
 	dmesg -C
 	amdgpu -d "$node" use "$receiver" "$(dmabuf "$receiver")" >/tmp/use 2>&1
 	[ -n "$(said use result)" ] && [ "$(said use result)" != 0 ]
-	ktap_ok "hang: a job with the buffer hangs, and ends with $(said use result)" $?
+	status=$?
+	ktap_ok "hang: a job with the buffer hangs, and ends with $(said use result)" $status
 	wait_for 30 eval "dmesg | grep -q 'GPU reset([0-9]*) succeeded'" && took=$(reset_ms) && [ "$took" -lt $((4500 * slower)) ]
 	ktap_ok "hang: the reset does not wait for it, and took $took ms" $?
 	touch /tmp/enough
@@ -90,7 +91,8 @@ fi
 gpu_bind_tx "$node" "$NETIF" 5 /tmp/sending >/tmp/bind-tx 2>&1 &
 sending=$!
 wait_for 20 grep -q '^holding' /tmp/bind-tx
-ktap_ok "senders: $(said bind-tx bound) small buffers are bound for sending" $?
+status=$?
+ktap_ok "senders: $(said bind-tx bound) small buffers are bound for sending" $status
 begin=${EPOCHREALTIME/./}
 echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/unbind
 took=$(((${EPOCHREALTIME/./} - begin) / 1000))

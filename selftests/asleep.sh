@@ -16,7 +16,7 @@ asleep() {
 	before=$(slept)
 	echo "${2:-none}" >/sys/power/pm_test
 	# Pressed too early it is no reason to wake later.
-	[ -n "${2:-}" ] || button=$(remote -b "for _ in 1 2 3 4 5 6; do sleep 6; qmp system_powerdown; done")
+	[ -n "${2:-}" ] || button=$(remote -b "while sleep 6; do qmp system_powerdown; done")
 	if echo "$1" >/sys/power/state; then status=0; else status=1; fi
 	[ -z "$button" ] || remote -k "$button" >/dev/null 2>&1
 	[ $status = 0 ] && [ "$(slept)" = $((before + 1)) ] && return

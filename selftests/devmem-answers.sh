@@ -65,7 +65,8 @@ hold kept
 ktap_ok "a socket has data queued" $?
 nic_goes
 more kept
-ktap_ok "the NIC goes: the data can be had all the same, and is no error ($(said kept more))" $?
+status=$?
+ktap_ok "the NIC goes: the data can be had all the same, and is no error ($(said kept more))" $status
 let_all_go kept
 ktap_ok "the receiver ends" $?
 nic_comes && ordinary_traffic

@@ -32,7 +32,7 @@ start() {
 	local name=$1
 	shift
 	port=$((port + 1))
-	rm -f /tmp/steps
+	rm -f /tmp/steps "/tmp/$name"
 	mkfifo /tmp/steps
 	exec 7<>/tmp/steps
 	devmem_recv -i "$NETIF" -q 1 -p $port -t $((100 * slower)) -m "$memory" -s "${size:-$((4 << 20))}" -x "${how:-disable}" \
@@ -101,7 +101,8 @@ devmem_orders() {
 	nic_goes
 	ktap_ok "dropped-first: the NIC goes" $?
 	more dropped-first
-	ktap_ok "dropped-first: what is queued can be had ($(said dropped-first more))" $?
+	status=$?
+	ktap_ok "dropped-first: what is queued can be had ($(said dropped-first more))" $status
 	taken dropped-first
 	ktap_ok "dropped-first: the memory is taken" $?
 	over dropped-first
@@ -111,7 +112,8 @@ devmem_orders() {
 	nic_goes && mapped 0
 	ktap_ok "nic-first: the NIC goes: nothing is mapped" $?
 	more nic-first
-	ktap_ok "nic-first: what is queued can be had ($(said nic-first more))" $?
+	status=$?
+	ktap_ok "nic-first: what is queued can be had ($(said nic-first more))" $status
 	taken nic-first
 	ktap_ok "nic-first: the memory is taken" $?
 	step nic-first netlink

@@ -74,7 +74,8 @@ try_gpu() { # ADDRESS
 	bytes=$(pressure_bytes "$bar")
 	if [ -n "$bytes" ]; then
 		gpu_pressure "$node" "$bytes" >/tmp/pressure 2>&1 && [ "$(said pressure intact)" = "$(said pressure buffers)" ]
-		ktap_ok "$driver: $(said pressure buffers) buffers, of together 1.5 times the BAR, come and go" $?
+		status=$?
+		ktap_ok "$driver: $(said pressure buffers) buffers, of together 1.5 times the BAR, come and go" $status
 	else
 		ktap_skip "$driver: others want the memory" "host memory is too small for what has to leave"
 	fi

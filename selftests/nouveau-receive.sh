@@ -61,7 +61,8 @@ ktap_ok "what came on the other queue is copied into VRAM, byte for byte" $?
 zcrx_recv -i "$NETIF" -q 1 -m "gpu-hidden:$node" -s $(((${LAB_GPU#*/} + 16) << 20)) -r -P -t 30 >/tmp/large 2>&1
 error=$(said large error)
 [ -n "$error" ] && [ "$error" != 0 ]
-ktap_ok "a buffer that is larger than the BAR is refused with $error: $(said large message)" $?
+status=$?
+ktap_ok "a buffer that is larger than the BAR is refused with $error: $(said large message)" $status
 
 nothing_left
 ktap_ok "nothing is left" $?

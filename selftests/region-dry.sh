@@ -30,7 +30,8 @@ else
 fi
 rm /tmp/stay-dry
 wait $starve
-ktap_ok "it runs dry $(said starve rounds) times" $?
+status=$?
+ktap_ok "it runs dry $(said starve rounds) times" $status
 sed 's/^/# /' /tmp/starve
 asks=$(said starve asks)
 [ "${asks:-0}" -ge $((40 / slower)) ]

@@ -39,8 +39,8 @@ sleeps() {
 	ktap_ok "$name: a new region is bound and receives" $?
 
 	receive host -p $((port + 2)) -r -m udmabuf -s $((32 << 20)) -n $HOST_BYTES -t $((120 * slower)) &&
-		remote -b pattern_send "$LOCAL_V4" $((port + 2)) $HOST_BYTES >/dev/null && wait_for 30 flows $((port + 2)) $((1 << 20))
-	asleep "$@" && ! flows $((port + 2)) $((HOST_BYTES - 1))
+		remote -b pattern_send "$LOCAL_V4" $((port + 2)) $HOST_BYTES >/dev/null && wait_for 30 flows $((port + 2)) $((1 << 20)) &&
+		asleep "$@" && flows $((port + 2)) $((1 << 20)) && ! flows $((port + 2)) $((HOST_BYTES - 1))
 	ktap_ok "$name: it sleeps while data flows into host memory" $?
 	wait "$receiver" && [ "$(said host received)" = $HOST_BYTES ] && [ "$(said host correct)" = 1 ]
 	ktap_ok "$name: and the same region receives the rest of it, every byte right" $?

@@ -127,7 +127,8 @@ rm /tmp/busy
 wait "$receiver"
 remote -w "$sender" >/dev/null
 complete signals
-ktap_ok "and do not end the receive, which is complete ($(ticks) of them)" $?
+status=$?
+ktap_ok "and do not end the receive, which is complete ($(ticks) of them)" $status
 
 ethtool -X "$NETIF" start 0 equal 1
 stream vfio 9041 "vfio:$VRAM_PCI" >/dev/null 2>&1

@@ -22,6 +22,7 @@ gro_holds() { # NANOSECONDS POLLS
 start_plain() { # PORT ARG...
 	local port=$1
 	shift
+	rm -f /tmp/plain
 	pattern_recv "$port" >/tmp/plain 2>&1 &
 	plain=$!
 	wait_for 20 grep -q '^listening' /tmp/plain &&
@@ -72,6 +73,7 @@ ktap_ok "fast streams, with interrupts deferred" $failed
 receive provider -B -m "vfio:$VRAM_PCI" -r
 kill "$receiver"
 wait "$receiver" 2>/dev/null
+rm -f /tmp/plain
 pattern_recv 9190 >/tmp/plain 2>&1 &
 plain=$!
 wait_for 20 grep -q '^listening' /tmp/plain && remote pattern_send "$LOCAL_V4" 9190 $((8 << 20)) &&

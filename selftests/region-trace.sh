@@ -39,7 +39,8 @@ nothing_left
 ktap_ok "nothing is left" $?
 traced revoked
 [ "$(events revoked)" = "attach bind revoke unbind" ]
-ktap_ok "events in order: $(events revoked)" $?
+status=$?
+ktap_ok "events in order: $(events revoked)" $status
 has revoked "^netgpu_attach: dev=$nic exporter=vfio_pci_core size=[0-9]+ peer2peer=1$"
 ktap_ok "attach names device, exporter, size, peer-to-peer" $?
 has revoked "^netgpu_bind: region=[0-9a-f]+ dev=$nic offset=0 length=[0-9]+ placement=device$"
@@ -55,7 +56,8 @@ wait "$receiver"
 nothing_left
 traced small
 [ "$(events small)" = "attach bind copy unbind" ]
-ktap_ok "events in order: $(events small)" $?
+status=$?
+ktap_ok "events in order: $(events small)" $status
 has small "^netgpu_copy: region=[0-9a-f]+ offset=[0-9]+ length=[0-9]+ cause=header error=0$"
 ktap_ok "copy names range and cause" $?
 copied=$(sed -n 's/^netgpu_copy:.* length=\([0-9]*\) cause=header error=0$/\1/p' /tmp/small.trace | paste -sd+ | bc)

@@ -47,6 +47,8 @@ receive() {
 	local name=$1
 	shift
 
+	# Not what one of that name has said before.
+	rm -f "/tmp/$name"
 	"${receive_with:-zcrx_recv}" -i "$NETIF" -q 1 -t $((60 * slower)) "$@" >"/tmp/$name" 2>&1 &
 	receiver=$!
 	for _ in $(seq $((200 * ${slower:-1}))); do

@@ -6,14 +6,15 @@
  * receive nothing, and wait for the region to end. -N: the network device is in
  * another network namespace, and who sends gets there. -k FILE: keep what was
  * received where it is, list it in FILE ("OFFSET LENGTH" in the dma-buf, in the
- * order of the stream), and wait until FILE is removed; then look at it once more. -H FILE: give nothing back as
- * long as FILE is there, then all at once; end when there is no buffer to be had
- * for 3 seconds afterwards. -F: by the call that flushes the refill ring. -J: give
- * nothing back, but let a second thread claim that the refill ring is overfull, with
- * a buffer that was never received. -f FILE: the memory is in use, by something that
- * does not end as long as FILE is there. -g MS: get a signal each so many
- * milliseconds. -D FILE: begin to receive from the connection when FILE is removed.
- * -E: end when there is no buffer to be had, instead of trying again.
+ * order of the stream), and wait until FILE is removed; then look at it once
+ * more. -H FILE: give nothing back as long as FILE is there, then all at once;
+ * end when there is no buffer to be had for 3 seconds afterwards. -F: by the call
+ * that flushes the refill ring. -J: give nothing back, but let a second thread
+ * claim that the refill ring is overfull, with a buffer that was never received.
+ * -f FILE: the memory is in use, by something that does not end as long as FILE
+ * is there. -g MS: get a signal each so many milliseconds. -D FILE: begin to
+ * receive from the connection when FILE is removed. -E: end when there is no
+ * buffer to be had, instead of trying again.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
  * message, event, revoke_us, hangup, state, dmabuf (with -k), holding, still (it

@@ -170,7 +170,13 @@ def shell():
                     scripts.append(name)
     _, text = output("shellcheck", "-x", "-P", "SCRIPTDIR", "--severity=style", "--format=gcc",
                      "--exclude=SC1090,SC1091,SC2016,SC2317,SC2319,SC2329", *scripts)
-    return text.splitlines()
+    found = text.splitlines()
+    # The status of what came before is that of the substitution by then: the result could not fail.
+    for name in scripts:
+        lines = (TOP / name).read_text(encoding="utf-8").splitlines()
+        found += [f"{name}:{i}: $? after a command substitution in the same words" for i, line in enumerate(lines, 1)
+                  if re.search(r'\bktap_ok ".*\$\((?!\().*" \$\?', line)]
+    return found
 
 
 def python():
