@@ -15,7 +15,6 @@ taken() {
 
 ktap_plan 32
 vram_bind
-freed_without_network
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 memory=vfio:$VRAM_PCI size=0

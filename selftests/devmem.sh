@@ -82,6 +82,7 @@ over() {
 
 # devmem_orders: 27 results. "taken NAME" has the exporter take the memory, "given_back" gives it back.
 devmem_orders() {
+	freed_without_network
 	hold revoked-first
 	ktap_ok "revoked-first: a socket has data, and more is queued" $?
 	taken revoked-first && wait_for 10 mapped 0
