@@ -11,7 +11,7 @@
 MODULES=${GATE_MODULES:-$(dirname "$0")}/queue_fault
 PARAMETERS=/sys/module/queue_fault/parameters
 need_netif
-need_programs ethtool
+need_programs ethtool xdp_attach
 [ "${REMOTE_TYPE:-}" = lab ] || skip_all "only the lab's cable can be unplugged"
 [ -e "$MODULES/queue_fault.ko" ] || skip_all "the modules are not built: GATE_MODULES=$GATE_MODULES"
 device=$(readlink -f "/sys/class/net/$NETIF/device")
@@ -34,7 +34,7 @@ held() {
 	[ "$(cat $PARAMETERS/held)" = Y ]
 }
 
-ktap_plan 11
+ktap_plan 14
 insmod "$MODULES/queue_fault.ko" netdev="$NETIF" && undo rmmod queue_fault
 undo eval "echo on >$device/power/control"
 undo cable true
@@ -77,6 +77,19 @@ for _ in 1 2 3 4; do
 	wait $!
 done
 ktap_ok "woken from two sides, neither waits for the other" $?
+
+# Both close and open the device; it is closed, and its resume opens it.
+wait_for 30 is suspended && timeout 20 xdp_attach "$NETIF" true
+ktap_ok "an XDP program comes and goes while it is suspended" $?
+if [ -w "$device/sriov_numvfs" ]; then
+	wait_for 30 is suspended && timeout 20 bash -c "echo 1 >$device/sriov_numvfs"
+	ktap_ok "a virtual function comes while it is suspended" $?
+	wait_for 30 is suspended && timeout 20 bash -c "echo 0 >$device/sriov_numvfs"
+	ktap_ok "and goes" $?
+else
+	for _ in 1 2; do ktap_skip "virtual functions" "the kernel has no PCI_IOV, or the controller none"; done
+fi
+
 cable true && echo on >"$device/power/control" && wait_for_carrier
 ktap_ok "the cable is plugged in" $?
 wait_for 10 ordinary_traffic
