@@ -421,14 +421,11 @@ struct drm_gem_object *nouveau_gem_prime_import(struct drm_device *dev,
  */
 void nouveau_dmabuf_invalidate(struct nouveau_bo *nvbo)
 {
-	struct drm_gem_object *obj = &nvbo->bo.base;
+	dma_resv_assert_held(nvbo->bo.base.resv);
 
-	if (!obj->dma_buf || drm_gem_is_imported(obj))
-		return;
-	dma_resv_assert_held(obj->resv);
 	if (nvbo->bo.pin_count && nvbo->bo.resource->mem_type != TTM_PL_VRAM)
 		return;
-	dma_buf_invalidate_mappings(obj->dma_buf);
+	drm_gem_invalidate_mappings(&nvbo->bo.base);
 }
 
 /* A dma-buf whose importers were not told yet, with a reference. */

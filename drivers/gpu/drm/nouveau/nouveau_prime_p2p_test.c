@@ -16,7 +16,6 @@
  * @drm: the device.
  * @nvbo: the BO.
  * @res: where it is.
- * @ops: those of nouveau, without what needs a DRM file.
  * @dmabuf: what @nvbo is exported as.
  * @reaches: does the importer reach BAR 1?
  * @bar_size: how much of VRAM BAR 1 shows.
@@ -35,7 +34,6 @@ struct fake {
 	struct nouveau_drm *drm;
 	struct nouveau_bo nvbo;
 	struct ttm_resource res;
-	struct dma_buf_ops ops;
 	struct dma_buf *dmabuf;
 	bool reaches;
 	u64 bar_size;
@@ -167,10 +165,6 @@ static const struct drm_gem_object_funcs fake_gem_funcs = {
 	.get_sg_table = fake_gem_sg_table,
 };
 
-static void fake_release(struct dma_buf *dmabuf)
-{
-}
-
 static void fake_invalidated(struct dma_buf_attachment *attach)
 {
 	struct fake *fake = attach->importer_priv;
@@ -191,9 +185,25 @@ static const struct dma_buf_attach_ops fake_deaf_ops = {
 	.allow_peer2peer = true,
 };
 
+/* As a handle does that is made a file descriptor, but for &drm_gem_object.dma_buf. */
+static struct dma_buf *fake_export(struct kunit *test, struct fake *fake)
+{
+	struct drm_gem_object *obj = &fake->nvbo.bo.base;
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf *dmabuf;
+
+	info.exp_name = "nouveau-fake";
+	info.ops = &nouveau_dmabuf_ops;
+	info.size = FAKE_SIZE;
+	info.resv = obj->resv;
+	info.priv = obj;
+	dmabuf = drm_gem_dmabuf_export(obj->dev, &info);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
+	return dmabuf;
+}
+
 static int fake_init(struct kunit *test)
 {
-	DEFINE_DMA_BUF_EXPORT_INFO(info);
 	struct drm_device *dev;
 	struct device *parent;
 	struct fake *fake;
@@ -226,15 +236,7 @@ static int fake_init(struct kunit *test)
 	fake->reaches = true;
 	fake->bar_size = SZ_16M;
 
-	fake->ops = nouveau_dmabuf_ops;
-	fake->ops.release = fake_release;
-	info.exp_name = "nouveau-fake";
-	info.ops = &fake->ops;
-	info.size = FAKE_SIZE;
-	info.resv = fake->nvbo.bo.base.resv;
-	info.priv = &fake->nvbo.bo.base;
-	fake->dmabuf = dma_buf_export(&info);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake->dmabuf);
+	fake->dmabuf = fake_export(test, fake);
 	fake->nvbo.bo.base.dma_buf = fake->dmabuf;
 
 	test->priv = fake;
@@ -262,6 +264,7 @@ static void fake_exit(struct kunit *test)
 	fake->nvbo.bo.base.dma_buf = NULL;
 	dma_buf_put(fake->dmabuf);
 	flush_delayed_fput();
+	KUNIT_EXPECT_TRUE(test, hlist_empty(&fake->nvbo.bo.base.exports));
 	drm_gem_private_object_fini(&fake->nvbo.bo.base);
 }
 
@@ -481,15 +484,56 @@ static void test_failures(struct kunit *test)
 	dma_buf_detach(fake->dmabuf, fake->attach);
 }
 
+static void move_out(struct fake *fake)
+{
+	dma_resv_lock(fake->dmabuf->resv, NULL);
+	nouveau_dmabuf_invalidate(&fake->nvbo);
+	dma_resv_unlock(fake->dmabuf->resv);
+}
+
+/* The importer is told, also when the program has closed the handle. */
 static void test_move(struct kunit *test)
 {
 	struct fake *fake = test->priv;
 
 	attach(test, &fake_attach_ops);
-	dma_resv_lock(fake->dmabuf->resv, NULL);
-	nouveau_dmabuf_invalidate(&fake->nvbo);
-	dma_resv_unlock(fake->dmabuf->resv);
+	move_out(fake);
 	KUNIT_EXPECT_EQ(test, fake->invalidated, 1);
+	fake->nvbo.bo.base.dma_buf = NULL;
+	move_out(fake);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 2);
+	dma_buf_detach(fake->dmabuf, fake->attach);
+}
+
+/* The importers of both dma-bufs of a BO are told when it moves, once. */
+static void test_move_exported_twice(struct kunit *test)
+{
+	struct dma_buf_attachment *attachment;
+	struct fake *fake = test->priv;
+	struct dma_buf *dmabuf;
+	struct fake *other;
+
+	other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	attach(test, &fake_attach_ops);
+	fake->nvbo.bo.base.dma_buf = NULL;
+	dmabuf = fake_export(test, fake);
+	fake->nvbo.bo.base.dma_buf = dmabuf;
+	attachment = dma_buf_dynamic_attach(dmabuf, fake->drm->dev->dev,
+					    &fake_attach_ops, other);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attachment);
+	move_out(fake);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 1);
+	KUNIT_EXPECT_EQ(test, other->invalidated, 1);
+
+	/* One of them is not there any more. */
+	dma_buf_detach(dmabuf, attachment);
+	fake->nvbo.bo.base.dma_buf = NULL;
+	dma_buf_put(dmabuf);
+	flush_delayed_fput();
+	move_out(fake);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 2);
+	KUNIT_EXPECT_EQ(test, other->invalidated, 1);
 	dma_buf_detach(fake->dmabuf, fake->attach);
 }
 
@@ -638,6 +682,7 @@ static struct kunit_case nouveau_prime_p2p_cases[] = {
 	KUNIT_CASE(test_reclaim),
 	KUNIT_CASE(test_failures),
 	KUNIT_CASE(test_move),
+	KUNIT_CASE(test_move_exported_twice),
 	KUNIT_CASE(test_revoke),
 	KUNIT_CASE(test_stubborn),
 	KUNIT_CASE(test_awake),

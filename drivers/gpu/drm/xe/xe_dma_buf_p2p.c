@@ -4,13 +4,17 @@
  *
  * They are told of an eviction by xe_bo_move_notify(). But what they have
  * pinned is not evicted, not even when the device is removed: so this keeps
- * count of the mappings, to end them. And it sees to it that peers are given
+ * track of the mappings, to end them. And it sees to it that peers are given
  * only what the BAR shows.
  */
 #include "xe_dma_buf_p2p.h"
 
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
+#include <linux/file.h>
+#include <linux/list.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/wait_bit.h>
 
 #include <drm/drm_drv.h>
@@ -25,6 +29,20 @@
 #define XE_DMA_BUF_UNMAP_TIMEOUT	(10 * HZ)
 
 /**
+ * struct xe_dma_buf_peer - an attachment that has VRAM mapped
+ * @list: In &xe_device.mem.peers.list.
+ * @dmabuf: The dma-buf; it outlives the attachment.
+ * @mappings: How many mappings there are; protected by the BO's lock.
+ * @told: That the device goes away.
+ */
+struct xe_dma_buf_peer {
+	struct list_head list;
+	struct dma_buf *dmabuf;
+	unsigned int mappings;
+	bool told;
+};
+
+/**
  * xe_dma_buf_make_visible() - have a BO where peers can reach it
  * @bo: The BO, locked.
  *
@@ -33,7 +51,7 @@
  * validation moves the BO there.
  *
  * Return: 0, or a negative error code: -ENOSPC when the BO is pinned beyond
- * the BAR.
+ * the BAR, -ENODEV when the device is gone.
  */
 int xe_dma_buf_make_visible(struct xe_bo *bo)
 {
@@ -49,6 +67,9 @@ int xe_dma_buf_make_visible(struct xe_bo *bo)
 			return 0;
 		return -ENOSPC;
 	}
+	/* It is in system memory since, and has to stay there. */
+	if (drm_dev_is_unplugged(&xe_bo_device(bo)->drm))
+		return -ENODEV;
 	if (bo->flags & XE_BO_FLAG_NEEDS_CPU_ACCESS)
 		return 0;
 	bo->flags |= XE_BO_FLAG_NEEDS_CPU_ACCESS;
@@ -57,23 +78,50 @@ int xe_dma_buf_make_visible(struct xe_bo *bo)
 }
 
 /**
+ * xe_dma_buf_is_lost() - is a BO in VRAM of a device that is gone?
+ * @bo: The BO, locked.
+ *
+ * It was pinned when all others were moved to system memory. It cannot be moved
+ * any more, nor be accessed.
+ *
+ * Return: true when it is.
+ */
+bool xe_dma_buf_is_lost(struct xe_bo *bo)
+{
+	xe_bo_assert_held(bo);
+
+	return drm_dev_is_unplugged(&xe_bo_device(bo)->drm) && xe_bo_is_vram(bo);
+}
+
+/**
  * xe_dma_buf_peer_map() - an importer is about to have VRAM mapped
  * @attach: Its attachment; the BO is locked.
  *
- * Return: 0, or -ENODEV when the device is gone.
+ * Return: 0, -ENODEV when the device is gone, or -ENOMEM.
  */
 int xe_dma_buf_peer_map(struct dma_buf_attachment *attach)
 {
 	struct drm_gem_object *obj = attach->dmabuf->priv;
 	struct xe_device *xe = to_xe_device(obj->dev);
+	struct xe_dma_buf_peer *peer = attach->priv;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	if (drm_dev_is_unplugged(&xe->drm))
 		return -ENODEV;
 	/* There is no use in waiting for who cannot be told to unmap. */
-	if (dma_buf_attach_revocable(attach))
-		atomic_inc(&xe->mem.peer_mappings);
+	if (!dma_buf_attach_revocable(attach))
+		return 0;
+	if (!peer) {
+		peer = kzalloc_obj(*peer);
+		if (!peer)
+			return -ENOMEM;
+		peer->dmabuf = attach->dmabuf;
+		attach->priv = peer;
+		guard(spinlock)(&xe->mem.peers.lock);
+		list_add_tail(&peer->list, &xe->mem.peers.list);
+	}
+	peer->mappings++;
 	return 0;
 }
 
@@ -85,43 +133,61 @@ void xe_dma_buf_peer_unmap(struct dma_buf_attachment *attach)
 {
 	struct drm_gem_object *obj = attach->dmabuf->priv;
 	struct xe_device *xe = to_xe_device(obj->dev);
+	struct xe_dma_buf_peer *peer = attach->priv;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (dma_buf_attach_revocable(attach) &&
-	    atomic_dec_and_test(&xe->mem.peer_mappings))
-		wake_up_var(&xe->mem.peer_mappings);
+	if (!peer || --peer->mappings)
+		return;
+	attach->priv = NULL;
+	scoped_guard(spinlock, &xe->mem.peers.lock)
+		list_del(&peer->list);
+	kfree(peer);
+	wake_up_var(&xe->mem.peers);
 }
 
-/**
- * xe_dma_buf_revoke_pinned() - the memory of a pinned BO goes away
- * @bo: The BO. If it is in VRAM and was exported, its importers are told to
- * unmap.
- *
- * Return: 0.
- */
-int xe_dma_buf_revoke_pinned(struct xe_bo *bo)
+/* A dma-buf whose importers were not told yet, with a reference. */
+static struct dma_buf *xe_dma_buf_next(struct xe_device *xe)
 {
-	struct drm_gem_object *obj = &bo->ttm.base;
+	struct xe_dma_buf_peer *peer;
 
-	xe_bo_lock(bo, false);
-	if (xe_bo_is_vram(bo) && obj->dma_buf && !drm_gem_is_imported(obj))
-		dma_buf_invalidate_mappings(obj->dma_buf);
-	xe_bo_unlock(bo);
-	return 0;
+	guard(spinlock)(&xe->mem.peers.lock);
+	list_for_each_entry(peer, &xe->mem.peers.list, list) {
+		if (peer->told)
+			continue;
+		peer->told = true;
+		/* Without references it is being unmapped. */
+		if (get_file_active(&peer->dmabuf->file))
+			return peer->dmabuf;
+	}
+	return NULL;
+}
+
+static bool xe_dma_buf_is_mapped(struct xe_device *xe)
+{
+	guard(spinlock)(&xe->mem.peers.lock);
+	return !list_empty(&xe->mem.peers.list);
 }
 
 /**
- * xe_dma_buf_wait_unmapped() - wait until no peer has VRAM mapped
- * @xe: The device, unplugged, with its BOs evicted or invalidated.
+ * xe_dma_buf_revoke() - the device goes away: end all access of peers
+ * @xe: The device, unplugged, so that no VRAM is mapped any more, and with what
+ * was not pinned evicted.
  *
  * Returns when they have unmapped, which is when their accesses have ended, or
  * when that takes too long for all of them together, which is noted in the log.
  */
-void xe_dma_buf_wait_unmapped(struct xe_device *xe)
+void xe_dma_buf_revoke(struct xe_device *xe)
 {
-	if (!wait_var_event_timeout(&xe->mem.peer_mappings,
-				    !atomic_read(&xe->mem.peer_mappings),
+	struct dma_buf *dmabuf;
+
+	while ((dmabuf = xe_dma_buf_next(xe))) {
+		dma_resv_lock(dmabuf->resv, NULL);
+		dma_buf_invalidate_mappings(dmabuf);
+		dma_resv_unlock(dmabuf->resv);
+		dma_buf_put(dmabuf);
+	}
+	if (!wait_var_event_timeout(&xe->mem.peers, !xe_dma_buf_is_mapped(xe),
 				    XE_DMA_BUF_UNMAP_TIMEOUT))
 		drm_err(&xe->drm, "importers were told to unmap VRAM, and have not\n");
 }

@@ -22,6 +22,7 @@
 #include <drm/intel/pci_config.h>
 
 #include "gem/i915_gem_dmabuf_p2p.h"
+#include "gem/i915_gem_lmem.h"
 #include "gem/i915_gem_object.h"
 #include "gem/i915_gem_region.h"
 #include "i915_drv.h"
@@ -196,6 +197,21 @@ void i915_gem_dmabuf_unpin(struct dma_buf_attachment *attach)
 	i915_gem_object_unpin_pages(to_intel_bo(attach->dmabuf->priv));
 }
 
+/**
+ * i915_gem_dmabuf_is_lost - is an object in local memory of a device that is gone?
+ * @obj: the object, locked.
+ *
+ * It cannot be moved any more, nor be accessed: the BAR may be somebody else's.
+ *
+ * Return: true when it is.
+ */
+bool i915_gem_dmabuf_is_lost(struct drm_i915_gem_object *obj)
+{
+	assert_object_held(obj);
+
+	return drm_dev_is_unplugged(obj->base.dev) && i915_gem_object_is_lmem(obj);
+}
+
 static struct sg_table *map_local(struct dma_buf_attachment *attach,
 				  enum dma_data_direction dir)
 {
@@ -287,8 +303,7 @@ void i915_gem_dmabuf_invalidate(struct drm_i915_gem_object *obj)
 {
 	assert_object_held(obj);
 
-	if (obj->base.dma_buf && !drm_gem_is_imported(&obj->base))
-		dma_buf_invalidate_mappings(obj->base.dma_buf);
+	drm_gem_invalidate_mappings(&obj->base);
 }
 
 static int revoke_object(struct i915_gem_apply_to_region *apply,

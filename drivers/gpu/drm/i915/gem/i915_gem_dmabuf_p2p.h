@@ -27,6 +27,7 @@ struct sg_table *i915_gem_dmabuf_map_peer(struct dma_buf_attachment *attach,
 void i915_gem_dmabuf_unmap(struct dma_buf_attachment *attach,
 			   struct sg_table *sgt, enum dma_data_direction dir);
 
+bool i915_gem_dmabuf_is_lost(struct drm_i915_gem_object *obj);
 void i915_gem_dmabuf_invalidate(struct drm_i915_gem_object *obj);
 void i915_gem_dmabuf_revoke(struct drm_i915_private *i915);
 

@@ -23,6 +23,7 @@
  * @dmabuf: what @bo is exported as.
  * @attach: the importer's attachment.
  * @invalidated: how often it was told to unmap.
+ * @unmaps: does it, at once?
  */
 struct fake {
 	struct xe_device *xe;
@@ -32,11 +33,8 @@ struct fake {
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attach;
 	int invalidated;
+	bool unmaps;
 };
-
-static void fake_release(struct dma_buf *dmabuf)
-{
-}
 
 static struct sg_table *fake_map(struct dma_buf_attachment *attach,
 				 enum dma_data_direction dir)
@@ -52,7 +50,7 @@ static void fake_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 static const struct dma_buf_ops fake_dmabuf_ops = {
 	.map_dma_buf = fake_map,
 	.unmap_dma_buf = fake_unmap,
-	.release = fake_release,
+	.release = drm_gem_dmabuf_release,
 };
 
 static void fake_invalidated(struct dma_buf_attachment *attach)
@@ -60,6 +58,8 @@ static void fake_invalidated(struct dma_buf_attachment *attach)
 	struct fake *fake = attach->importer_priv;
 
 	fake->invalidated++;
+	if (fake->unmaps)
+		xe_dma_buf_peer_unmap(attach);
 }
 
 static const struct dma_buf_attach_ops fake_attach_ops = {
@@ -67,10 +67,26 @@ static const struct dma_buf_attach_ops fake_attach_ops = {
 	.invalidate_mappings = fake_invalidated,
 };
 
+/* As a handle does that is made a file descriptor, but for &drm_gem_object.dma_buf. */
+static struct dma_buf *fake_export(struct kunit *test, struct fake *fake)
+{
+	struct drm_gem_object *obj = &fake->bo.ttm.base;
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf *dmabuf;
+
+	info.exp_name = "xe-fake";
+	info.ops = &fake_dmabuf_ops;
+	info.size = FAKE_SIZE;
+	info.resv = obj->resv;
+	info.priv = obj;
+	dmabuf = drm_gem_dmabuf_export(obj->dev, &info);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dmabuf);
+	return dmabuf;
+}
+
 static int fake_init(struct kunit *test)
 {
 	struct xe_pci_fake_data data = { .platform = XE_DG2 };
-	DEFINE_DMA_BUF_EXPORT_INFO(info);
 	struct fake *fake;
 
 	fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
@@ -80,6 +96,9 @@ static int fake_init(struct kunit *test)
 	fake->xe = test->priv;
 	test->priv = fake;
 
+	spin_lock_init(&fake->xe->mem.peers.lock);
+	INIT_LIST_HEAD(&fake->xe->mem.peers.list);
+	mutex_init(&fake->xe->mem_access.vram_userfault.lock);
 	fake->vram.io_size = FAKE_BAR;
 	fake->vram.usable_size = FAKE_VRAM;
 	ttm_set_driver_manager(&fake->xe->ttm, XE_PL_VRAM0, &fake->vram.ttm.manager);
@@ -89,16 +108,11 @@ static int fake_init(struct kunit *test)
 	fake->bo.ttm.type = ttm_bo_type_device;
 	fake->bo.ttm.resource = &fake->vres.base;
 	fake->bo.flags = XE_BO_FLAG_USER | XE_BO_FLAG_VRAM0;
+	INIT_LIST_HEAD(&fake->bo.vram_userfault_link);
 	fake->vres.base.mem_type = XE_PL_VRAM0;
 	fake->vres.base.size = FAKE_SIZE;
 
-	info.exp_name = "xe-fake";
-	info.ops = &fake_dmabuf_ops;
-	info.size = FAKE_SIZE;
-	info.resv = fake->bo.ttm.base.resv;
-	info.priv = &fake->bo.ttm.base;
-	fake->dmabuf = dma_buf_export(&info);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake->dmabuf);
+	fake->dmabuf = fake_export(test, fake);
 	fake->bo.ttm.base.dma_buf = fake->dmabuf;
 
 	fake->attach = dma_buf_dynamic_attach(fake->dmabuf, fake->xe->drm.dev,
@@ -115,6 +129,8 @@ static void fake_exit(struct kunit *test)
 	fake->bo.ttm.base.dma_buf = NULL;
 	dma_buf_put(fake->dmabuf);
 	flush_delayed_fput();
+	KUNIT_EXPECT_TRUE(test, hlist_empty(&fake->bo.ttm.base.exports));
+	KUNIT_EXPECT_FALSE(test, xe_dma_buf_is_mapped(fake->xe));
 	drm_gem_private_object_fini(&fake->bo.ttm.base);
 	ttm_set_driver_manager(&fake->xe->ttm, XE_PL_VRAM0, NULL);
 }
@@ -162,7 +178,7 @@ static void test_pinned(struct kunit *test)
 	fake->bo.ttm.pin_count = 0;
 }
 
-/* Mappings are counted, and there are no more of a device that is gone. */
+/* There are no more mappings of a device that is gone, and nothing moves to it. */
 static void test_gone(struct kunit *test)
 {
 	struct fake *fake = test->priv;
@@ -170,15 +186,23 @@ static void test_gone(struct kunit *test)
 	dma_resv_lock(fake->dmabuf->resv, NULL);
 	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(fake->attach), 0);
 	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(fake->attach), 0);
-	KUNIT_EXPECT_EQ(test, atomic_read(&fake->xe->mem.peer_mappings), 2);
+	KUNIT_EXPECT_FALSE(test, xe_dma_buf_is_lost(&fake->bo));
 	fake->xe->drm.unplugged = true;
 	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(fake->attach), -ENODEV);
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_make_visible(&fake->bo), -ENODEV);
+	KUNIT_EXPECT_TRUE(test, xe_dma_buf_is_lost(&fake->bo));
+	fake->vres.base.mem_type = XE_PL_TT;
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_make_visible(&fake->bo), -ENODEV);
+	KUNIT_EXPECT_FALSE(test, xe_dma_buf_is_lost(&fake->bo));
+	fake->vres.base.mem_type = XE_PL_VRAM0;
 	fake->xe->drm.unplugged = false;
 	xe_dma_buf_peer_unmap(fake->attach);
+	KUNIT_EXPECT_TRUE(test, xe_dma_buf_is_mapped(fake->xe));
 	xe_dma_buf_peer_unmap(fake->attach);
 	dma_resv_unlock(fake->dmabuf->resv);
-	KUNIT_EXPECT_EQ(test, atomic_read(&fake->xe->mem.peer_mappings), 0);
-	xe_dma_buf_wait_unmapped(fake->xe);
+	KUNIT_EXPECT_FALSE(test, xe_dma_buf_is_mapped(fake->xe));
+	xe_dma_buf_revoke(fake->xe);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 0);
 }
 
 /* Who cannot be told to unmap is not waited for. */
@@ -196,27 +220,97 @@ static void test_deaf(struct kunit *test)
 	dma_resv_lock(fake->dmabuf->resv, NULL);
 	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(deaf), 0);
 	dma_resv_unlock(fake->dmabuf->resv);
-	xe_dma_buf_wait_unmapped(fake->xe);
+	xe_dma_buf_revoke(fake->xe);
 	KUNIT_EXPECT_LT(test, jiffies - start, XE_DMA_BUF_UNMAP_TIMEOUT / 2);
 	dma_resv_lock(fake->dmabuf->resv, NULL);
 	xe_dma_buf_peer_unmap(deaf);
 	dma_resv_unlock(fake->dmabuf->resv);
-	KUNIT_EXPECT_EQ(test, atomic_read(&fake->xe->mem.peer_mappings), 0);
 	dma_buf_detach(fake->dmabuf, deaf);
 }
 
+static void fake_map_vram(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	dma_resv_lock(fake->dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(fake->attach), 0);
+	dma_resv_unlock(fake->dmabuf->resv);
+	fake->unmaps = true;
+}
+
+/* The device goes away: who has mapped VRAM is told, whoever has the BO pinned. */
 static void test_revoke(struct kunit *test)
 {
 	struct fake *fake = test->priv;
 
-	KUNIT_EXPECT_EQ(test, xe_dma_buf_revoke_pinned(&fake->bo), 0);
+	fake_map_vram(test);
+	fake->bo.ttm.pin_count = 1;
+	/* The program has closed the handle. */
+	fake->bo.ttm.base.dma_buf = NULL;
+	xe_dma_buf_revoke(fake->xe);
 	KUNIT_EXPECT_EQ(test, fake->invalidated, 1);
+	KUNIT_EXPECT_FALSE(test, xe_dma_buf_is_mapped(fake->xe));
+	fake->bo.ttm.pin_count = 0;
 
-	/* What was imported is somebody else's. */
-	fake->bo.ttm.base.import_attach = fake->attach;
-	KUNIT_EXPECT_EQ(test, xe_dma_buf_revoke_pinned(&fake->bo), 0);
+	/* Who has nothing mapped is not told. */
+	xe_dma_buf_revoke(fake->xe);
 	KUNIT_EXPECT_EQ(test, fake->invalidated, 1);
-	fake->bo.ttm.base.import_attach = NULL;
+}
+
+/* The first step of a move out of VRAM, which is all that needs no GPU. */
+static void move_out(struct kunit *test)
+{
+	struct ttm_resource sysmem = { .mem_type = XE_PL_SYSTEM };
+	struct ttm_operation_ctx ctx = {};
+	struct fake *fake = test->priv;
+	struct ttm_place hop;
+
+	xe_bo_lock(&fake->bo, false);
+	KUNIT_EXPECT_EQ(test, xe_ttm_funcs.move(&fake->bo.ttm, false, &ctx,
+						&sysmem, &hop), -EMULTIHOP);
+	xe_bo_unlock(&fake->bo);
+}
+
+/* Who has closed the handle of a BO has its importers told when it moves. */
+static void test_move_no_handle(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	move_out(test);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 1);
+	fake->bo.ttm.base.dma_buf = NULL;
+	move_out(test);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 2);
+}
+
+/* The importers of both dma-bufs of a BO are told when it moves, once. */
+static void test_move_exported_twice(struct kunit *test)
+{
+	struct dma_buf_attachment *attach;
+	struct fake *fake = test->priv;
+	struct dma_buf *dmabuf;
+	struct fake *other;
+
+	other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	fake->bo.ttm.base.dma_buf = NULL;
+	dmabuf = fake_export(test, fake);
+	fake->bo.ttm.base.dma_buf = dmabuf;
+	attach = dma_buf_dynamic_attach(dmabuf, fake->xe->drm.dev,
+					&fake_attach_ops, other);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, attach);
+	move_out(test);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 1);
+	KUNIT_EXPECT_EQ(test, other->invalidated, 1);
+
+	/* One of them is not there any more. */
+	dma_buf_detach(dmabuf, attach);
+	fake->bo.ttm.base.dma_buf = NULL;
+	dma_buf_put(dmabuf);
+	flush_delayed_fput();
+	move_out(test);
+	KUNIT_EXPECT_EQ(test, fake->invalidated, 2);
+	KUNIT_EXPECT_EQ(test, other->invalidated, 1);
 }
 
 static const char *fake_fence_name(struct dma_fence *fence)
@@ -246,8 +340,9 @@ static void test_revoke_busy(struct kunit *test)
 	dma_resv_add_fence(fake->dmabuf->resv, job, DMA_RESV_USAGE_BOOKKEEP);
 	dma_resv_unlock(fake->dmabuf->resv);
 
+	fake_map_vram(test);
 	start = jiffies;
-	KUNIT_EXPECT_EQ(test, xe_dma_buf_revoke_pinned(&fake->bo), 0);
+	xe_dma_buf_revoke(fake->xe);
 	KUNIT_EXPECT_LT(test, jiffies - start, XE_DMA_BUF_UNMAP_TIMEOUT / 2);
 	KUNIT_EXPECT_EQ(test, fake->invalidated, 1);
 	dma_fence_signal(job);
@@ -261,6 +356,8 @@ static struct kunit_case xe_dma_buf_p2p_cases[] = {
 	KUNIT_CASE(test_deaf),
 	KUNIT_CASE(test_revoke),
 	KUNIT_CASE(test_revoke_busy),
+	KUNIT_CASE(test_move_no_handle),
+	KUNIT_CASE(test_move_exported_twice),
 	{}
 };
 

@@ -574,6 +574,54 @@ out:
 	return peer_end(t, 0, peer_check(peer_pin(peer) == -E2BIG));
 }
 
+/* An eviction that is to tell whoever has it mapped. */
+static int peer_evict_locked(struct peer_test *t)
+{
+	int err;
+
+	i915_gem_object_lock(t->obj, NULL);
+	err = peer_evict(t->obj);
+	i915_gem_object_unlock(t->obj);
+	return err;
+}
+
+/* The program has closed the handle, and perhaps has made another one since. */
+static int igt_peer_no_handle(void *arg)
+{
+	struct peer_test *t = arg;
+	struct peer_test again = { .i915 = t->i915 };
+	struct peer other;
+	bool ok = true;
+	int err;
+
+	err = peer_begin(t, PEER_OBJECT, 0, 2);
+	if (err)
+		return err;
+	t->obj->base.dma_buf = NULL;
+	ok &= peer_check(!peer_evict_locked(t));
+	ok &= peer_check(t->peer.invalidated == 1);
+
+	again.dmabuf = i915_gem_prime_export(&t->obj->base, 0);
+	if (IS_ERR(again.dmabuf)) {
+		err = PTR_ERR(again.dmabuf);
+		goto out;
+	}
+	t->obj->base.dma_buf = again.dmabuf;
+	err = peer_attach(&other, &again);
+	if (!err) {
+		ok &= peer_check(!peer_evict_locked(t));
+		ok &= peer_check(t->peer.invalidated == 2);
+		ok &= peer_check(other.invalidated == 1);
+		peer_detach(&other);
+	}
+	t->obj->base.dma_buf = NULL;
+	peer_put_dmabuf(again.dmabuf);
+	ok &= peer_check(!peer_evict_locked(t));
+	ok &= peer_check(t->peer.invalidated == (err ? 2 : 3));
+out:
+	return peer_end(t, err, ok);
+}
+
 static const char *peer_job_name(struct dma_fence *fence)
 {
 	return "peer";
@@ -655,6 +703,39 @@ out:
 	return peer_end(t, err, ok);
 }
 
+/* What is in local memory of a device that is gone is not moved, nor accessed. */
+static int igt_peer_gone(void *arg)
+{
+	struct peer_test *t = arg;
+	struct dma_buf_attachment *other;
+	struct iosys_map map;
+	bool ok = true;
+	int err;
+
+	err = peer_begin(t, PEER_OBJECT, 0, 2);
+	if (err)
+		return err;
+	err = peer_pin(&t->peer);
+	if (err)
+		goto out;
+	peer_unpin(&t->peer);
+	t->i915->drm.unplugged = true;
+	ok &= peer_check(peer_pin(&t->peer) == -ENODEV);
+	other = dma_buf_attach(t->dmabuf, t->i915->drm.dev);
+	ok &= peer_check(PTR_ERR_OR_ZERO(other) == -ENODEV);
+	if (!IS_ERR(other))
+		dma_buf_detach(t->dmabuf, other);
+	ok &= peer_check(t->obj->mm.region == t->lmem);
+	err = dma_buf_vmap_unlocked(t->dmabuf, &map);
+	ok &= peer_check(err == -ENODEV);
+	if (!err)
+		dma_buf_vunmap_unlocked(t->dmabuf, &map);
+	err = 0;
+	t->i915->drm.unplugged = false;
+out:
+	return peer_end(t, err, ok);
+}
+
 /*
  * Another i915 imports it, which is no peer: it moves. What that makes of it is
  * not local memory, so its importers are no peers either.
@@ -704,7 +785,9 @@ static const struct i915_subtest peer_whole_bar[] = {
 	SUBTEST(igt_peer_far),
 	SUBTEST(igt_peer_mixed),
 	SUBTEST(igt_peer_evict),
+	SUBTEST(igt_peer_no_handle),
 	SUBTEST(igt_peer_revoke),
+	SUBTEST(igt_peer_gone),
 	SUBTEST(igt_peer_reexport),
 };
 
