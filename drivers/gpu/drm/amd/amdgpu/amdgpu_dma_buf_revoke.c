@@ -33,7 +33,7 @@
 #define AMDGPU_DMA_BUF_UNMAP_TIMEOUT	(10 * HZ)
 
 /**
- * struct amdgpu_dma_buf_peer - an attachment that may access VRAM
+ * struct amdgpu_dma_buf_peer - an attachment, which may access VRAM
  * @list: in amdgpu_dma_buf_peers.
  * @adev: the device with the VRAM.
  * @dmabuf: the dma-buf; it outlives the attachment.
@@ -61,7 +61,8 @@ static DECLARE_DELAYED_WORK(amdgpu_dma_buf_tell_work, amdgpu_dma_buf_tell);
 /**
  * amdgpu_dma_buf_peer_attach - an importer has attached
  * @adev: the device with the memory.
- * @attach: the attachment; what peer2peer says is final.
+ * @attach: the attachment. Also who is no peer maps VRAM, when a display has the
+ *	buffer pinned there.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -69,9 +70,6 @@ int amdgpu_dma_buf_peer_attach(struct amdgpu_device *adev,
 			       struct dma_buf_attachment *attach)
 {
 	struct amdgpu_dma_buf_peer *peer;
-
-	if (!attach->peer2peer)
-		return 0;
 
 	peer = kzalloc_obj(*peer);
 	if (!peer)
@@ -94,8 +92,6 @@ void amdgpu_dma_buf_peer_detach(struct dma_buf_attachment *attach)
 {
 	struct amdgpu_dma_buf_peer *peer = attach->priv;
 
-	if (!peer)
-		return;
 	WARN_ON_ONCE(peer->mappings);
 	scoped_guard(spinlock, &amdgpu_dma_buf_peers_lock)
 		list_del(&peer->list);
@@ -114,9 +110,6 @@ int amdgpu_dma_buf_peer_map(struct dma_buf_attachment *attach)
 	struct amdgpu_dma_buf_peer *peer = attach->priv;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (!peer)
-		return 0;
 
 	/* Either is so before amdgpu_dma_buf_begin() takes the lock. */
 	guard(spinlock)(&amdgpu_dma_buf_peers_lock);
@@ -138,8 +131,6 @@ void amdgpu_dma_buf_peer_unmap(struct dma_buf_attachment *attach)
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (!peer)
-		return;
 	scoped_guard(spinlock, &amdgpu_dma_buf_peers_lock) {
 		WARN_ON_ONCE(!peer->mappings--);
 		if (!peer->mappings)
