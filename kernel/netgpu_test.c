@@ -34,6 +34,7 @@ MODULE_IMPORT_NS("DMA_BUF");
  * @fail_attach: error that attaching ends with.
  * @fail_pin: error that pinning ends with.
  * @fail_map: error that mapping ends with.
+ * @fail_p2p: the same, of an attachment that allows peer-to-peer.
  * @decline: that the device be a peer.
  * @attached: number of attachments.
  * @pinned: number of pins.
@@ -51,6 +52,7 @@ struct fake {
 	int fail_attach;
 	int fail_pin;
 	int fail_map;
+	int fail_p2p;
 	bool decline;
 	int attached;
 	int pinned;
@@ -110,6 +112,8 @@ static struct sg_table *fake_map(struct dma_buf_attachment *attach,
 
 	if (fake->fail_map)
 		return ERR_PTR(fake->fail_map);
+	if (fake->fail_p2p && attach->peer2peer)
+		return ERR_PTR(fake->fail_p2p);
 
 	sgt = kzalloc_obj(*sgt);
 	if (!sgt)
@@ -395,6 +399,19 @@ static void test_sgt_range(struct kunit *test)
 	sg_free_table(&from);
 }
 
+/* What is wrong with the range is told to those who gave it. */
+static void test_bad_range(struct kunit *test)
+{
+	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	struct device *dev = fake_device(test, "range");
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create(fake, dev, 0, 100)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create(fake, dev, 0, SZ_2M)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, -EDOM,
+			PTR_ERR(create_kept(fake, dev, 0, 100, 0, NULL)));
+	expect_nothing_left(test, fake);
+}
+
 static void test_sgt_range_short(struct kunit *test)
 {
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
@@ -476,9 +493,37 @@ static void test_failures(struct kunit *test)
 					    NETGPU_REGION_REQUIRE_P2P, &extack)));
 	KUNIT_EXPECT_NULL(test, extack._msg);
 	fake->fail_map = -EINTR;
-	KUNIT_EXPECT_EQ(test, -EINTR,
+	KUNIT_EXPECT_EQ(test, -ERESTARTSYS,
 			PTR_ERR(create_kept(fake, dev, 0, SZ_1M, 0, &extack)));
 	KUNIT_EXPECT_NULL(test, extack._msg);
+	expect_nothing_left(test, fake);
+}
+
+/* Only who asked for a region is told, others have host memory as ever. */
+static void test_full(struct kunit *test)
+{
+	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	struct device *dev = fake_device(test, "full");
+	static const int errors[] = { -ENOMEM, -ENOSPC };
+	struct netgpu_region *region;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		fake->fail_p2p = errors[i];
+		KUNIT_EXPECT_EQ(test, errors[i],
+				PTR_ERR(create_kept(fake, dev, 0, SZ_1M, 0, NULL)));
+		region = create(fake, dev, 0, SZ_1M);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
+		KUNIT_EXPECT_FALSE(test, region->attachment->attach->peer2peer);
+		KUNIT_EXPECT_EQ(test, fake->attached, 1);
+		revoke(fake);
+		KUNIT_EXPECT_EQ(test, fake->mapped, 0);
+		netgpu_region_put(region);
+	}
+
+	/* No path is another matter. */
+	fake->fail_p2p = -EINVAL;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(create(fake, dev, 0, SZ_1M)), -EINVAL);
 	expect_nothing_left(test, fake);
 }
 
@@ -991,10 +1036,12 @@ static void test_copy_hung(struct kunit *test)
 
 static struct kunit_case netgpu_test_cases[] = {
 	KUNIT_CASE(test_check_range),
+	KUNIT_CASE(test_bad_range),
 	KUNIT_CASE(test_sgt_range),
 	KUNIT_CASE(test_sgt_range_short),
 	KUNIT_CASE(test_share),
 	KUNIT_CASE(test_failures),
+	KUNIT_CASE(test_full),
 	KUNIT_CASE(test_require_p2p),
 	KUNIT_CASE(test_declined),
 	KUNIT_CASE(test_overlap),

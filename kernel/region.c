@@ -19,6 +19,11 @@ static const struct dma_buf_attach_ops netgpu_attach_ops = {
 	.invalidate_mappings = netgpu_invalidate,
 };
 
+/* Host memory alone: the exporter moves the buffer there. */
+static const struct dma_buf_attach_ops netgpu_attach_host_ops = {
+	.invalidate_mappings = netgpu_invalidate,
+};
+
 static bool netgpu_asleep;
 
 /**
@@ -177,31 +182,54 @@ err_unmap:
 	return err;
 }
 
+static int netgpu_region_attach_as(struct netgpu_region *region,
+				   const struct dma_buf_attach_ops *ops,
+				   struct netlink_ext_ack *extack)
+{
+	struct dma_resv *resv = region->dmabuf->resv;
+	struct netgpu_attachment *attachment;
+	int err;
+
+	attachment = netgpu_attachment_get(region->dmabuf, region->dev,
+					   region->netdev, ops, extack);
+	if (IS_ERR(attachment))
+		return PTR_ERR(attachment);
+
+	region->attachment = attachment;
+	err = dma_resv_lock_interruptible(resv, NULL);
+	if (!err) {
+		err = netgpu_region_map(region, extack);
+		dma_resv_unlock(resv);
+	}
+	if (err) {
+		region->attachment = NULL;
+		netgpu_attachment_put(attachment);
+	}
+	return err;
+}
+
 static int netgpu_region_attach(struct netgpu_region *region,
 				struct netlink_ext_ack *extack)
 {
 	const struct dma_buf_attach_ops *ops = &netgpu_attach_ops;
-	struct dma_resv *resv = region->dmabuf->resv;
 	long err;
 
 	if (!region->netdev && netgpu_exporter_is_proprietary(region->dmabuf))
 		ops = NULL;
-	region->attachment = netgpu_attachment_get(region->dmabuf, region->dev,
-						   region->netdev, ops, extack);
-	if (IS_ERR(region->attachment))
-		return PTR_ERR(region->attachment);
-
-	err = dma_resv_lock_interruptible(resv, NULL);
-	if (err)
-		return err;
-	err = netgpu_region_map(region, extack);
-	dma_resv_unlock(resv);
+	err = netgpu_region_attach_as(region, ops, extack);
+	/*
+	 * Device memory may be full, or all of it that others reach. Whoever
+	 * did not ask for a region gets host memory then, as ever.
+	 */
+	if (!region->netdev && (err == -ENOMEM || err == -ENOSPC) && ops)
+		err = netgpu_region_attach_as(region, &netgpu_attach_host_ops,
+					      extack);
 	if (err)
 		return err;
 
 	/* The exporter may still be moving the content to where it is pinned. */
-	err = dma_resv_wait_timeout(resv, DMA_RESV_USAGE_KERNEL, true,
-				    MAX_SCHEDULE_TIMEOUT);
+	err = dma_resv_wait_timeout(region->dmabuf->resv, DMA_RESV_USAGE_KERNEL,
+				    true, MAX_SCHEDULE_TIMEOUT);
 	return err < 0 ? err : 0;
 }
 
@@ -269,6 +297,9 @@ netgpu_region_create(struct dma_buf *dmabuf,
 
 	err = netgpu_check_range(dmabuf, params->offset, params->length,
 				 extack);
+	/* Whoever did not ask for a region knows one error for all of that. */
+	if (err && !params->netdev)
+		err = -EINVAL;
 	if (!err && params->netdev)
 		err = netgpu_check_exporter(dmabuf, extack);
 	if (err)
@@ -283,7 +314,7 @@ netgpu_region_create(struct dma_buf *dmabuf,
 		err = netgpu_region_attach(region, extack);
 	if (err) {
 		netgpu_region_put(region);
-		return ERR_PTR(err);
+		return ERR_PTR(err == -EINTR ? -ERESTARTSYS : err);
 	}
 	return region;
 }

@@ -136,9 +136,8 @@ int netgpu_region_bind(struct netgpu_region *region,
 	struct dma_resv *resv = region->dmabuf->resv;
 	int err;
 
-	err = dma_resv_lock_interruptible(resv, NULL);
-	if (err)
-		return err;
+	if (dma_resv_lock_interruptible(resv, NULL))
+		return -ERESTARTSYS;
 	err = netgpu_region_bind_locked(region, user, priv);
 	dma_resv_unlock(resv);
 	if (!err)
@@ -251,7 +250,7 @@ void netgpu_region_put(struct netgpu_region *region)
 
 	WARN_ON_ONCE(region->user);
 
-	if (!IS_ERR_OR_NULL(region->attachment)) {
+	if (region->attachment) {
 		dma_resv_lock(region->dmabuf->resv, NULL);
 		netgpu_region_end(region);
 		dma_resv_unlock(region->dmabuf->resv);

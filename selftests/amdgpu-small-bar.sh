@@ -13,7 +13,7 @@ BYTES=$((8 << 20))
 
 need_lab_gpu
 gpu_receives
-ktap_plan 8
+ktap_plan 9
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 amdgpu -d "$node" info >/tmp/info
@@ -39,6 +39,12 @@ error=$(said large error)
 message=$(said large message)
 [ -n "$error" ] && [ "$error" != 0 ]
 ktap_ok "one larger than the visible part is refused with $error: $message" $?
+nothing_left
+receive plain -p 9003 -m "gpu-hidden:$node" -s $((128 << 20)) -b && remote pattern_send "$LOCAL_V4" 9003 $BYTES && wait "$receiver" &&
+	[ "$(said plain error)" = 0 ] && [ "$(said plain received)" = $BYTES ]
+status=$?
+[ $status = 0 ] || ktap_say "$(cat /tmp/plain)"
+ktap_ok "a program that knows nothing of regions receives into it in host memory, as ever" $status
 nothing_left
 ktap_ok "nothing is left" $?
 ordinary_traffic

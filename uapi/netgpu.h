@@ -139,7 +139,8 @@ enum netgpu_state {
  *                 its whole size, once per user
  * EAGAIN          the system goes to sleep
  * ENOMEM, EMFILE  as usual
- * EINTR           a signal, while the exporter was being waited for
+ * EINTR           a signal, while the exporter was being waited for; where its
+ *                 handler was installed with SA_RESTART, the call goes on
  * =============== ==========================================================
  *
  * Other values come from the exporter of the dma-buf.

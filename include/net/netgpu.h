@@ -133,7 +133,8 @@ struct netgpu_region_params {
  * For a region of /dev/netgpu there is a policy too: the memory of a proprietary
  * module is refused, and the size is charged. Such regions of one dma-buf for
  * one device share the attachment. Without @params->netdev, the memory of a
- * proprietary module is attached as dma_buf_attach() does.
+ * proprietary module is attached as dma_buf_attach() does, and where there is no
+ * room in device memory, the exporter is asked for host memory.
  *
  * Context: process context, without the netdev instance lock: the exporter may
  * take as long as the device behind it. A signal ends that.
@@ -141,9 +142,9 @@ struct netgpu_region_params {
  * Return: the region, to be released with netgpu_region_put(), or an ERR_PTR:
  * -ENODATA, -EDOM, -EOVERFLOW, -ERANGE for a bad range, -EPERM where the
  * exporter is a proprietary module, -EDQUOT where the user has pinned too
- * much, -EXDEV where NETGPU_REGION_REQUIRE_P2P cannot be met, -ENOMEM, -EINTR or
- * -ERESTARTSYS, -EAGAIN while the system goes to sleep, or what the exporter
- * said.
+ * much, -EXDEV where NETGPU_REGION_REQUIRE_P2P cannot be met, -ENOMEM,
+ * -ERESTARTSYS for a signal, -EAGAIN while the system goes to sleep, or what the
+ * exporter said. Without @params->netdev, -EINVAL for every bad range.
  */
 struct netgpu_region *
 netgpu_region_create(struct dma_buf *dmabuf,
@@ -172,7 +173,7 @@ void netgpu_region_put(struct netgpu_region *region);
  * netdev instance lock may be held.
  *
  * Return: 0, -EBUSY when the region is in use or overlaps one that is, -ENODEV
- * when it was revoked, or @user->owner is being unloaded, -EINTR.
+ * when it was revoked, or @user->owner is being unloaded, -ERESTARTSYS for a signal.
  */
 int netgpu_region_bind(struct netgpu_region *region,
 		       const struct netgpu_region_user *user, void *priv);
