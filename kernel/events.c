@@ -19,14 +19,17 @@
  * @netdev: the device, already without memory providers.
  *
  * Its driver is about to lose the DMA device, so an idle region ends here and
- * now. One that is still bound is revoked like any other.
+ * now. One that is still bound is revoked like any other. One that is being closed
+ * is not seen; unregistration waits for whatever is mapped, see struct
+ * netgpu_region. What lives for one binding is its receive path's.
  */
 void netgpu_netdev_goes(const struct net_device *netdev)
 {
 	struct netgpu_region *region;
 
 	netgpu_for_each_region(region) {
-		if (region->netdev != netdev && region->phys != netdev)
+		if (!region->netdev ||
+		    (region->netdev != netdev && region->phys != netdev))
 			continue;
 		dma_resv_lock(region->dmabuf->resv, NULL);
 		netgpu_region_revoke(region);

@@ -241,7 +241,7 @@ static struct netgpu_region *create(struct fake *fake, struct device *dev,
 	return netgpu_region_create(fake->dmabuf, &params, NULL);
 }
 
-static struct net_device fake_netdev;
+static struct net_device *fake_netdev;
 
 /* A region with a life of its own, as behind a file descriptor. */
 static struct netgpu_region *create_kept(struct fake *fake, struct device *dev,
@@ -253,8 +253,8 @@ static struct netgpu_region *create_kept(struct fake *fake, struct device *dev,
 		.offset	= offset,
 		.length	= length,
 		.flags	= NETGPU_REGION_RX | flags,
-		.netdev	= &fake_netdev,
-		.phys	= &fake_netdev,
+		.netdev	= fake_netdev,
+		.phys	= fake_netdev,
 	};
 
 	return netgpu_region_create(fake->dmabuf, &params, extack);
@@ -265,6 +265,7 @@ static void expect_nothing_left(struct kunit *test, const struct fake *fake)
 	KUNIT_EXPECT_EQ(test, fake->attached, 0);
 	KUNIT_EXPECT_EQ(test, fake->pinned, 0);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 0);
+	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(fake_netdev), 1);
 	scoped_guard(mutex, &netgpu_lock)
 		KUNIT_EXPECT_EQ(test, netgpu_pinned_bytes(current_user()), 0);
 }
@@ -811,32 +812,54 @@ static void test_revoke_dying(struct kunit *test)
 	expect_nothing_left(test, fake);
 }
 
+static void fake_netdev_free(void *data)
+{
+	free_netdev(data);
+}
+
+static struct net_device *fake_netdev_alloc(struct kunit *test)
+{
+	struct net_device *netdev = alloc_netdev_dummy(0);
+
+	KUNIT_ASSERT_NOT_NULL(test, netdev);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fake_netdev_free,
+							   netdev));
+	return netdev;
+}
+
+static struct netgpu_region *create_on(struct kunit *test, struct fake *fake,
+				       struct device *dev, u64 offset,
+				       struct net_device *netdev,
+				       struct net_device *phys)
+{
+	const struct netgpu_region_params params = {
+		.dev	= dev,
+		.offset	= offset,
+		.length	= SZ_64K,
+		.flags	= NETGPU_REGION_RX,
+		.netdev	= netdev,
+		.phys	= phys,
+	};
+	struct netgpu_region *region;
+
+	region = netgpu_region_create(fake->dmabuf, &params, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
+	return region;
+}
+
 static void test_netdev_goes(struct kunit *test)
 {
-	struct net_device *netdev = kunit_kzalloc(test, sizeof(*netdev), GFP_KERNEL);
-	struct net_device *phys = kunit_kzalloc(test, sizeof(*phys), GFP_KERNEL);
-	struct net_device *other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	struct net_device *netdev = fake_netdev_alloc(test);
+	struct net_device *phys = fake_netdev_alloc(test);
+	struct net_device *other = fake_netdev_alloc(test);
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
 	struct device *dev = fake_device(test, "netdev");
 	struct netgpu_region *region, *leased, *stays;
 	struct fake_user user = {};
 
-	KUNIT_ASSERT_NOT_NULL(test, netdev);
-	KUNIT_ASSERT_NOT_NULL(test, phys);
-	KUNIT_ASSERT_NOT_NULL(test, other);
-
-	region = create_kept(fake, dev, 0, SZ_64K, 0, NULL);
-	leased = create_kept(fake, dev, SZ_64K, SZ_64K, 0, NULL);
-	stays = create_kept(fake, dev, SZ_128K, SZ_64K, 0, NULL);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, leased);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, stays);
-	region->netdev = netdev;
-	region->phys = netdev;
-	leased->netdev = netdev;
-	leased->phys = phys;
-	stays->netdev = other;
-	stays->phys = other;
+	region = create_on(test, fake, dev, 0, netdev, netdev);
+	leased = create_on(test, fake, dev, SZ_64K, netdev, phys);
+	stays = create_on(test, fake, dev, SZ_128K, other, other);
 
 	/* With a file descriptor of its own, it can be bound again. */
 	KUNIT_EXPECT_EQ(test, 0, bind(&user, region));
@@ -845,11 +868,16 @@ static void test_netdev_goes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, bind(&user, region));
 	netgpu_region_unbind(region);
 
+	/* The driver stays as long as there is a mapping for it. */
+	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(phys), 2);
 	netgpu_netdev_goes(phys);
 	KUNIT_EXPECT_EQ(test, leased->state, NETGPU_LIFE_ENDED);
 	KUNIT_EXPECT_EQ(test, region->state, NETGPU_LIFE_IDLE);
+	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(phys), 1);
+	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(netdev), 2);
 	netgpu_netdev_goes(netdev);
 	KUNIT_EXPECT_EQ(test, region->state, NETGPU_LIFE_ENDED);
+	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(netdev), 1);
 	KUNIT_EXPECT_EQ(test, stays->state, NETGPU_LIFE_IDLE);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 1);
 	netgpu_netdev_goes(other);
@@ -858,6 +886,27 @@ static void test_netdev_goes(struct kunit *test)
 	netgpu_region_put(region);
 	netgpu_region_put(leased);
 	netgpu_region_put(stays);
+	expect_nothing_left(test, fake);
+}
+
+/* A receive path's region is its own to end, but the driver stays until then. */
+static void test_netdev_stays(struct kunit *test)
+{
+	struct net_device *phys = fake_netdev_alloc(test);
+	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	struct device *dev = fake_device(test, "stays");
+	struct netgpu_region *region;
+	struct fake_user user = {};
+
+	region = create_on(test, fake, dev, 0, NULL, phys);
+	KUNIT_ASSERT_EQ(test, 0, bind(&user, region));
+	netgpu_netdev_goes(phys);
+	KUNIT_EXPECT_EQ(test, region->state, NETGPU_LIFE_BOUND);
+	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(phys), 2);
+	netgpu_region_unbind(region);
+	KUNIT_EXPECT_EQ(test, fake->mapped, 0);
+	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(phys), 1);
+	netgpu_region_put(region);
 	expect_nothing_left(test, fake);
 }
 
@@ -1051,14 +1100,29 @@ static struct kunit_case netgpu_test_cases[] = {
 	KUNIT_CASE(test_revoke_bound),
 	KUNIT_CASE(test_revoke_dying),
 	KUNIT_CASE(test_netdev_goes),
+	KUNIT_CASE(test_netdev_stays),
 	KUNIT_CASE(test_sleep),
 	KUNIT_CASE(test_copy),
 	KUNIT_CASE(test_copy_hung),
 	{}
 };
 
+static int netgpu_test_suite_init(struct kunit_suite *suite)
+{
+	fake_netdev = alloc_netdev_dummy(0);
+	return fake_netdev ? 0 : -ENOMEM;
+}
+
+static void netgpu_test_suite_exit(struct kunit_suite *suite)
+{
+	if (fake_netdev)
+		free_netdev(fake_netdev);
+}
+
 static struct kunit_suite netgpu_test_suite = {
 	.name = "netgpu",
+	.suite_init = netgpu_test_suite_init,
+	.suite_exit = netgpu_test_suite_exit,
 	.test_cases = netgpu_test_cases,
 };
 

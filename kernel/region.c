@@ -172,6 +172,8 @@ static int netgpu_region_map(struct netgpu_region *region,
 		goto err_unmap;
 	}
 
+	/* Its driver, and with it the DMA device, stays until this is unmapped. */
+	netdev_hold(region->phys, &region->phys_tracker, GFP_KERNEL);
 	list_add_tail(&region->node, &attachment->regions);
 	region->state = NETGPU_LIFE_IDLE;
 	return 0;
@@ -248,6 +250,7 @@ netgpu_region_alloc(struct dma_buf *dmabuf,
 	region->offset = params->offset;
 	region->length = params->length;
 	region->flags = params->flags;
+	region->phys = params->phys;
 	region->distance = -1;
 	refcount_set(&region->refs, 1);
 	region->net_cookie = current->nsproxy->net_ns->net_cookie;
@@ -258,7 +261,6 @@ netgpu_region_alloc(struct dma_buf *dmabuf,
 	if (params->netdev) {
 		region->charged = get_current_user();
 		region->netdev = params->netdev;
-		region->phys = params->phys;
 		region->ifindex = params->netdev->ifindex;
 		region->queue = params->queue;
 	}

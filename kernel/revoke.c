@@ -11,10 +11,17 @@
  * the netdev lock, under which others allocate. An exporter that needs the
  * device to have stopped waits for the unmap, as dma_buf_attach_revocable()
  * promises it.
+ *
+ * So it must not hold what somebody may wait for with the netdev lock. vfio-pci
+ * does: it waits with its memory_lock held, which a fault in a BAR that it has
+ * mapped takes, and ethtool copies to and from user space under the netdev lock.
+ * Who gives it a buffer in such a BAR at that time has all three wait for ever.
+ * Nothing here can break that, only the fault can.
  */
 #include <linux/dma-resv.h>
 #include <linux/export.h>
 #include <linux/module.h>
+#include <linux/netdevice.h>
 #include <linux/netlink.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
@@ -101,6 +108,7 @@ static void netgpu_region_end(struct netgpu_region *region)
 	list_del(&region->node);
 	if (list_empty(&attachment->regions))
 		netgpu_attachment_unmap(attachment);
+	netdev_put(region->phys, &region->phys_tracker);
 }
 
 static int netgpu_region_bind_locked(struct netgpu_region *region,

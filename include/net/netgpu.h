@@ -15,6 +15,7 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <net/net_trackers.h>
 
 #include <uapi/linux/netgpu.h>
 
@@ -76,9 +77,11 @@ struct netgpu_region {
 	struct user_struct *charged;
 	/* under netgpu_lock: of all regions, those of one dma-buf side by side */
 	struct list_head list;
-	/* only for comparison: devices it ends with, and whom it is shown to */
-	struct net_device *netdev;
+	/* referenced as long as the region is mapped */
 	struct net_device *phys;
+	netdevice_tracker phys_tracker;
+	/* only for comparison: the device it ends with, whom it is shown to */
+	struct net_device *netdev;
 	u64 net_cookie;
 	u32 ifindex;
 	u32 queue;
@@ -106,7 +109,9 @@ struct netgpu_region {
  * @netdev: for a region of /dev/netgpu, the network device it was asked for: its
  *	unregistration ends the region. NULL for a region that lives for one
  *	binding, whose user sees to that. Not referenced.
- * @phys: device that the queue is leased from, or @netdev.
+ * @phys: device that the queue is of, where it is leased the one that it is leased
+ *	from. Held by the caller, and by the region as long as it is mapped: its
+ *	driver keeps @dev working.
  * @queue: receive queue of @netdev.
  */
 struct netgpu_region_params {
