@@ -12,12 +12,14 @@
  * that flushes the refill ring. -J: give nothing back, but let a second thread
  * claim that the refill ring is overfull, with a buffer that was never received.
  * -f FILE: the memory is in use, by something that does not end as long as FILE
- * is there. -g MS: get a signal each so many milliseconds. -D FILE: begin to
+ * is there. -e: ask for the event, with the queue twice in the ring, and when a
+ * revocation has ended the receive, begin two more that wait for data first.
+ * -g MS: get a signal each so many milliseconds. -D FILE: begin to
  * receive from the connection when FILE is removed. -E: end when there is no
  * buffer to be had, instead of trying again.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
- * message, event, revoke_us, hangup, state, dmabuf (with -k), holding, still (it
+ * message, event, late and late_async (how these have ended), revoke_us, hangup, state, dmabuf (with -k), holding, still (it
  * is all there, with -k), held (with -H, when nothing has come for a while), signals
  * (with -g, now and then), the bytes that were copied: header, page, other_queue,
  * refused, and the packets that could not be verified: unverified.
@@ -45,7 +47,9 @@
 #include "region.h"
 #include "zcrx_abi.h"
 
-enum { ACCEPT = 1, RECV, EVENT };
+enum { ACCEPT = 1, RECV, EVENT, LATE };
+
+#define LATE_WAIT	10	/* seconds */
 
 static const char * const placements[] = { "unknown", "host", "device" };
 
@@ -72,6 +76,22 @@ static void enter(const char *path)
 	if (ns < 0 || setns(ns, CLONE_NEWNET))
 		err(1, "%s", path);
 	close(ns);
+}
+
+/* The ring has its queue once more. */
+static void import_own(void)
+{
+	struct zcrx_ctrl ctrl = { .op = ZCRX_CTRL_EXPORT };
+	struct io_uring_zcrx_ifq_reg reg = { .flags = ZCRX_REG_IMPORT };
+	int ret = io_uring_register_zcrx_ctrl(&target.ring, &ctrl);
+
+	if (ret)
+		errx(1, "export: %s", strerror(-ret));
+	reg.if_idx = ctrl.zc_export.zcrx_fd;
+	ret = io_uring_register_ifq(&target.ring, &reg);
+	if (ret)
+		errx(1, "import: %s", strerror(-ret));
+	close(ctrl.zc_export.zcrx_fd);
 }
 
 static void setup(void)
@@ -113,6 +133,8 @@ static void setup(void)
 		printf("error %s\n", strerrorname_np(-ret));
 		exit(0);
 	}
+	if (target_event)
+		import_own();
 }
 
 static struct io_uring_sqe *get_sqe(void)
@@ -260,6 +282,31 @@ static void *take_away(void *arg)
 	return NULL;
 }
 
+/* A receive that waits for data first, although none will be received. */
+static int receive_late(int conn, unsigned int sqe_flags, unsigned int recv_flags)
+{
+	struct __kernel_timespec ts = { .tv_sec = LATE_WAIT };
+	struct io_uring_sqe *sqe = get_sqe();
+	struct io_uring_cqe *cqe;
+	int ret, res = 0;
+
+	io_uring_prep_rw(IORING_OP_RECV_ZC, sqe, conn, NULL, 0, 0);
+	sqe->user_data = LATE;
+	sqe->flags |= sqe_flags;
+	sqe->ioprio |= IORING_RECV_MULTISHOT | recv_flags;
+	do {
+		ret = io_uring_submit_and_wait_timeout(&target.ring, &cqe, 1, &ts, NULL);
+		while (ret >= 0 && !io_uring_peek_cqe(&target.ring, &cqe)) {
+			if (cqe->user_data == EVENT)
+				printf("event %d\n", cqe->res);
+			if (cqe->user_data == LATE)
+				res = cqe->res;
+			io_uring_cqe_seen(&target.ring, cqe);
+		}
+	} while (ret >= 0 && !res);
+	return res ? res : ret;
+}
+
 /* Wait for a completion; with -H look at the file meanwhile. */
 static int wait_cqe(void)
 {
@@ -381,6 +428,12 @@ static int receive(void)
 	}
 	if (revoking)
 		pthread_join(thread, NULL);
+	if (target_event && error == -ENODEV) {
+		printf("late %s\n",
+		       strerrorname_np(-receive_late(conn, 0, IORING_RECVSEND_POLL_FIRST)));
+		printf("late_async %s\n",
+		       strerrorname_np(-receive_late(conn, IOSQE_ASYNC, 0)));
+	}
 	return error < 0 ? error : 0;
 }
 
