@@ -43,7 +43,7 @@ back() {
 	steer_to_queue 1
 }
 
-ktap_plan 34
+ktap_plan 39
 vram_bind
 steer_to_queue 1
 load gate_exporter_layer && load gate_exporter_gpl delay_ms=10000
@@ -54,6 +54,9 @@ stalls add-other "vfio:$VRAM_PCI" "user memory for a queue that has a dma-buf, w
 [ "$(said stall early)" = 1 ]
 ktap_ok "add-other: it is refused before the kernel asks for its pages" $?
 stalls add-dmabuf "vfio:$VRAM_PCI" "a second exporter is slow, the first one revokes" EFAULT 9
+stalls open-told "vfio:$VRAM_PCI" "a queue is registered, its memory is revoked" 0 9
+[ "$(said stall events)" = 1 ]
+ktap_ok "open-told: the ring gets its event, once" $?
 stalls open-pages none "user memory, and a question about the device" 0 9 "ethtool -g $NETIF >/dev/null"
 stalls open-dmabuf none "a dma-buf, and a question about the device" 0 9 "ethtool -g $NETIF >/dev/null"
 

@@ -17,6 +17,7 @@
 
 char region_message[256];
 __u64 target_event;
+struct io_uring_zcrx_area_reg *target_area;
 __u32 target_buf_len;
 void *target_memory;
 
@@ -66,18 +67,18 @@ int target_register(struct target *t, unsigned int ifindex, unsigned int queue,
 		.size = REFILL_SIZE,
 		.flags = IORING_MEM_REGION_TYPE_USER,
 	};
-	struct io_uring_zcrx_area_reg area = {
+	struct io_uring_zcrx_area_reg own = {
 		.len = size,
 		.flags = flags,
 		.dmabuf_fd = fd,
 		.addr = (uintptr_t)target_memory,
-	};
+	}, *area = target_area ?: &own;
 	struct io_uring_zcrx_ifq_reg reg = {
 		.if_idx = ifindex,
 		.if_rxq = queue,
 		.rq_entries = RQ_ENTRIES,
 		.rx_buf_len = target_buf_len,
-		.area_ptr = (uintptr_t)&area,
+		.area_ptr = (uintptr_t)area,
 		.region_ptr = (uintptr_t)&region,
 	};
 	struct zcrx_event_desc event = {
@@ -95,7 +96,7 @@ int target_register(struct target *t, unsigned int ifindex, unsigned int queue,
 	t->rq.ktail = (void *)(t->refill + reg.offsets.tail);
 	t->rq.rqes = (void *)(t->refill + reg.offsets.rqes);
 	t->rq.ring_entries = reg.rq_entries;
-	t->token = area.rq_area_token;
+	t->token = area->rq_area_token;
 	return 0;
 }
 

@@ -44,6 +44,12 @@ extern __u32 target_buf_len;
 extern void *target_memory;
 
 /*
+ * The area's struct of targets opened after it was set, which is not written to;
+ * NULL for one made of @fd, @size and @flags.
+ */
+extern struct io_uring_zcrx_area_reg *target_area;
+
+/*
  * Errors are returned as -errno. @flags as in struct io_uring_zcrx_area_reg.
  * target_open() is target_ring() and target_register(). After a failure of
  * the latter alone, target_close() is still due.

@@ -11,8 +11,10 @@
  *   add-dmabuf    a dma-buf of /dev/gate_exporter, which takes as long as that says
  *   open-pages    user memory, which takes 10 s, to an ordinary queue
  *   open-dmabuf   a dma-buf of /dev/gate_exporter
+ *   open-told     MEMORY, its area's struct in a page as above
  * Meanwhile COMMAND is run, or MEMORY, vfio:ADDRESS, revoked. Prints "KEY VALUE"
- * lines: meanwhile_us how long that took, call (0 or errno), call_us.
+ * lines: meanwhile_us how long that took, call (0 or errno), call_us, and with
+ * open-told events, how many told of the revocation.
  */
 #include <err.h>
 #include <errno.h>
@@ -123,7 +125,7 @@ static void register_slowly(struct io_uring_zcrx_area_reg *area, const char *net
 	long long start = now_us();
 	int ret;
 
-	if (is("open-pages") || is("open-dmabuf")) {
+	if (!strncmp(what, "open-", 5)) {
 		target_memory = (void *)(uintptr_t)area->addr;
 		ret = target_register(&target, if_nametoindex(netif), queue,
 				      area->dmabuf_fd, area->len, area->flags);
@@ -132,6 +134,20 @@ static void register_slowly(struct io_uring_zcrx_area_reg *area, const char *net
 	}
 	__atomic_store_n(&done, true, __ATOMIC_RELEASE);
 	printf("call %s\ncall_us %lld\n", ret ? strerrorname_np(-ret) : "0", now_us() - start);
+}
+
+static void count_events(void)
+{
+	struct __kernel_timespec ts = { .tv_sec = 3 };
+	struct io_uring_cqe *cqe;
+	int events = 0;
+
+	while (!io_uring_wait_cqe_timeout(&target.ring, &cqe, &ts)) {
+		events += cqe->user_data == target_event &&
+			  cqe->res == NETGPU_ZCRX_EVENT_REVOKED;
+		io_uring_cqe_seen(&target.ring, cqe);
+	}
+	printf("events %d\n", events);
 }
 
 int main(int argc, char **argv)
@@ -167,6 +183,10 @@ int main(int argc, char **argv)
 		memory_open(&more, "heap", SIZE);
 	} else if (is("add-dmabuf") || is("open-dmabuf")) {
 		memory_open(&more, "export:/dev/gate_exporter", 4096);
+	} else if (is("open-told")) {
+		more = mem;
+		target_area = area;
+		target_event = 1;
 	} else {
 		area->len = SIZE;
 		area->addr = (uintptr_t)map_memory(SIZE);
@@ -177,7 +197,7 @@ int main(int argc, char **argv)
 		area->dmabuf_fd = more.dmabuf;
 		area->flags = IORING_ZCRX_AREA_DMABUF;
 	}
-	if (is("add-token"))
+	if (is("add-token") || is("open-told"))
 		uffd = protect(area);
 
 	if (pthread_create(&other, NULL, meanwhile, NULL) ||
@@ -187,5 +207,7 @@ int main(int argc, char **argv)
 	pthread_join(other, NULL);
 	if (uffd >= 0)
 		pthread_join(lifter, NULL);
+	if (is("open-told"))
+		count_events();
 	return 0;
 }

@@ -19,10 +19,11 @@
  * buffer to be had, instead of trying again.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
- * message, event, late and late_async (how these have ended), revoke_us, hangup, state, dmabuf (with -k), holding, still (it
- * is all there, with -k), held (with -H, when nothing has come for a while), signals
- * (with -g, now and then), the bytes that were copied: header, page, other_queue,
- * refused, and the packets that could not be verified: unverified.
+ * message, event, late and late_async (how the two of -e have ended), revoke_us,
+ * hangup, state, dmabuf (with -k), holding, still (it is all there, with -k), held
+ * (with -H, when nothing has come for a while), signals (with -g, now and then), the
+ * bytes that were copied: header, page, other_queue, refused, and the packets that
+ * could not be verified: unverified.
  * Exit status 0 unless the test itself went wrong.
  */
 #include <err.h>
