@@ -35,6 +35,7 @@ MODULE_IMPORT_NS("DMA_BUF");
  * @fail_pin: error that pinning ends with.
  * @fail_map: error that mapping ends with.
  * @fail_p2p: the same, of an attachment that allows peer-to-peer.
+ * @fail_host: and of one that does not.
  * @decline: that the device be a peer.
  * @attached: number of attachments.
  * @pinned: number of pins.
@@ -53,6 +54,7 @@ struct fake {
 	int fail_pin;
 	int fail_map;
 	int fail_p2p;
+	int fail_host;
 	bool decline;
 	int attached;
 	int pinned;
@@ -114,6 +116,8 @@ static struct sg_table *fake_map(struct dma_buf_attachment *attach,
 		return ERR_PTR(fake->fail_map);
 	if (fake->fail_p2p && attach->peer2peer)
 		return ERR_PTR(fake->fail_p2p);
+	if (fake->fail_host && !attach->peer2peer)
+		return ERR_PTR(fake->fail_host);
 
 	sgt = kzalloc_obj(*sgt);
 	if (!sgt)
@@ -520,6 +524,11 @@ static void test_full(struct kunit *test)
 		revoke(fake);
 		KUNIT_EXPECT_EQ(test, fake->mapped, 0);
 		netgpu_region_put(region);
+
+		/* Where there is no host memory, the first answer is the true one. */
+		fake->fail_host = -EOPNOTSUPP;
+		KUNIT_EXPECT_EQ(test, errors[i], PTR_ERR(create(fake, dev, 0, SZ_1M)));
+		fake->fail_host = 0;
 	}
 
 	/* No path is another matter. */

@@ -215,6 +215,7 @@ static int netgpu_region_attach(struct netgpu_region *region,
 {
 	const struct dma_buf_attach_ops *ops = &netgpu_attach_ops;
 	long err;
+	int host;
 
 	if (!region->netdev && netgpu_exporter_is_proprietary(region->dmabuf))
 		ops = NULL;
@@ -223,9 +224,13 @@ static int netgpu_region_attach(struct netgpu_region *region,
 	 * Device memory may be full, or all of it that others reach. Whoever
 	 * did not ask for a region gets host memory then, as ever.
 	 */
-	if (!region->netdev && (err == -ENOMEM || err == -ENOSPC) && ops)
-		err = netgpu_region_attach_as(region, &netgpu_attach_host_ops,
-					      extack);
+	if (!region->netdev && (err == -ENOMEM || err == -ENOSPC) && ops) {
+		host = netgpu_region_attach_as(region, &netgpu_attach_host_ops,
+					       extack);
+		/* Who has none, such as vfio-pci, is not asked for it. */
+		if (host != -EOPNOTSUPP)
+			err = host;
+	}
 	if (err)
 		return err;
 

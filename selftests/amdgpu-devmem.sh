@@ -73,7 +73,7 @@ for ((i = 0; i < 3; i++)); do
 done
 from=$SECONDS
 gpu_goes
-[ $((SECONDS - from)) -lt $((4 * slower)) ] && ! dmesg | grep 'told to unmap'
+[ $((SECONDS - from)) -lt $((4 * slower)) ] && ! dmesg | grep 'were told to unmap'
 ktap_ok "removal: the GPU goes, and does not wait for what is bound for transmit ($((SECONDS - from)) s)" $?
 kill "${receivers[@]}"
 wait "${receivers[@]}" 2>/dev/null

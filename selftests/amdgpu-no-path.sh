@@ -12,7 +12,7 @@ BYTES=$((8 << 20))
 
 need_lab_gpu
 gpu_receives
-ktap_plan 9
+ktap_plan 12
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 zcrx_recv -i "$NETIF" -q 1 -m "gpu:$node" -s $((2 * BYTES)) -r -P -t 30 >/tmp/refused 2>&1
@@ -40,6 +40,19 @@ ram=$(json_value /tmp/host.json ram.marks)
 ktap_ok "where it is: $vram bytes in VRAM, $ram marks in RAM" $?
 nothing_left
 ktap_ok "nothing is left" $?
+
+# TTM frees host memory with the GPU, although it is pinned.
+port=9003
+receive gone -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -b && remote -b pattern_send "$LOCAL_V4" $port $((4 << 30)) >/dev/null &&
+	wait_for 20 flows $port $((1 << 20))
+ktap_ok "data flows into host memory again" $?
+echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/unbind
+wait "$receiver"
+[ "$(said gone error)" = ENODEV ]
+status=$?
+ktap_ok "the GPU goes, and the receive ends: $(said gone error)" $status
+nothing_left
+ktap_ok "nothing is left of that either" $?
 ordinary_traffic
 ktap_ok "ordinary traffic afterwards" $?
 ktap_end

@@ -24,7 +24,7 @@ ends() {
 	[ "$(said "$name" error)" = ENODEV ] && [ "$(said "$name" received)" -gt 0 ]
 	status=$?
 	ktap_ok "$name: the receive ends with ENODEV after $(said "$name" received) bytes" $status
-	! dmesg | grep 'told to unmap'
+	! dmesg | grep 'were told to unmap'
 	ktap_ok "$name: no mapping was left behind" $?
 	nothing_left
 	ktap_ok "$name: nothing is left" $?

@@ -10,7 +10,7 @@
 BYTES=$((4 << 20))
 SENDER_WAITS=$((90 * slower))	# seconds until the sender closes: longer than a receiver waits, so that it cannot end by that
 
-ktap_plan 21
+ktap_plan 23
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
@@ -32,9 +32,14 @@ for kind in region dmabuf; do
 	[ "$(said $kind event)" = 31 ]
 	ktap_ok "$kind: the ring gets the event, once, although it has the queue twice" $?
 	[ "$(said $kind late)" = ENODEV ]
-	ktap_ok "$kind: a receive that would wait for data first ends with ENODEV: $(said $kind late)" $?
+	status=$?
+	ktap_ok "$kind: a receive that would wait for data first ends with ENODEV: $(said $kind late)" $status
 	[ "$(said $kind late_async)" = ENODEV ]
-	ktap_ok "$kind: and so does one that another thread would wait for: $(said $kind late_async)" $?
+	status=$?
+	ktap_ok "$kind: and so does one that another thread would wait for: $(said $kind late_async)" $status
+	[ "$(said $kind late_linked)" = ENODEV ]
+	status=$?
+	ktap_ok "$kind: and one that the ring has had since before: $(said $kind late_linked)" $status
 	remote -w "$sender" >/dev/null
 	nothing_left
 	ktap_ok "$kind: nothing is left" $?

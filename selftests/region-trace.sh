@@ -14,9 +14,9 @@ traced() {
 	echo >$tracing/trace
 }
 
-# events NAME: the names of its events, without repetitions; without copies that were refused, as those after a revocation are
+# events NAME: the names of its events, without repetitions; without copies that are refused after a revocation
 events() {
-	sed '/^netgpu_copy: .* error=-/d; s/^netgpu_\([a-z]*\):.*/\1/' "/tmp/$1.trace" | uniq | paste -sd' '
+	sed '/^netgpu_revoke/,$ { /^netgpu_copy: .* error=-/d }; s/^netgpu_\([a-z]*\):.*/\1/' "/tmp/$1.trace" | uniq | paste -sd' '
 }
 
 # has NAME REGEX: an event that matches

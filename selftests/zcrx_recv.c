@@ -13,14 +13,14 @@
  * claim that the refill ring is overfull, with a buffer that was never received.
  * -f FILE: the memory is in use, by something that does not end as long as FILE
  * is there. -e: ask for the event, with the queue twice in the ring, and when a
- * revocation has ended the receive, begin two more that wait for data first.
+ * revocation has ended the receive, begin three more that wait for data first.
  * -g MS: get a signal each so many milliseconds. -D FILE: begin to
  * receive from the connection when FILE is removed. -E: end when there is no
  * buffer to be had, instead of trying again.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
- * message, event, late and late_async (how the two of -e have ended), revoke_us,
- * hangup, state, dmabuf (with -k), holding, still (it is all there, with -k), held
+ * message, event, late, late_async and late_linked (how those of -e have ended),
+ * revoke_us, hangup, state, dmabuf (with -k), holding, still (it is all there, with -k), held
  * (with -H, when nothing has come for a while), signals (with -g, now and then), the
  * bytes that were copied: header, page, other_queue, refused, and the packets that
  * could not be verified: unverified.
@@ -39,6 +39,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ enum { ACCEPT = 1, RECV, EVENT, LATE };
 
 #define LATE_WAIT	10	/* seconds */
 
+static int later;	/* a receive of -e begins when this is written to */
 static const char * const placements[] = { "unknown", "host", "device" };
 
 static const char *netif, *source = "heap", *how, *netns;
@@ -284,17 +286,38 @@ static void *take_away(void *arg)
 }
 
 /* A receive that waits for data first, although none will be received. */
-static int receive_late(int conn, unsigned int sqe_flags, unsigned int recv_flags)
+static void receive_late(int conn, unsigned int sqe_flags, unsigned int recv_flags)
 {
-	struct __kernel_timespec ts = { .tv_sec = LATE_WAIT };
 	struct io_uring_sqe *sqe = get_sqe();
-	struct io_uring_cqe *cqe;
-	int ret, res = 0;
 
 	io_uring_prep_rw(IORING_OP_RECV_ZC, sqe, conn, NULL, 0, 0);
 	sqe->user_data = LATE;
 	sqe->flags |= sqe_flags;
 	sqe->ioprio |= IORING_RECV_MULTISHOT | recv_flags;
+}
+
+/* One that the ring has already, and that begins when somebody writes to @later. */
+static void receive_later(int conn)
+{
+	static uint64_t word;
+	struct io_uring_sqe *sqe = get_sqe();
+
+	later = eventfd(0, EFD_CLOEXEC);
+	if (later < 0)
+		err(1, "eventfd");
+	io_uring_prep_read(sqe, later, &word, sizeof(word), 0);
+	sqe->user_data = LATE;
+	sqe->flags |= IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS;
+	receive_late(conn, IOSQE_ASYNC, 0);
+}
+
+/* How did it end? */
+static int wait_late(void)
+{
+	struct __kernel_timespec ts = { .tv_sec = LATE_WAIT };
+	struct io_uring_cqe *cqe;
+	int ret, res = 0;
+
 	do {
 		ret = io_uring_submit_and_wait_timeout(&target.ring, &cqe, 1, &ts, NULL);
 		while (ret >= 0 && !io_uring_peek_cqe(&target.ring, &cqe)) {
@@ -381,6 +404,8 @@ static int receive(void)
 				if (cqe->res < 0)
 					errx(1, "accept: %s", strerror(-cqe->res));
 				conn = cqe->res;
+				if (target_event)
+					receive_later(conn);
 				while (delay && !access(delay, F_OK))
 					usleep(10000);
 				rearm = true;
@@ -430,10 +455,13 @@ static int receive(void)
 	if (revoking)
 		pthread_join(thread, NULL);
 	if (target_event && error == -ENODEV) {
-		printf("late %s\n",
-		       strerrorname_np(-receive_late(conn, 0, IORING_RECVSEND_POLL_FIRST)));
-		printf("late_async %s\n",
-		       strerrorname_np(-receive_late(conn, IOSQE_ASYNC, 0)));
+		receive_late(conn, 0, IORING_RECVSEND_POLL_FIRST);
+		printf("late %s\n", strerrorname_np(-wait_late()));
+		receive_late(conn, IOSQE_ASYNC, 0);
+		printf("late_async %s\n", strerrorname_np(-wait_late()));
+		if (eventfd_write(later, 1))
+			err(1, "eventfd");
+		printf("late_linked %s\n", strerrorname_np(-wait_late()));
 	}
 	return error < 0 ? error : 0;
 }

@@ -90,7 +90,8 @@ bool xe_dma_buf_is_lost(struct xe_bo *bo)
 {
 	xe_bo_assert_held(bo);
 
-	return drm_dev_is_unplugged(&xe_bo_device(bo)->drm) && xe_bo_is_vram(bo);
+	return drm_dev_is_unplugged(&xe_bo_device(bo)->drm) &&
+	       bo->ttm.resource && xe_bo_is_vram(bo);
 }
 
 /**
@@ -117,9 +118,16 @@ int xe_dma_buf_peer_map(struct dma_buf_attachment *attach)
 		if (!peer)
 			return -ENOMEM;
 		peer->dmabuf = attach->dmabuf;
-		attach->priv = peer;
-		guard(spinlock)(&xe->mem.peers.lock);
+		spin_lock(&xe->mem.peers.lock);
+		/* It is so before xe_dma_buf_revoke() takes the lock. */
+		if (drm_dev_is_unplugged(&xe->drm)) {
+			spin_unlock(&xe->mem.peers.lock);
+			kfree(peer);
+			return -ENODEV;
+		}
 		list_add_tail(&peer->list, &xe->mem.peers.list);
+		spin_unlock(&xe->mem.peers.lock);
+		attach->priv = peer;
 	}
 	peer->mappings++;
 	return 0;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Revocation: VRAM that other devices have mapped is about to go away.
+ * Revocation: what other devices have mapped is about to go away.
  *
  * Importers hear of an eviction by amdgpu_bo_move_notify(). But what they have
  * pinned is not evicted, and neither an unplug nor a reset of the whole GPU
- * moves anything: so this keeps count of the mappings, to end them.
+ * moves anything: so this keeps count of the mappings, to end them. A reset ends
+ * those of the device itself, VRAM and registers, an unplug also those of system
+ * memory: TTM frees it with the device, pinned or not.
  *
  * Telling an importer takes the reservation lock of the buffer, and whoever
  * holds that may wait for a fence that only the reset signals, or reclaim memory
@@ -33,11 +35,12 @@
 #define AMDGPU_DMA_BUF_UNMAP_TIMEOUT	(10 * HZ)
 
 /**
- * struct amdgpu_dma_buf_peer - an attachment, which may access VRAM
+ * struct amdgpu_dma_buf_peer - an attachment
  * @list: in amdgpu_dma_buf_peers.
- * @adev: the device with the VRAM.
+ * @adev: the device with the memory.
  * @dmabuf: the dma-buf; it outlives the attachment.
- * @mappings: of VRAM, that are in use.
+ * @mappings: of the device itself, that are in use.
+ * @host_mappings: of system memory.
  * @revocable: the importer can be told to unmap them.
  * @tell: it has to be.
  */
@@ -46,6 +49,7 @@ struct amdgpu_dma_buf_peer {
 	struct amdgpu_device *adev;
 	struct dma_buf *dmabuf;
 	unsigned int mappings;
+	unsigned int host_mappings;
 	bool revocable;
 	bool tell;
 };
@@ -92,7 +96,7 @@ void amdgpu_dma_buf_peer_detach(struct dma_buf_attachment *attach)
 {
 	struct amdgpu_dma_buf_peer *peer = attach->priv;
 
-	WARN_ON_ONCE(peer->mappings);
+	WARN_ON_ONCE(peer->mappings || peer->host_mappings);
 	scoped_guard(spinlock, &amdgpu_dma_buf_peers_lock)
 		list_del(&peer->list);
 	attach->priv = NULL;
@@ -100,12 +104,14 @@ void amdgpu_dma_buf_peer_detach(struct dma_buf_attachment *attach)
 }
 
 /**
- * amdgpu_dma_buf_peer_map - an importer is about to have VRAM mapped
+ * amdgpu_dma_buf_peer_map - an importer is about to map
  * @attach: the attachment; the reservation lock is held.
+ * @host: system memory, and not the device itself.
  *
- * Return: 0, -ENODEV when the device is gone, -EAGAIN when it is being reset.
+ * Return: 0, -ENODEV when the device is gone, -EAGAIN when what is of the device
+ * itself is being reset.
  */
-int amdgpu_dma_buf_peer_map(struct dma_buf_attachment *attach)
+int amdgpu_dma_buf_peer_map(struct dma_buf_attachment *attach, bool host)
 {
 	struct amdgpu_dma_buf_peer *peer = attach->priv;
 
@@ -115,6 +121,10 @@ int amdgpu_dma_buf_peer_map(struct dma_buf_attachment *attach)
 	guard(spinlock)(&amdgpu_dma_buf_peers_lock);
 	if (drm_dev_is_unplugged(adev_to_drm(peer->adev)))
 		return -ENODEV;
+	if (host) {
+		peer->host_mappings++;
+		return 0;
+	}
 	if (amdgpu_in_reset(peer->adev))
 		return -EAGAIN;
 	peer->mappings++;
@@ -124,16 +134,20 @@ int amdgpu_dma_buf_peer_map(struct dma_buf_attachment *attach)
 /**
  * amdgpu_dma_buf_peer_unmap - undo amdgpu_dma_buf_peer_map()
  * @attach: the attachment; the reservation lock is held.
+ * @host: as then.
  */
-void amdgpu_dma_buf_peer_unmap(struct dma_buf_attachment *attach)
+void amdgpu_dma_buf_peer_unmap(struct dma_buf_attachment *attach, bool host)
 {
 	struct amdgpu_dma_buf_peer *peer = attach->priv;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	scoped_guard(spinlock, &amdgpu_dma_buf_peers_lock) {
-		WARN_ON_ONCE(!peer->mappings--);
-		if (!peer->mappings)
+		if (host)
+			WARN_ON_ONCE(!peer->host_mappings--);
+		else
+			WARN_ON_ONCE(!peer->mappings--);
+		if (!peer->mappings && !peer->host_mappings)
 			peer->tell = false;
 	}
 	wake_up_all(&amdgpu_dma_buf_unmapped);
@@ -178,13 +192,23 @@ static void amdgpu_dma_buf_tell(struct work_struct *work)
 		queue_delayed_work(system_dfl_wq, &amdgpu_dma_buf_tell_work, 1);
 }
 
-static bool amdgpu_dma_buf_is_mapped(struct amdgpu_device *adev)
+/* Has it something of the device mapped, or, when that is @gone, anything? */
+static bool amdgpu_dma_buf_peer_uses(const struct amdgpu_dma_buf_peer *peer,
+				     const struct amdgpu_device *adev, bool gone)
+{
+	lockdep_assert_held(&amdgpu_dma_buf_peers_lock);
+
+	return peer->adev == adev &&
+	       (peer->mappings || (gone && peer->host_mappings));
+}
+
+static bool amdgpu_dma_buf_is_mapped(struct amdgpu_device *adev, bool gone)
 {
 	struct amdgpu_dma_buf_peer *peer;
 
 	guard(spinlock)(&amdgpu_dma_buf_peers_lock);
 	list_for_each_entry(peer, &amdgpu_dma_buf_peers, list)
-		if (peer->adev == adev && peer->mappings && peer->revocable)
+		if (amdgpu_dma_buf_peer_uses(peer, adev, gone) && peer->revocable)
 			return true;
 	return false;
 }
@@ -193,14 +217,14 @@ static bool amdgpu_dma_buf_is_mapped(struct amdgpu_device *adev)
  * Begin to tell importers. No new mappings are made from here on. Those who
  * cannot be told unmap some day: there is no use in waiting for them.
  */
-static void amdgpu_dma_buf_begin(struct amdgpu_device *adev)
+static void amdgpu_dma_buf_begin(struct amdgpu_device *adev, bool gone)
 {
 	struct amdgpu_dma_buf_peer *peer;
 	unsigned int deaf = 0;
 
 	scoped_guard(spinlock, &amdgpu_dma_buf_peers_lock) {
 		list_for_each_entry(peer, &amdgpu_dma_buf_peers, list) {
-			if (peer->adev != adev || !peer->mappings)
+			if (!amdgpu_dma_buf_peer_uses(peer, adev, gone))
 				continue;
 			peer->tell = peer->revocable;
 			deaf += !peer->revocable;
@@ -209,23 +233,24 @@ static void amdgpu_dma_buf_begin(struct amdgpu_device *adev)
 	mod_delayed_work(system_dfl_wq, &amdgpu_dma_buf_tell_work, 0);
 	if (deaf)
 		drm_warn(adev_to_drm(adev),
-			 "%u importers have VRAM mapped and cannot be told to unmap\n",
+			 "%u importers have memory mapped and cannot be told to unmap\n",
 			 deaf);
 }
 
-static void amdgpu_dma_buf_wait(struct amdgpu_device *adev, unsigned long end)
+static void amdgpu_dma_buf_wait(struct amdgpu_device *adev, bool gone,
+				unsigned long end)
 {
 	long left = max_t(long, end - jiffies, 0);
 
 	if (!wait_event_timeout(amdgpu_dma_buf_unmapped,
-				!amdgpu_dma_buf_is_mapped(adev), left))
+				!amdgpu_dma_buf_is_mapped(adev, gone), left))
 		drm_err(adev_to_drm(adev),
-			"importers were told to unmap VRAM, and have not\n");
+			"importers were told to unmap memory, and have not\n");
 }
 
 /**
- * amdgpu_dma_buf_revoke - end all access of other devices to VRAM
- * @adev: the device with the VRAM, unplugged.
+ * amdgpu_dma_buf_revoke - end all access of other devices to the memory
+ * @adev: the device with the memory, unplugged.
  *
  * Pinned importers take this for good. Returns when they have unmapped, or when
  * that takes too long, which is noted in the log: there is one limit for all of
@@ -236,8 +261,8 @@ static void amdgpu_dma_buf_wait(struct amdgpu_device *adev, unsigned long end)
  */
 void amdgpu_dma_buf_revoke(struct amdgpu_device *adev)
 {
-	amdgpu_dma_buf_begin(adev);
-	amdgpu_dma_buf_wait(adev, jiffies + AMDGPU_DMA_BUF_UNMAP_TIMEOUT);
+	amdgpu_dma_buf_begin(adev, true);
+	amdgpu_dma_buf_wait(adev, true, jiffies + AMDGPU_DMA_BUF_UNMAP_TIMEOUT);
 }
 
 /**
@@ -257,10 +282,10 @@ void amdgpu_dma_buf_revoke_all(struct list_head *devices)
 
 	list_for_each_entry(adev, devices, reset_list) {
 		lockdep_assert_held_write(&adev->reset_domain->sem);
-		amdgpu_dma_buf_begin(adev);
+		amdgpu_dma_buf_begin(adev, false);
 	}
 	list_for_each_entry(adev, devices, reset_list)
-		amdgpu_dma_buf_wait(adev, end);
+		amdgpu_dma_buf_wait(adev, false, end);
 }
 
 /**
