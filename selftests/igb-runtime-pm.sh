@@ -34,7 +34,7 @@ held() {
 	[ "$(cat $PARAMETERS/held)" = Y ]
 }
 
-ktap_plan 14
+ktap_plan 15
 insmod "$MODULES/queue_fault.ko" netdev="$NETIF" && undo rmmod queue_fault
 undo eval "echo on >$device/power/control"
 undo cable true
@@ -88,8 +88,13 @@ in_time() {
 }
 
 # All close and open the device, or what it has; it is closed, and its resume opens it.
-wait_for 30 is suspended && in_time "xdp_attach $NETIF true"
-ktap_ok "an XDP program comes and goes while it is suspended" $?
+wait_for 30 is suspended && ! in_time "xdp_attach $NETIF true 2>/tmp/xdp" && grep -q "Invalid argument" /tmp/xdp
+ktap_ok "an XDP program is refused while it is suspended, as frames are too large for that" $?
+mtu=$(cat "/sys/class/net/$NETIF/mtu")
+undo ip link set "$NETIF" mtu "$mtu"
+echo on >"$device/power/control" && ip link set "$NETIF" mtu 1500 && echo auto >"$device/power/control" &&
+	wait_for 30 is suspended && in_time "xdp_attach $NETIF true"
+ktap_ok "with small frames it comes and goes" $?
 if [ -w "$device/sriov_numvfs" ]; then
 	wait_for 30 is suspended && in_time "echo 1 >$device/sriov_numvfs"
 	ktap_ok "a virtual function comes while it is suspended" $?
