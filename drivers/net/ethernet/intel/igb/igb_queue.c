@@ -160,8 +160,14 @@ static int igb_queue_disable(struct igb_adapter *adapter,
 				hw, E1000_RXDCTL(ring->reg_idx));
 	usleep_range(100, 200);
 
-	/* one that has been unplugged reads as all ones */
-	return E1000_REMOVED(hw->hw_addr) ? 0 : err;
+	if (!E1000_REMOVED(hw->hw_addr))
+		return err;
+
+	/* One that has been unplugged reads as all ones. If it only seemed so,
+	 * it must not write any more.
+	 */
+	pci_clear_master(adapter->pdev);
+	return 0;
 }
 
 static void igb_queue_napi_enable(struct napi_struct *napi)
