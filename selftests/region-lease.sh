@@ -91,7 +91,8 @@ status=$?
 status=$?
 ktap_ok "whose queue it is cannot have it meanwhile: $(said physical message)" $status
 
-contained revoked 9003 -m "vfio:$VRAM_PCI" -r -x disable -a $((4 << 20)) && remote -b pattern_send $INSIDE 9003 $BYTES >/dev/null
+contained revoked 9003 -n 0 -m "vfio:$VRAM_PCI" -r -x disable -a $((4 << 20)) &&
+	remote -b pattern_send $INSIDE 9003 $((4 << 30)) >/dev/null
 wait "$receiver" && [ "$(said revoked error)" = ENODEV ] && nothing_left
 ktap_ok "its memory is revoked: ENODEV" $?
 contained alive 9004 -m "vfio:$VRAM_PCI" -r -B && bound && ip link del outside && ended alive
