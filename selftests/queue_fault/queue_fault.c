@@ -121,14 +121,17 @@ static int hold_set(const char *val, const struct kernel_param *kp)
 	if (err)
 		return err;
 
-	netdev_lock(dev);
-	held = true;
-	/* who waits for a parameter must be able to read this one */
+	/*
+	 * Who waits for a parameter must be able to read "held", and the others
+	 * are set with the lock of the parameters first.
+	 */
 	kernel_param_unlock(THIS_MODULE);
+	netdev_lock(dev);
+	WRITE_ONCE(held, true);
 	msleep(ms);
-	kernel_param_lock(THIS_MODULE);
-	held = false;
+	WRITE_ONCE(held, false);
 	netdev_unlock(dev);
+	kernel_param_lock(THIS_MODULE);
 	return 0;
 }
 
