@@ -226,7 +226,7 @@ static int netgpu_region_attach(struct netgpu_region *region,
 	 */
 	if (!region->netdev && (err == -ENOMEM || err == -ENOSPC) && ops) {
 		host = netgpu_region_attach_as(region, &netgpu_attach_host_ops,
-					       extack);
+					       NULL);
 		/* Who has none, such as vfio-pci, is not asked for it. */
 		if (host != -EOPNOTSUPP)
 			err = host;

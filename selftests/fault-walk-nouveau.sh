@@ -10,27 +10,10 @@
 . "$(dirname "$0")/fault.sh"
 
 need_lab_gpu
-[ -e /sys/kernel/debug/failslab/require-start ] || skip_all "the kernel does not choose faults by their callers"
 gpus
 [ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no nouveau"
 GPU_PCI=${gpus[0]}
 driver=/sys/bus/pci/drivers/nouveau
-
-# only_in FUNCTION: allocations of what it calls are those that fail
-only_in() {
-	local kind start end
-	read -r start end < <(sort /proc/kallsyms | awk -v name="$1" '$3 == name { start = $1 }
-		start && $1 != start { print start, $1; exit }')
-	[ -n "$end" ] || return 1
-	for kind in failslab fail_page_alloc fail_usercopy; do
-		fault_inject $kind
-		echo 1 >/sys/kernel/debug/$kind/require-start # nobody
-		echo 1 >/sys/kernel/debug/$kind/require-end
-	done
-	echo "0x$start" >/sys/kernel/debug/failslab/require-start
-	echo "0x$end" >/sys/kernel/debug/failslab/require-end
-	echo 2 >/sys/kernel/debug/failslab/verbose # with the stack
-}
 
 # binds NTH: bind, with the NTH fault (0: none); how many faults were still to come is in $left
 binds() {
@@ -45,7 +28,7 @@ binds() {
 }
 
 ktap_plan 5
-only_in __drmm_add_action
+only_in __drmm_add_action failslab && echo 2 >/sys/kernel/debug/failslab/verbose # with the stack
 ktap_ok "faults are chosen by their callers" $?
 
 # One of four faults at each action ends the bind: DRM can do without the action's name, and kmemleak, which notes both

@@ -22,6 +22,24 @@ fault_inject() {
 	echo 0 >"$dir/verbose"
 }
 
+# only_in FUNCTION KIND...: these are injected in what it calls, and others not at all
+only_in() {
+	local kind start end dir=/sys/kernel/debug
+	[ -e $dir/failslab/require-start ] || skip_all "the kernel does not choose faults by their callers"
+	read -r start end < <(sort /proc/kallsyms | awk -v name="$1" '$3 == name { start = $1 }
+		start && $1 != start { print start, $1; exit }')
+	[ -n "$end" ] || return 1
+	for kind in failslab fail_page_alloc fail_usercopy; do
+		fault_inject $kind
+		echo 1 >$dir/$kind/require-start # nobody
+		echo 1 >$dir/$kind/require-end
+	done
+	for kind in "${@:2}"; do
+		echo "0x$start" >"$dir/$kind/require-start"
+		echo "0x$end" >"$dir/$kind/require-end"
+	done
+}
+
 # fault_walks OPTION...: walk with queue 1 and these options, while somebody sends. The last call; never returns.
 fault_walks() {
 	local kind sender status
