@@ -46,12 +46,19 @@ if [ -n "$LAB_GPU" ]; then
 	done >/tmp/others 2>&1 &
 	others=$!
 	wait_for 20 grep -q '^listening' /tmp/others
-	gpu_control stall sdma0 >/dev/null && gpu_control stall sdma1 >/dev/null && gpu_control reset takes 1000 >/dev/null
+	rm -f /tmp/go
+	mkfifo /tmp/go
+	amdgpu -d "$node" use "$receiver" "$(dmabuf "$receiver")" <>/tmp/go >/tmp/use 2>&1 &
+	user=$!
+	wait_for 20 grep -q '^ready' /tmp/use
+	gpu_control stall sdma0 >/dev/null && gpu_control stall sdma1 >/dev/null && gpu_control reset takes $((1000 * slower)) >/dev/null
 	dmesg -C
-	amdgpu -d "$node" use "$receiver" "$(dmabuf "$receiver")" >/tmp/use 2>&1
+	echo >/tmp/go
+	wait $user
 	[ -n "$(said use result)" ] && [ "$(said use result)" != 0 ]
 	status=$?
 	ktap_ok "hang: a job with the buffer hangs, and ends with $(said use result)" $status
+	[ $status -eq 0 ] || sed "s/^/# /" /tmp/use
 	wait_for 30 eval "dmesg | grep -q 'GPU reset([0-9]*) succeeded'" && took=$(reset_ms) && [ "$took" -lt $((4500 * slower)) ]
 	ktap_ok "hang: the reset does not wait for it, and took $took ms" $?
 	touch /tmp/enough

@@ -213,6 +213,8 @@ static int use(char **arguments)
 	gpu_import(&gpu, &buffer, dmabuf_of(atoi(arguments[0]), atoi(arguments[1])));
 	one.from = &buffer;
 	one.to = &buffer;
+	printf("ready 1\n");
+	getchar();
 	printf("submitted 1\n");
 	ret = gpu_copy(&gpu, 0, &one, 1, 60);
 	printf("result %s\n", ret ? strerrorname_np(-ret) : "0");

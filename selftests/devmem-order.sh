@@ -13,7 +13,32 @@ taken() {
 	step "$1" revoke && [ "$(said "$1" revoke_us)" -lt 5000000 ]
 }
 
-ktap_plan 32
+# unheard NAME: 1 MiB is sent from a dma-buf to who receives it, but whose acknowledgments get lost
+unheard() {
+	port=$((port + 1))
+	rm -f /tmp/steps "/tmp/$1"
+	mkfifo /tmp/steps
+	exec 7<>/tmp/steps
+	listener=$(remote -b "pattern_recv $port")
+	wait_for 10 remote "ss -Hltn sport = :$port | grep -q ." || return 1
+	devmem_send -i "$NETIF" -a "$REMOTE_V4" -p $port -s $SENT -c /tmp/steps -t $((30 * slower)) >"/tmp/$1" 2>&1 7>&- &
+	receiver=$!
+	wait_for 10 grep -q '^connected' "/tmp/$1" &&
+		remote ip neigh replace "$LOCAL_V4" lladdr 02:00:00:00:00:99 dev tap0 nud permanent &&
+		step "$1" send && [ "$(said "$1" sent)" = $SENT ]
+}
+
+# attached N: so many devices are attached to dma-bufs
+attached() {
+	[ "$(awk '/^Total .* devices attached/ { n += $2 } END { print n + 0 }' /sys/kernel/debug/dma_buf/bufinfo)" = "$1" ]
+}
+
+heard() {
+	remote ip neigh replace "$LOCAL_V4" lladdr "$mac" dev tap0 nud reachable
+}
+
+ktap_plan 41
+mac=$(cat "/sys/class/net/$NETIF/address")
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
@@ -32,4 +57,32 @@ kill "$receiver"
 wait "$receiver" 2>/dev/null
 nic_comes && nothing_left && ordinary_traffic
 ktap_ok "transmit: the NIC is back, nothing is left, ordinary traffic" $?
+
+# What is to be sent is sent, also when nobody can bind it any more.
+unheard queued
+ktap_ok "queued: 1 MiB is sent from a dma-buf, and not acknowledged" $?
+step queued netlink && [ "$(said queued again)" = EINVAL ] && attached 1
+ktap_ok "queued: the netlink socket is closed: it stays attached, and cannot be named any more" $?
+heard
+echo end >&7
+wait "$receiver" && [ "$(said queued left)" = 0 ]
+ktap_ok "queued: all of it is acknowledged" $?
+remote -w "$listener" >/tmp/listener
+[ "$(said listener received)" = $SENT ] && [ "$(said listener correct)" = 1 ]
+ktap_ok "queued: and was right" $?
+wait_for 10 attached 0
+ktap_ok "queued: nothing is attached" $?
+
+unheard lost
+ktap_ok "lost: 1 MiB is sent from a dma-buf, and not acknowledged" $?
+step lost netlink && nic_goes && attached 0
+ktap_ok "lost: the netlink socket is closed, the NIC goes: nothing is attached" $?
+kill "$receiver"
+wait "$receiver" 2>/dev/null
+remote -k "$listener" >/dev/null
+heard
+nic_comes && wait_for 10 ping -q -c 1 -W 2 "$REMOTE_V4"
+ktap_ok "lost: the NIC is back" $?
+nothing_left && ordinary_traffic
+ktap_ok "lost: nothing is left, ordinary traffic" $?
 ktap_end

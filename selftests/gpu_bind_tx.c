@@ -19,17 +19,6 @@
 
 #define SIZE	((size_t)64 << 10)
 
-static int bind_tx(struct mnl_socket *nl, unsigned int ifindex, int dmabuf)
-{
-	struct nlmsghdr *nlh;
-	char buf[256];
-
-	nlh = netdev_nl_request(buf, NETDEV_CMD_BIND_TX, 0);
-	mnl_attr_put_u32(nlh, NETDEV_A_DMABUF_IFINDEX, ifindex);
-	mnl_attr_put_u32(nlh, NETDEV_A_DMABUF_FD, dmabuf);
-	return netdev_nl_talk(nl, nlh, NULL, NULL);
-}
-
 int main(int argc, char **argv)
 {
 	struct mnl_socket *nl;
@@ -44,7 +33,7 @@ int main(int argc, char **argv)
 	nl = netdev_nl_open();
 	for (i = 0; i < count; i++) {
 		memory_open(&buffer, source, SIZE);
-		errno = -bind_tx(nl, if_nametoindex(argv[2]), buffer.dmabuf);
+		errno = -netdev_nl_bind_tx(nl, if_nametoindex(argv[2]), buffer.dmabuf);
 		if (errno)
 			err(1, "NETDEV_CMD_BIND_TX: %s", netdev_nl_message);
 	}

@@ -119,12 +119,30 @@ int netdev_nl_bind_rx(struct mnl_socket *nl, unsigned int ifindex, unsigned int 
 	return netdev_nl_bind_rx_pages(nl, ifindex, queue, dmabuf, 0);
 }
 
-int netdev_nl_bind_tx(struct mnl_socket *nl, unsigned int ifindex, int dmabuf)
+static int keep_dmabuf_id(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr;
+	unsigned int *id = data;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr))
+		if (mnl_attr_get_type(attr) == NETDEV_A_DMABUF_ID)
+			*id = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+int netdev_nl_bind_tx_id(struct mnl_socket *nl, unsigned int ifindex, int dmabuf, unsigned int *id)
 {
 	char buf[1024];
 	struct nlmsghdr *nlh = bind_request(buf, NETDEV_CMD_BIND_TX, ifindex, dmabuf);
 
-	return netdev_nl_talk(nl, nlh, NULL, NULL);
+	return netdev_nl_talk(nl, nlh, keep_dmabuf_id, id);
+}
+
+int netdev_nl_bind_tx(struct mnl_socket *nl, unsigned int ifindex, int dmabuf)
+{
+	unsigned int id;
+
+	return netdev_nl_bind_tx_id(nl, ifindex, dmabuf, &id);
 }
 
 static int keep_queue(const struct nlmsghdr *nlh, void *data)

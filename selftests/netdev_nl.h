@@ -22,6 +22,8 @@ int netdev_nl_bind_rx_pages(struct mnl_socket *nl, unsigned int ifindex, unsigne
 			    int dmabuf, unsigned int page_size);
 /* Bind a dma-buf for transmit, as above. */
 int netdev_nl_bind_tx(struct mnl_socket *nl, unsigned int ifindex, int dmabuf);
+/* The same, and the number that SCM_DEVMEM_DMABUF wants. */
+int netdev_nl_bind_tx_id(struct mnl_socket *nl, unsigned int ifindex, int dmabuf, unsigned int *id);
 
 /*
  * Lease receive queue @queue of @phys, a device of the network namespace that has

@@ -148,17 +148,6 @@ static void overlap(struct part *first, struct part *second)
 		unbind(second, &other);
 }
 
-static int bind_tx(struct mnl_socket *nl, const char *netif, int dmabuf)
-{
-	struct nlmsghdr *nlh;
-	char buf[1024];
-
-	nlh = netdev_nl_request(buf, NETDEV_CMD_BIND_TX, 0);
-	mnl_attr_put_u32(nlh, NETDEV_A_DMABUF_IFINDEX, if_nametoindex(netif));
-	mnl_attr_put_u32(nlh, NETDEV_A_DMABUF_FD, dmabuf);
-	return netdev_nl_talk(nl, nlh, NULL, NULL);
-}
-
 /* What is received into can be sent from. */
 static void send_and_receive(const char *netif)
 {
@@ -181,7 +170,7 @@ static void send_and_receive(const char *netif)
 		errx(1, "region of udmabuf: %s", region_message);
 	ret = bind_part(&p, &target);
 	printf("receive %s\n", outcome(ret));
-	printf("send %s\n", outcome(bind_tx(nl, netif, both.dmabuf)));
+	printf("send %s\n", outcome(netdev_nl_bind_tx(nl, create.ifindex, both.dmabuf)));
 	printf("both %d\n", attachments());
 	mnl_socket_close(nl);
 	if (!ret)

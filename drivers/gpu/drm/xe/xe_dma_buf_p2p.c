@@ -95,6 +95,29 @@ bool xe_dma_buf_is_lost(struct xe_bo *bo)
 }
 
 /**
+ * xe_dma_buf_gpu_enter() - have a device stay, if it is there
+ * @bo: The BO.
+ *
+ * Return: for xe_dma_buf_gpu_exit(), -ENODEV when the device is gone.
+ */
+int xe_dma_buf_gpu_enter(struct xe_bo *bo)
+{
+	int idx;
+
+	return drm_dev_enter(&xe_bo_device(bo)->drm, &idx) ? idx : -ENODEV;
+}
+
+/**
+ * xe_dma_buf_gpu_exit() - let the device go
+ * @idx: What xe_dma_buf_gpu_enter() has returned.
+ */
+void xe_dma_buf_gpu_exit(int idx)
+{
+	if (idx >= 0)
+		drm_dev_exit(idx);
+}
+
+/**
  * xe_dma_buf_peer_map() - an importer is about to have VRAM mapped
  * @attach: Its attachment; the BO is locked.
  *
