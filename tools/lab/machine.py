@@ -27,6 +27,9 @@ GPUS = {"radeon": "firmware_class.path=/netgpu/build/lab/radeon/firmware amdgpu.
         "geforce": "nouveau.noaccel=1 nouveau.modeset=2 nouveau.runpm=0"}
 WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "sleepy", "epyc", "iommu", "sleep", *GPUS}
 ROOT_PORT = 0x10        # slot of the root port above the switch
+# tcg: two CPUs. icount: one CPU, whose clock counts instructions: a nanosecond each.
+ACCELS = {"tcg": ["-accel", "tcg,thread=multi", "-smp", "2"],
+          "icount": ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=on", "-smp", "1"]}
 REMOTES = 4             # commands of the guest that may run on the sender's side at once
 
 
@@ -46,10 +49,10 @@ def command(topology, memory, files, kernel, initramfs, append, accel):
 
     q = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
          "-machine", "q35,memory-backend=ram,hpet=off,vmport=off" + (",kernel-irqchip=split" if "iommu" in words else ""),
-         "-accel", "tcg,thread=multi" if accel == "tcg" else accel,
+         *ACCELS.get(accel, ["-accel", accel, "-smp", "2"]),
          # KASAN takes the CPU for one with four levels of page tables while the kernel is finding out that it has five
          "-cpu", "EPYC" if "epyc" in words else "max,la57=off",
-         "-smp", "2", "-m", f"{memory}M",
+         "-m", f"{memory}M",
          "-object", f"memory-backend-file,id=ram,size={memory}M,share=on,mem-path={files['ram']}",
          "-kernel", str(kernel), "-initrd", str(initramfs), "-append", append,
          "-qmp", f"unix:{files['qmp']},server=on,wait=off",

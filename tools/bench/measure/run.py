@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: LGPL-2.1 OR MIT
+"""make bench: what receiving costs the CPU, by the ways there are, side by side.
+
+run.py [PART]: only the rows and parts whose names contain PART
+The machine has one CPU whose clock counts instructions, and spin.c tells what all but itself have executed: the figures are
+thousands of instructions per MiB of payload, and repeat to 1 % however busy this machine is. QEMU counts each byte that
+`rep movsb` copies as one instruction, so what copies looks worse than on silicon.
+Writes build/bench.json, build/bench.html and a table.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
+# pylint: disable=wrong-import-position
+from paths import BUILD, TOP
+from say import Failure, one_at_a_time, run, say
+import report
+
+MIB = 1 << 20
+GUEST = "/netgpu/tools/bench/measure/guest"
+EXACT = 0.99            # of an idle machine's time the loop must account for
+RUNS = 2
+HEADERS = 14 + 20 + 32  # bytes of Ethernet, IPv4, and TCP with timestamps
+
+# Rows: the method, and for which (MTU, flows) by machine. Upstream: Linux with the patches of the network device only.
+ALL = [(4148, 1), (1500, 1), (4148, 64), (1500, 64)]
+MACHINES = {
+    "netgpu": {"kernel": "netgpu", "topology": "switch", "rows": {
+        "trunc": ALL, "recv": ALL, "recv-copy": ALL[:2], "netgpu-host": ALL[:2], "netgpu-udmabuf": ALL[:2], "netgpu-vram": ALL}},
+    "upstream": {"kernel": "upstream", "topology": "novram,switch", "rows": {"zcrx-host": ALL, "devmem": ALL[:2]}},
+    "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {"netgpu-amdgpu": ALL[:2]}},
+}
+BYTES = 64 * MIB
+
+
+def boot(name, machine, words, timeout):
+    """Run the guest's part in a machine, showing what it says; return the directory with what it left."""
+    directory = BUILD / "run" / name
+    out = directory / "out"
+    command = ["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py", "--accel", "icount",
+               "--name", name, "--kernel", machine["kernel"], "--topology", machine["topology"], "--timeout", str(timeout),
+               "--out", out, *machine.get("options", ()), "bash", *words]
+    shown = 0
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+        while True:
+            last = process.poll() is not None
+            lines = out.read_text(errors="replace").splitlines() if out.is_file() else []
+            for line in lines[shown:]:
+                say(f"bench: {line}")
+            shown = len(lines)
+            if last:
+                break
+            time.sleep(0.5)
+    if process.returncode:
+        raise Failure(f"the measurement in the machine failed (status {process.returncode}): its words are above, its console is "
+                      f"{directory}/console.")
+    return directory
+
+
+def cost(samples):
+    """Instructions per MiB while data came, and how exact the loop is, of [ns, count, bytes, packets]."""
+    first, last = samples[0][2], samples[-1][2]
+    total = last - first
+    def payload(a, b):
+        return b[2] - a[2] - (b[3] - a[3]) * HEADERS
+    def idle(a, b):
+        return 2 * (b[1] - a[1]) / (b[0] - a[0])
+    quiet = [idle(a, b) for a, b in zip(samples, samples[1:]) if a[2] == b[2]]
+    busy = [s for s in samples if first + total * 0.05 < s[2] < first + total * 0.95]
+    if len(quiet) < 5 or len(busy) < 3:
+        raise Failure(f"a row has {len(quiet)} samples without traffic and {len(busy)} with it: too few to tell.")
+    a, b = busy[0], busy[-1]
+    instructions = b[0] - a[0] - 2 * (b[1] - a[1])
+    return instructions / 1000 / (payload(a, b) / MIB), sorted(quiet)[len(quiet) // 2]
+
+
+def completions(receiver):
+    """Completions and extents per MiB, of netgpu bench's report."""
+    try:
+        found = json.loads(receiver)["netgpu"]
+        return tuple(round(found[name] / (found["bytes"] / MIB), 1) for name in ("completions", "extents"))
+    except (ValueError, KeyError):
+        return None, None
+
+
+def costs(part):
+    """The rows, each run twice, the second time after all others."""
+    rows = {}
+    for name, machine in MACHINES.items():
+        wanted = [(method, mtu, flows) for method, kinds in machine["rows"].items() for mtu, flows in kinds
+                  if part in f"cost {method},{mtu},{flows}"]
+        if not wanted:
+            continue
+        words = [",".join(map(str, row)) for row in wanted] * RUNS
+        say(f"bench: the machine {name} starts: {len(wanted)} rows, each {RUNS} times")
+        directory = boot(f"bench-{name}", machine, [GUEST, str(BYTES), *words], 1500)
+        for number, (method, mtu, flows) in enumerate(wanted * RUNS):
+            samples = [json.loads(line) for line in (directory / f"{number}-spin").read_text().splitlines()]
+            kinsn, exact = cost(samples)
+            row = rows.setdefault((method, mtu, flows), {"name": method, "mtu": mtu, "flows": flows, "runs": [], "calibration": []})
+            row["runs"].append(round(kinsn, 1))
+            row["calibration"].append(exact)
+            row["completions_per_mib"], row["extents_per_mib"] = completions((directory / f"{number}-receiver").read_text())
+        kernel = (directory / "kernel").read_text().strip()
+    for row in rows.values():
+        row["kinsn_per_mib"] = round(sum(row["runs"]) / len(row["runs"]), 1)
+    return list(rows.values()), kernel if rows else None
+
+
+def main(arguments):
+    part = arguments[0] if arguments else ""
+    start = time.monotonic()
+    result = {}
+    with one_at_a_time("bench"):
+        result["rows"], result["kernel"] = costs(part)
+        if not result["rows"]:
+            raise Failure(f"nothing that is measured has {part} in its name.")
+        exact = [c for row in result["rows"] for c in row.pop("calibration")]
+        result["calibration"] = round(min(exact), 4)
+        if result["calibration"] < EXACT:
+            raise Failure(f"the loop accounts for {result['calibration']} of an idle machine's time, and {EXACT} are needed: "
+                          "something else runs in the machine, so nothing is reported.")
+        (BUILD / "bench.json").write_text(json.dumps(result, indent=2) + "\n")
+        report.table(result)
+    say(f"bench: {time.monotonic() - start:.0f} s; figures in {BUILD / 'bench.json'}")
+
+
+if __name__ == "__main__":
+    run(main)
