@@ -48,13 +48,15 @@ if [ -n "$LAB_GPU" ]; then
 	wait_for 20 grep -q '^listening' /tmp/others
 	rm -f /tmp/go
 	mkfifo /tmp/go
-	amdgpu -d "$node" use "$receiver" "$(dmabuf "$receiver")" <>/tmp/go >/tmp/use 2>&1 &
+	exec 8<>/tmp/go
+	amdgpu -d "$node" use "$receiver" "$(dmabuf "$receiver")" <&8 8<&- >/tmp/use 2>&1 &
 	user=$!
 	wait_for 20 grep -q '^ready' /tmp/use
 	gpu_control stall sdma0 >/dev/null && gpu_control stall sdma1 >/dev/null && gpu_control reset takes $((1000 * slower)) >/dev/null
 	dmesg -C
-	echo >/tmp/go
+	echo >&8
 	wait $user
+	exec 8<&-
 	[ -n "$(said use result)" ] && [ "$(said use result)" != 0 ]
 	status=$?
 	ktap_ok "hang: a job with the buffer hangs, and ends with $(said use result)" $status

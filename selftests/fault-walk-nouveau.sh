@@ -27,6 +27,7 @@ binds() {
 	[ -e $driver/"$GPU_PCI" ]
 }
 
+[ -e /sys/kernel/debug/failslab/require-start ] || skip_all "the kernel does not choose faults by their callers"
 ktap_plan 5
 only_in __drmm_add_action failslab && echo 2 >/sys/kernel/debug/failslab/verbose # with the stack
 ktap_ok "faults are chosen by their callers" $?

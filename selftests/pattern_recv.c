@@ -2,7 +2,7 @@
 /*
  * pattern_recv PORT: receive a stream of pattern_send by plain recv(), and look at
  * every byte. Prints listening, received, correct, error. Gives up after 60
- * seconds without a byte.
+ * seconds without a connection or a byte.
  */
 #include <err.h>
 #include <errno.h>
@@ -28,6 +28,7 @@ int main(int argc, char **argv)
 		errx(2, "usage: pattern_recv PORT");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	listener = pattern_listen(atoi(argv[1]));
+	setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	printf("listening %s\n", argv[1]);
 	conn = accept(listener, NULL, NULL);
 	if (conn < 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""What make bench has found, for people: a table, and a page with plots."""
+"""What make bench has found, for people: a table."""
 
 
 def table(result):

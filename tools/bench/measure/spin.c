@@ -9,8 +9,8 @@
  * all others. How many bytes the network device has received meanwhile is read
  * with the clock.
  *
- * spin INTERFACE FILE: samples go to FILE, as JSON lines, when standard input
- * ends. The first second is without work, and says how exact this is.
+ * spin INTERFACE FILE: samples go to FILE, as JSON lines, when anything comes on
+ * standard input, or its end. Those before work begins say how exact this is.
  */
 #include <errno.h>
 #include <fcntl.h>
