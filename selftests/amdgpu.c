@@ -8,8 +8,8 @@
  *   evict      buffers of one and a half times VRAM, written, and read again after the driver has
  *              moved them: buffers, moved, intact
  *   try        one copy, waited for up to 60 s: result, an errno name or 0
- *   use PID FD one copy within a dma-buf (descriptor FD of a process), waited for as well: ready, and
- *              after a character on standard input, or its end, result
+ *   use PID FD one copy within a dma-buf (descriptor FD of a process), waited for as well: ready,
+ *              and after a character on standard input, or its end, result
  *   gather PID FD FILE
  *              an engine copies the parts of a dma-buf (descriptor FD of a process) that FILE
  *              lists ("OFFSET LENGTH") into one buffer, which has to be the stream of
