@@ -6,6 +6,7 @@
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/bits.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
@@ -40,6 +41,7 @@ MODULE_IMPORT_NS("DMA_BUF");
  * @attached: number of attachments.
  * @pinned: number of pins.
  * @mapped: number of mappings.
+ * @unmap_ms: how long unmapping takes.
  * @pins: how often it has been pinned.
  * @maps: how often it has been mapped.
  * @dir: for which direction, the last time.
@@ -59,6 +61,7 @@ struct fake {
 	int attached;
 	int pinned;
 	int mapped;
+	unsigned int unmap_ms;
 	int pins;
 	int maps;
 	enum dma_data_direction dir;
@@ -147,6 +150,7 @@ static void fake_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	struct fake *fake = attach->dmabuf->priv;
 
 	WARN_ON_ONCE(sgt->sgl->length != dir);
+	msleep(fake->unmap_ms);
 	fake->mapped--;
 	sg_free_table(sgt);
 	kfree(sgt);
@@ -932,6 +936,7 @@ static void test_sleep(struct kunit *test)
 
 	unknown->base = FAKE_NOWHERE;
 	host->base = SZ_1M;
+	fake->unmap_ms = 100;
 	idle = create_kept(unknown, dev, 0, SZ_64K, 0, NULL);
 	bound = create(fake, dev, 0, SZ_64K);
 	stays = create(host, dev, 0, SZ_64K);

@@ -97,18 +97,21 @@ static void netgpu_region_set(struct netgpu_region *region, int state)
 	wake_up_all(&region->wait);
 }
 
-/* Nothing will access it any more. The last one of an attachment unmaps it. */
+/*
+ * Nothing will access it any more. The last one of an attachment unmaps it, and
+ * only then says so, to who waits without the reservation lock.
+ */
 static void netgpu_region_end(struct netgpu_region *region)
 {
 	struct netgpu_attachment *attachment = region->attachment;
 
 	if (region->state == NETGPU_LIFE_ENDED)
 		return;
-	netgpu_region_set(region, NETGPU_LIFE_ENDED);
 	list_del(&region->node);
 	if (list_empty(&attachment->regions))
 		netgpu_attachment_unmap(attachment);
 	netdev_put(region->phys, &region->phys_tracker);
+	netgpu_region_set(region, NETGPU_LIFE_ENDED);
 }
 
 static int netgpu_region_bind_locked(struct netgpu_region *region,

@@ -253,7 +253,6 @@ struct peer_test {
 static int peer_attach(struct peer *peer, struct peer_test *t)
 {
 	*peer = (struct peer) { .dmabuf = t->dmabuf };
-	INIT_WORK(&peer->unmap, peer_unmap_work);
 	peer->attach = dma_buf_dynamic_attach(t->dmabuf, t->i915->drm.dev,
 					      &peer_ops, peer);
 	return PTR_ERR_OR_ZERO(peer->attach);
@@ -684,6 +683,7 @@ static int igt_peer_revoke(void *arg)
 		peer_unmap_it(peer);
 		goto out_unpin;
 	}
+	INIT_WORK(&peer->unmap, peer_unmap_work);
 	peer->unmaps = true;
 	t->i915->drm.unplugged = true;
 	start = jiffies;
