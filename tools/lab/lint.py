@@ -256,15 +256,26 @@ def read_mirrors():
 
 
 def patches():
-    """Every patch of the series builds: applied one after the other, kernel and modules linked each time."""
+    """Every patch of the series builds: applied one after the other, kernel and modules linked each time.
+
+    Hours for all of them, so that what has built is remembered, by the contents of all that went into it.
+    """
     found = []
     series = patched.series()
-    tree = patched.Tree(scratch())
+    built = BUILD / "lint-built"
+    known = set(built.read_text().split()) if built.is_file() else set()
     for count, patch in enumerate(series, 1):
-        tree.place(series[:count], patched.companions(series[:count]))
+        ours = patched.companions(series[:count])
+        state = patched.digest([TREE / "Makefile", OBJ / ".config", *series[:count], *ours.values()])
+        if state in known:
+            continue
+        patched.Tree(scratch()).place(series[:count], ours)
         problems = kbuild("olddefconfig") + kbuild("vmlinux", "modules")
         found += [f"{patch.relative_to(TOP)}: {p}" for p in problems]
         say(f"lint: {patch.relative_to(TOP)}: {len(problems)} findings")
+        if not problems:
+            with built.open("a", encoding="ascii") as file:
+                file.write(f"{state}\n")
     return found
 
 
