@@ -9,6 +9,7 @@
  * memory provider. Nothing in this file looks at the payload.
  */
 
+#include <net/gro.h>
 #include <net/netdev_queues.h>
 #include <net/page_pool/helpers.h>
 
@@ -286,16 +287,24 @@ void igb_alloc_rx_buffers_split(struct igb_ring *rx_ring, u16 count)
 	writel(i, rx_ring->tail);
 }
 
-static struct sk_buff *igb_split_alloc_skb(struct igb_ring *rx_ring,
-					   union e1000_adv_rx_desc *rx_desc)
+/* The skb of the packet before, where GRO has taken but its payload. */
+static struct sk_buff *igb_split_get_skb(struct igb_ring *rx_ring,
+					 union e1000_adv_rx_desc *rx_desc)
 {
 	u32 offset = igb_split_hdr_offset(rx_ring->next_to_clean);
 	struct sk_buff *skb;
 	unsigned int len;
 
-	skb = napi_alloc_skb(&rx_ring->q_vector->napi, IGB_RX_SPLIT_HDR_LEN);
+	BUILD_BUG_ON(IGB_RX_SPLIT_HDR_LEN > GRO_MAX_HEAD);
+
+	skb = napi_get_frags(&rx_ring->q_vector->napi);
 	if (unlikely(!skb))
 		return NULL;
+
+	/* what is left of the packet before */
+	skb->pp_recycle = 0;
+	skb->csum_level = 0;
+	skb_clear_hash(skb);
 
 	/* A length beyond the buffer is that of the headers as the controller
 	 * found them. It has then put what did not fit before the payload.
@@ -327,6 +336,39 @@ static void igb_split_add_payload(struct igb_ring *rx_ring,
 	bi->netmem = 0;
 }
 
+/* Is it a packet for the stack? If not, it is freed. */
+static bool igb_split_verify(struct igb_ring *rx_ring,
+			     union e1000_adv_rx_desc *rx_desc,
+			     struct sk_buff *skb)
+{
+	struct napi_struct *napi = &rx_ring->q_vector->napi;
+
+	if (likely(!igb_test_staterr(rx_desc,
+				     E1000_RXDEXT_ERR_FRAME_ERR_MASK) &&
+		   skb_headlen(skb) >= ETH_HLEN && skb->len >= ETH_ZLEN))
+		return true;
+
+	/* what follows may free it */
+	napi->skb = NULL;
+
+	/* verify the packet layout is correct */
+	if (igb_cleanup_headers(rx_ring, rx_desc, skb))
+		return false;
+
+	/* The stack counts on the Ethernet header being readable. Some
+	 * controllers do not split what they do not look into, such as
+	 * fragments.
+	 */
+	if (!pskb_may_pull(skb, ETH_HLEN)) {
+		dev_core_stats_rx_dropped_inc(rx_ring->netdev);
+		dev_kfree_skb_any(skb);
+		return false;
+	}
+
+	napi->skb = skb;
+	return true;
+}
+
 /**
  * igb_clean_rx_irq_split - receive packets with their headers split off
  * @q_vector: vector with the Rx ring to look at
@@ -344,6 +386,10 @@ int igb_clean_rx_irq_split(struct igb_q_vector *q_vector, const int budget)
 	/* its vector may still have a transmit queue to look after */
 	if (!rx_ring->page_pool)
 		return 0;
+
+	/* the beginning of a frame */
+	if (skb)
+		q_vector->napi.skb = skb;
 
 	while (likely(total_packets < budget)) {
 		union e1000_adv_rx_desc *rx_desc;
@@ -371,7 +417,7 @@ int igb_clean_rx_irq_split(struct igb_q_vector *q_vector, const int budget)
 
 		/* only the first descriptor of a packet has headers */
 		if (!skb) {
-			skb = igb_split_alloc_skb(rx_ring, rx_desc);
+			skb = igb_split_get_skb(rx_ring, rx_desc);
 			if (unlikely(!skb)) {
 				rx_ring->rx_stats.alloc_failed++;
 				igb_split_retry_later(rx_ring);
@@ -389,29 +435,17 @@ int igb_clean_rx_irq_split(struct igb_q_vector *q_vector, const int budget)
 		if (igb_is_non_eop(rx_ring, rx_desc))
 			continue;
 
-		/* verify the packet layout is correct */
-		if (igb_cleanup_headers(rx_ring, rx_desc, skb)) {
-			skb = NULL;
-			continue;
-		}
-
-		/* The stack counts on the Ethernet header being readable. Some
-		 * controllers do not split what they do not look into, such as
-		 * fragments.
-		 */
-		if (unlikely(!pskb_may_pull(skb, ETH_HLEN))) {
-			dev_core_stats_rx_dropped_inc(rx_ring->netdev);
-			dev_kfree_skb_any(skb);
+		if (unlikely(!igb_split_verify(rx_ring, rx_desc, skb))) {
 			skb = NULL;
 			continue;
 		}
 
 		total_bytes += skb->len;
 
-		/* populate checksum, timestamp, VLAN, and protocol */
+		/* populate checksum, timestamp, and VLAN */
 		igb_process_skb_fields(rx_ring, rx_desc, skb);
 
-		napi_gro_receive(&q_vector->napi, skb);
+		napi_gro_frags(&q_vector->napi);
 		skb = NULL;
 
 		/* update budget accounting */
@@ -420,6 +454,8 @@ int igb_clean_rx_irq_split(struct igb_q_vector *q_vector, const int budget)
 
 	/* place incomplete frames back on ring for completion */
 	rx_ring->skb = skb;
+	if (skb)
+		q_vector->napi.skb = NULL;
 
 	igb_update_rx_stats(q_vector, total_packets, total_bytes);
 
