@@ -5,8 +5,8 @@
  */
 #include <err.h>
 #include <netdb.h>
+#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,9 +16,10 @@
 int main(int argc, char **argv)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM }, *ai;
-	static unsigned char data[LENGTH];
+	static uint32_t data[LENGTH / sizeof(uint32_t)];
 	useconds_t wait;
 	time_t end;
+	unsigned int i;
 	int fd;
 
 	if (argc != 4 || getaddrinfo(argv[1], "9", &hints, &ai))
@@ -28,7 +29,9 @@ int main(int argc, char **argv)
 		err(1, "socket");
 	wait = atoi(argv[3]);
 	for (end = time(NULL) + atoi(argv[2]); time(NULL) < end; usleep(wait)) {
-		memset(data, data[0] + 1, sizeof(data));
+		/* Were they alike again some day, a ring that is as long would seem to stand still. */
+		for (i = 0; i < sizeof(data) / sizeof(data[0]); i++)
+			data[i]++;
 		sendto(fd, data, sizeof(data), MSG_DONTWAIT, ai->ai_addr, ai->ai_addrlen);
 	}
 	return 0;

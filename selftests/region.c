@@ -18,7 +18,7 @@
 char region_message[256];
 __u64 target_event;
 struct io_uring_zcrx_area_reg *target_area;
-__u32 target_buf_len;
+__u32 target_flags, target_buf_len;
 void *target_memory;
 
 int open_netgpu(void)
@@ -78,6 +78,7 @@ int target_register(struct target *t, unsigned int ifindex, unsigned int queue,
 		.if_rxq = queue,
 		.rq_entries = RQ_ENTRIES,
 		.rx_buf_len = target_buf_len,
+		.flags = target_flags,
 		.area_ptr = (uintptr_t)area,
 		.region_ptr = (uintptr_t)&region,
 	};

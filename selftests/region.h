@@ -34,6 +34,9 @@ extern char region_message[256];
  */
 extern __u64 target_event;
 
+/* Flags of struct io_uring_zcrx_ifq_reg for targets opened after it was set. */
+extern __u32 target_flags;
+
 /* Bytes per buffer of targets opened after it was set, 0 for a page. */
 extern __u32 target_buf_len;
 

@@ -16,14 +16,18 @@
  * revocation has ended the receive, begin three more that wait for data first.
  * -g MS: get a signal each so many milliseconds. -D FILE: begin to
  * receive from the connection when FILE is removed. -E: end when there is no
- * buffer to be had, instead of trying again.
+ * buffer to be had, instead of trying again. -M: have completions merged.
+ * -X: lie to the refill ring now and then: return what is not there, and twice. -XX:
+ * return all of the memory, also what has come and was not looked at.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
  * message, event, late, late_async and late_linked (how those of -e have ended),
  * revoke_us, hangup, state, dmabuf (with -k), holding, still (it is all there, with -k), held
  * (with -H, when nothing has come for a while), signals (with -g, now and then), the
  * bytes that were copied: header, page, other_queue, refused, and the packets that
- * could not be verified: unverified.
+ * could not be verified: unverified. With -M and -e: mixed, what one gets that has the
+ * queue a second time and does not ask for that. With -M: how many completions there were, and
+ * pieces in them.
  * Exit status 0 unless the test itself went wrong.
  */
 #include <err.h>
@@ -63,13 +67,14 @@ static size_t size, offset, revoke_after;
 static unsigned long long limit;
 static const char *hold, *busy, *delay;
 static bool junk, flush, impatient;
+static int lies;
 static int signal_ms;
 static volatile sig_atomic_t signals;
 
 static struct memory mem;
 static struct target target;
 static int region = -1;
-static unsigned long long received;
+static unsigned long long received, completions, pieces;
 static bool correct = true;
 
 static void enter(const char *path)
@@ -85,12 +90,19 @@ static void enter(const char *path)
 static void import_own(void)
 {
 	struct zcrx_ctrl ctrl = { .op = ZCRX_CTRL_EXPORT };
-	struct io_uring_zcrx_ifq_reg reg = { .flags = ZCRX_REG_IMPORT };
+	struct io_uring_zcrx_ifq_reg reg = { .flags = ZCRX_REG_IMPORT | target_flags };
 	int ret = io_uring_register_zcrx_ctrl(&target.ring, &ctrl);
 
 	if (ret)
 		errx(1, "export: %s", strerror(-ret));
 	reg.if_idx = ctrl.zc_export.zcrx_fd;
+	if (target_flags) {
+		/* One that would take its completions for others. */
+		reg.flags = ZCRX_REG_IMPORT;
+		ret = io_uring_register_ifq(&target.ring, &reg);
+		printf("mixed %s\n", ret < 0 ? strerrorname_np(-ret) : "0");
+		reg.flags |= target_flags;
+	}
 	ret = io_uring_register_ifq(&target.ring, &reg);
 	if (ret)
 		errx(1, "import: %s", strerror(-ret));
@@ -168,6 +180,62 @@ static void give_back(__u64 off, __u32 len)
 	io_uring_smp_store_release(target.rq.ktail, ++target.rq.rq_tail);
 }
 
+/* @off and @len: what has just been returned. */
+static void lie(__u64 off, __u32 len)
+{
+	static unsigned int n;
+
+	if (lies > 1) {
+		give_back(0, mem.size);
+		return;
+	}
+	switch (n++ % 5) {
+	case 0: give_back(off, len); break;
+	case 1: give_back(mem.size - 4096, 8192); break;
+	case 2: give_back(mem.size, 4096); break;
+	case 3: give_back(0, UINT32_MAX); break;
+	case 4: give_back(1ULL << 47, 4096); break;
+	}
+}
+
+/* Bytes that lie next to each other: the next part of the stream. */
+static bool take_piece(__u64 off, __u32 len)
+{
+	__u64 at = offset + (off & ~IORING_ZCRX_AREA_MASK);
+
+	if (!blind && correct)
+		correct = pattern_check(mem.cpu + at, received, len);
+	received += len;
+	pieces++;
+	return kept_add(at, len);
+}
+
+/* All that a completion tells of. *@span: from its first byte to its last. */
+static bool take(const struct io_uring_cqe *cqe, __u32 *span)
+{
+	const struct io_uring_zcrx_cqe *zc = (const void *)(cqe + 1);
+	const struct netgpu_zcrx_cqe *merged = (const void *)zc;
+	__u32 left = cqe->res, at = 0, len;
+	bool kept = false;
+
+	completions++;
+	if (!target_flags) {
+		*span = left;
+		return take_piece(zc->off, left);
+	}
+	if (!merged->piece || (merged->stride && merged->stride <= merged->piece) ||
+	    (!merged->stride && merged->piece != left))
+		errx(1, "%u bytes in pieces of %u, %u from one to the next",
+		     left, merged->piece, merged->stride);
+	for (; left; left -= len) {
+		len = left < merged->piece ? left : merged->piece;
+		kept |= take_piece(merged->off + at, len);
+		*span = at + len;
+		at += merged->stride;
+	}
+	return kept;
+}
+
 /* What has been received and not given back, with -H. */
 static struct {
 	__u64 off;
@@ -200,14 +268,14 @@ static void let_go(void)
 		errx(1, "flush");
 }
 
-/* The network device's own buffers are the last ones of the memory. */
+/* The network device's own buffers are the first ones of the memory. */
 static void *spoil_refill(void *arg)
 {
 	unsigned int i;
 
 	(void)arg;
 	for (i = 0; i < target.rq.ring_entries; i++)
-		target.rq.rqes[i].off = (mem.size - 4096) | target.token;
+		target.rq.rqes[i].off = target.token;
 	while (1)
 		io_uring_smp_store_release(target.rq.ktail,
 					   IO_URING_READ_ONCE(*target.rq.khead) - 1);
@@ -398,6 +466,7 @@ static int receive(void)
 
 		io_uring_for_each_cqe(&target.ring, head, cqe) {
 			struct io_uring_zcrx_cqe *zc = (void *)(cqe + 1);
+			__u32 span;
 
 			seen++;
 			if (cqe->user_data == ACCEPT) {
@@ -423,16 +492,14 @@ static int receive(void)
 				error = cqe->res;
 				end = true;
 			} else {
-				__u64 at = offset + (zc->off & ~IORING_ZCRX_AREA_MASK);
+				bool kept = take(cqe, &span);
 
-				if (!blind && correct)
-					correct = pattern_check(mem.cpu + at, received,
-								cqe->res);
-				received += cqe->res;
 				if (holding())
-					keep_for_now(zc->off, cqe->res);
-				else if (!kept_add(at, cqe->res) && !junk)
-					give_back(zc->off, cqe->res);
+					keep_for_now(zc->off, span);
+				else if (!kept && !junk)
+					give_back(zc->off, span);
+				if (lies && completions % 64 == 0)
+					lie(zc->off, span);
 				rearm = !(cqe->flags & IORING_CQE_F_MORE);
 			}
 		}
@@ -496,13 +563,13 @@ static const char usage[] =
 	"usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-o OFFSET] [-P] [-w|-B]]\n"
 	"                 [-n BYTES] [-p PORT] [-x HOW -a BYTES] [-b] [-e] [-L BYTES]\n"
 	"                 [-t SECONDS] [-N NETNS] [-k FILE] [-H FILE [-F]] [-J] [-f FILE] [-g MS]\n"
-	"                 [-D FILE] [-E]";
+	"                 [-D FILE] [-E] [-M [-X[X]]]";
 
 int main(int argc, char **argv)
 {
 	int opt, error;
 
-	while ((opt = getopt(argc, argv, "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:k:H:FJf:g:D:E")) != -1) {
+	while ((opt = getopt(argc, argv, "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:k:H:FJf:g:D:EMX")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
@@ -528,6 +595,8 @@ int main(int argc, char **argv)
 		case 'J': junk = impatient = true; break;
 		case 'f': busy = optarg; break;
 		case 'E': impatient = true; break;
+		case 'X': lies++; break;
+		case 'M': target_flags = NETGPU_ZCRX_REG_MERGE; break;
 		case 'D': delay = optarg; break;
 		case 'g': signal_ms = atoi(optarg); break;
 		default:
@@ -559,6 +628,8 @@ int main(int argc, char **argv)
 		printf("signals %d\n", (int)signals);
 	printf("received %llu\n", received);
 	printf("correct %d\n", correct);
+	if (target_flags)
+		printf("completions %llu\npieces %llu\n", completions, pieces);
 	printf("error %s\n", error ? strerrorname_np(-error) : "0");
 	if (as_region)
 		report_copies();

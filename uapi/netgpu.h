@@ -302,6 +302,37 @@ struct netgpu_query {
 #define NETGPU_ZCRX_AREA_REGION		0x80000000U
 
 /*
+ * Flag in struct io_uring_zcrx_ifq_reg::flags: one completion tells of as much
+ * of the stream as lies in order, and one refill entry returns as much.
+ *
+ * A completion with IORING_CQE_F_MORE has struct netgpu_zcrx_cqe behind it. Its
+ * res is the number of bytes. An entry of the refill ring returns every buffer
+ * of which off and len touch a byte (off only, when len is 0), once: what a
+ * completion has told of is returned from its first byte to its last, at once
+ * or in parts that end where buffers end. An entry that reaches beyond the end
+ * of its area is ignored.
+ *
+ * With ZCRX_REG_IMPORT it is set if, and only if, it was when the ifq was made.
+ */
+#define NETGPU_ZCRX_REG_MERGE		0x80000000U
+
+/**
+ * struct netgpu_zcrx_cqe - a completion of a queue with NETGPU_ZCRX_REG_MERGE
+ * @off: where the first byte is, as in struct io_uring_zcrx_cqe.
+ * @piece: bytes that follow each other without a gap; no more than res.
+ * @stride: from the start of one piece to the start of the next, in bytes, more
+ *	than @piece and no more than a buffer has; 0 when there is one piece.
+ *
+ * Byte i of the completion is at off + i / piece * stride + i % piece. The last
+ * piece may be shorter than the others.
+ */
+struct netgpu_zcrx_cqe {
+	__u64	off;
+	__u32	piece;
+	__u32	stride;
+};
+
+/*
  * Event type of io_uring zero-copy receive, for the type_mask of its event
  * descriptor: the exporter of an area has taken the memory back, or its
  * network device has gone away. Posted once; receives end with ENODEV.

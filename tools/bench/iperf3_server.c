@@ -135,7 +135,7 @@ static void conclude(struct test *t)
 	t->stats.kernel_copy_bytes = now.kernel_copy_bytes - t->stats_start.kernel_copy_bytes;
 	t->stats.stray_bytes = now.stray_bytes - t->stats_start.stray_bytes;
 	t->stats.cpu_copy_bytes = now.cpu_copy_bytes - t->stats_start.cpu_copy_bytes;
-	t->stats.held = now.held;
+	t->stats.held_bytes = now.held_bytes;
 	report_final(t);
 }
 

@@ -9,7 +9,7 @@
 
 enum key {
 	KEY_ONE_OFF = 0x100, KEY_MODE, KEY_IFACE, KEY_QUEUE, KEY_GPU,
-	KEY_REGION_SIZE, KEY_HOLD, KEY_RECORD, KEY_LOGFILE, KEY_NODEV,
+	KEY_REGION_SIZE, KEY_BUFFER_SIZE, KEY_HOLD, KEY_RECORD, KEY_LOGFILE, KEY_NODEV,
 	KEY_ALLOW_HOST, KEY_RCV_TIMEOUT,
 };
 
@@ -36,6 +36,8 @@ static const struct argp_option options[] = {
 	  "/dev/dri/renderDN (memory of a GPU), vfio:ADDRESS[,bar=N][,offset=BYTES] (a BAR of a PCI device bound to vfio-pci), dmabuf-fd:N, udmabuf, or host (default)", 1 },
 	{ "region-size", KEY_REGION_SIZE, "BYTES", 0,
 	  "Of that memory (64M; K, M, G may follow)", 1 },
+	{ "buffer-size", KEY_BUFFER_SIZE, "BYTES", 0,
+	  "Of the buffers that the network device gets, for zc: a power of two, 4096 or more (a page; K may follow)", 1 },
 	{ "allow-host", KEY_ALLOW_HOST, NULL, 0,
 	  "Go on when data for a GPU would land in host memory", 1 },
 	{ "nodev", KEY_NODEV, NULL, 0,
@@ -101,6 +103,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_REGION_SIZE:
 		if (parse_size(arg, &o->region_size) || !o->region_size)
 			argp_error(state, "--region-size: \"%s\" is not a size", arg);
+		break;
+	case KEY_BUFFER_SIZE:
+		if (parse_size(arg, &o->buffer_size) || o->buffer_size < 4096 ||
+		    o->buffer_size > 1u << 30 ||
+		    o->buffer_size & (o->buffer_size - 1))
+			argp_error(state, "--buffer-size: \"%s\" is not a power of two from 4096 to 1G", arg);
 		break;
 	case KEY_ALLOW_HOST: o->allow_host = true; break;
 	case KEY_NODEV: o->nodev = true; break;

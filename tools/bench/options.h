@@ -17,6 +17,7 @@ struct options {
 	long port;
 	int family;			/* AF_UNSPEC, AF_INET, AF_INET6 */
 	uint64_t region_size;		/* bytes */
+	uint64_t buffer_size;		/* bytes, 0 for a page */
 	double interval;		/* seconds, 0 for none */
 	char format;			/* one of kmgtKMGT, 0 for a fitting one */
 	bool one_off, json, hold, nodev, allow_host;

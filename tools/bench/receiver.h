@@ -31,7 +31,7 @@ struct receive_stats {
 	uint64_t kernel_copy_bytes;
 	uint64_t stray_bytes;		/* came in host memory, read by recv() */
 	uint64_t cpu_copy_bytes;	/* copied into the region by this program */
-	uint64_t held;			/* pieces not given back */
+	uint64_t held_bytes;		/* not given back */
 };
 
 /* For reports; strings live as long as the receiver. */

@@ -42,6 +42,7 @@ struct zc_receiver {
 	uint64_t next;		/* where an extent would go on */
 	uint64_t extents, alloc_failures;
 	struct pieces held;	/* --hold */
+	uint64_t held_bytes;
 	struct pieces late;	/* the refill ring had no room for them */
 	struct netgpu_completion batch[BATCH], back[BATCH];
 };
@@ -90,7 +91,8 @@ static int open_queue(struct zc_receiver *zc)
 	const struct options *opt = zc->base.opt;
 	struct netgpu_queue_params params = {
 		.queue = opt->nodev ? 0 : opt->queue,
-		.flags = opt->nodev ? NETGPU_QUEUE_NODEV : 0,
+		.buffer_size = opt->buffer_size,
+		.flags = NETGPU_QUEUE_MERGE | (opt->nodev ? NETGPU_QUEUE_NODEV : 0),
 	};
 	int ret, tries;
 
@@ -195,24 +197,51 @@ static void give_back(struct zc_receiver *zc,
 		keep(zc, late, &p[done]);
 }
 
-/* True when the buffer may go back. */
+/* Runs of adjacent bytes. */
+static void count_extents(struct zc_receiver *zc,
+			  const struct netgpu_completion *done)
+{
+	uint32_t before_last;
+
+	if (done->offset != zc->next)
+		zc->extents++;
+	zc->next = done->offset + done->result;
+	if (!done->stride)
+		return;
+	before_last = (done->result - 1) / done->piece;
+	zc->extents += before_last;
+	zc->next += (uint64_t)before_last * (done->stride - done->piece);
+}
+
+/* True when the buffers may go back. */
 static bool received(struct zc_receiver *zc, const struct netgpu_completion *done)
 {
 	const struct receiver *r = &zc->base;
+	bool in_region = done->offset != NETGPU_IN_HOST, hold = false;
+	uint32_t left = done->result, piece = done->piece;
 	struct conn *c = done->user;
 	struct chunk chunk = {
 		.data = done->data,
-		.length = done->result,
-		.offset = done->offset == NETGPU_IN_HOST ? NOT_IN_REGION :
-							   done->offset,
+		.offset = in_region ? done->offset : NOT_IN_REGION,
 	};
 
-	if (c->role == ROLE_DATA && chunk.offset != NOT_IN_REGION) {
-		if (chunk.offset != zc->next)
-			zc->extents++;
-		zc->next = chunk.offset + chunk.length;
+	if (c->role == ROLE_DATA && in_region) {
+		count_extents(zc, done);
+		/* Who only counts bytes does not care where they are. */
+		if (!r->opt->record)
+			piece = left;
 	}
-	return !r->events->received(r->owner, c, &chunk) || !keep(zc, &zc->held, done);
+	for (; left; left -= chunk.length) {
+		chunk.length = left < piece ? left : piece;
+		hold |= r->events->received(r->owner, c, &chunk);
+		if (chunk.data)
+			chunk.data = (const char *)chunk.data + done->stride;
+		chunk.offset += in_region ? done->stride : 0;
+	}
+	if (!hold || !keep(zc, &zc->held, done))
+		return true;
+	zc->held_bytes += done->result;
+	return false;
 }
 
 static void notice_exhaustion(struct zc_receiver *zc)
@@ -266,6 +295,7 @@ static void zc_release(struct receiver *r)
 
 	give_back(zc, zc->held.p, zc->held.nr);
 	zc->held.nr = 0;
+	zc->held_bytes = 0;
 }
 
 static void zc_stats(struct receiver *r, struct receive_stats *stats)
@@ -283,7 +313,7 @@ static void zc_stats(struct receiver *r, struct receive_stats *stats)
 		.kernel_copies = st.copies,
 		.kernel_copy_bytes = st.copy_bytes,
 		.stray_bytes = st.stray_bytes,
-		.held = zc->held.nr,
+		.held_bytes = zc->held_bytes,
 	};
 }
 

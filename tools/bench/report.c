@@ -340,7 +340,7 @@ static cJSON *netgpu_object(struct test *t, uint64_t bytes)
 	cJSON_AddNumberToObject(o, "rearms", st->rearms);
 	cJSON_AddNumberToObject(o, "refill_flushes", st->flushes);
 	cJSON_AddNumberToObject(o, "allocation_failures", st->alloc_failures);
-	cJSON_AddNumberToObject(o, "held", st->held);
+	cJSON_AddNumberToObject(o, "held_bytes", st->held_bytes);
 	if (opt->record)
 		cJSON_AddStringToObject(o, "record", opt->record);
 	return o;

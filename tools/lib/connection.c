@@ -125,6 +125,8 @@ void conn_complete(struct netgpu_conn *c, struct netgpu_completion *out, int res
 	out->offset = NETGPU_IN_HOST;
 	out->data = NULL;
 	out->result = result;
+	out->piece = result > 0 ? result : 0;
+	out->stride = 0;
 	out->resv = 0;
 	if (result <= 0)
 		c->ended = true;

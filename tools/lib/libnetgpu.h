@@ -242,6 +242,7 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
 
 /** Flags of struct netgpu_queue_params. */
 #define NETGPU_QUEUE_NODEV	(1u << 0)	/* no device: the kernel copies */
+#define NETGPU_QUEUE_MERGE	(1u << 1)	/* a completion may be many pieces */
 
 /**
  * struct netgpu_queue_params - how to open a queue; zero what is not needed
@@ -252,6 +253,9 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
  *	up to 32768
  * @rq_entries: returned buffers that may wait, 0 for one per page of the
  *	memory, up to 32768
+ * @buffer_size: bytes of each buffer that the network device gets, a power of
+ *	two; 0 for a page, which is the least. Larger ones save host memory, and
+ *	are for packets that fill them.
  * @resv: zero
  */
 struct netgpu_queue_params {
@@ -260,7 +264,8 @@ struct netgpu_queue_params {
 	unsigned int flags;
 	unsigned int cq_entries;
 	unsigned int rq_entries;
-	unsigned int resv[11];
+	unsigned int buffer_size;
+	unsigned int resv[10];
 };
 
 /**
@@ -273,7 +278,15 @@ struct netgpu_queue_params {
  * @result: > 0: so many bytes of data; 0: end of the stream; < 0: the
  *	connection has failed with this negative errno. After a result <= 0
  *	nothing more comes.
+ * @piece: bytes of the data that follow each other without a gap
+ * @stride: bytes from the start of one piece to the start of the next; 0 when
+ *	there is one, of @result bytes
  * @resv: zero
+ *
+ * Byte i is at @offset + i / @piece * @stride + i % @piece, and as far from
+ * @data. Only with NETGPU_QUEUE_MERGE is there more than one piece; they are
+ * equally long, but for the last, which may be shorter. Packets that leave a
+ * gap at the end of their buffers make such data.
  *
  * Data in the memory stays there until netgpu_queue_return(). Data that
  * arrived elsewhere (@offset is NETGPU_IN_HOST) is lost with the next
@@ -285,6 +298,8 @@ struct netgpu_completion {
 	uint64_t offset;
 	const void *data;
 	int32_t result;
+	uint32_t piece;
+	uint32_t stride;
 	uint32_t resv;
 };
 

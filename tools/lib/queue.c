@@ -47,6 +47,9 @@ static int explain(int ret, const struct netgpu_queue_params *p,
 
 	if (!if_indextoname(p->ifindex, name))
 		snprintf(name, sizeof(name), "device %u", p->ifindex);
+	if (p->buffer_size && (ret == -ERANGE || ret == -EINVAL || ret == -EOPNOTSUPP))
+		return fail(ret, "%s queue %u: refused; if not for want of buffers of %u bytes (which the driver, this kernel or the layout of %s may not allow), then without them it says why",
+			    name, p->queue, p->buffer_size, m->name);
 	switch (ret) {
 	case -EPERM:
 		return fail(ret, "zero-copy receive needs CAP_NET_ADMIN");
@@ -88,11 +91,13 @@ static int open_zcrx(struct netgpu_queue *q,
 			     1u << NETGPU_ZCRX_EVENT_REVOKED,
 		.flags = ZCRX_EVENT_DESC_FLAG_STATS,
 	};
+	const __u32 flags = q->nodev ? ZCRX_REG_NODEV : 0;
 	struct io_uring_zcrx_ifq_reg reg = {
 		.if_idx = q->nodev ? 0 : p->ifindex,
 		.if_rxq = q->nodev ? 0 : p->queue,
 		.rq_entries = rq_entries,
-		.flags = q->nodev ? ZCRX_REG_NODEV : 0,
+		.rx_buf_len = p->buffer_size,
+		.flags = flags | (p->flags & NETGPU_QUEUE_MERGE ? NETGPU_ZCRX_REG_MERGE : 0),
 		.area_ptr = (uintptr_t)&area,
 		.region_ptr = (uintptr_t)&rd,
 	};
@@ -125,8 +130,10 @@ static int open_zcrx(struct netgpu_queue *q,
 
 	zcrx_set_event_desc(&reg, &events);
 	ret = io_uring_register_ifq(&q->ring, &reg);
+	q->merge = !ret && reg.flags & NETGPU_ZCRX_REG_MERGE;
 	if (ret == -EINVAL) {
-		/* Without netgpu no memory is taken away. */
+		/* Without netgpu nothing is merged, and no memory taken away. */
+		reg.flags = flags;
 		events.type_mask = 1u << ZCRX_EVENT_ALLOC_FAIL;
 		reg.zcrx_id = 0;
 		ret = io_uring_register_ifq(&q->ring, &reg);
@@ -172,11 +179,15 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 	size_t i;
 	int ret;
 
-	if (p->flags & ~NETGPU_QUEUE_NODEV)
+	if (p->flags & ~(NETGPU_QUEUE_NODEV | NETGPU_QUEUE_MERGE))
 		return fail(-EINVAL, "queue: unknown flags %#x", p->flags);
 	for (i = 0; i < sizeof(p->resv) / sizeof(p->resv[0]); i++)
 		if (p->resv[i])
 			return fail(-EINVAL, "queue: reserved fields must be zero");
+	if (p->buffer_size & (p->buffer_size - 1) ||
+	    (p->buffer_size && p->buffer_size < page_size()))
+		return fail(-EINVAL, "queue: buffers of %u bytes: must be a power of two, a page (%zu) or more",
+			    p->buffer_size, page_size());
 	if ((p->flags & NETGPU_QUEUE_NODEV) && memory->fd >= 0)
 		return fail(-EINVAL, "queue without a device: %s cannot be written by the kernel, use \"host\"",
 			    memory->name);

@@ -71,6 +71,7 @@ struct netgpu_queue {
 	uint64_t lent;		/* pieces with the caller */
 	bool kernel_writes;	/* to the memory: it copies what came elsewhere */
 	bool nodev;
+	bool merge;	/* completions tell of extents */
 	bool revoked;	/* the memory was taken away */
 	bool stuck;	/* a completion in front waits for room to refill */
 	bool ring_ready;

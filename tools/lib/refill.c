@@ -23,6 +23,17 @@ static bool make_room(struct netgpu_queue *q, unsigned int *head)
 	return q->tail - *head <= q->mask;
 }
 
+/* Bytes from the first one of a completion to its last. */
+static uint32_t span(const struct netgpu_completion *c)
+{
+	uint32_t pieces;
+
+	if (!c->stride)
+		return c->result;
+	pieces = (c->result - 1) / c->piece;	/* before the last */
+	return pieces * c->stride + c->result - pieces * c->piece;
+}
+
 int netgpu_queue_return(struct netgpu_queue *q,
 			const struct netgpu_completion *completions,
 			unsigned int count)
@@ -39,7 +50,7 @@ int netgpu_queue_return(struct netgpu_queue *q,
 			break;
 		rqe = &q->rqes[q->tail++ & q->mask];
 		rqe->off = q->token | c->offset;
-		rqe->len = c->result;
+		rqe->len = span(c);
 		rqe->__pad = 0;
 		q->returned++;
 		q->lent--;

@@ -103,7 +103,15 @@ static int data(struct netgpu_queue *q, struct netgpu_conn *c,
 	out->offset = zc->off & ~IORING_ZCRX_AREA_MASK;
 	out->data = q->memory->map ? (char *)q->memory->map + out->offset : NULL;
 	out->result = cqe->res;
+	out->piece = cqe->res;
+	out->stride = 0;
 	out->resv = 0;
+	if (q->merge) {
+		const struct netgpu_zcrx_cqe *merged = (const void *)zc;
+
+		out->piece = merged->piece;
+		out->stride = merged->stride;
+	}
 	q->lent++;
 	if (c->closed && netgpu_queue_return(q, out, 1) < 0) {
 		q->lent--;

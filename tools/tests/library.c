@@ -82,7 +82,7 @@ static void no_device(const struct netgpu_queue_params *params, uint64_t size,
 int main(void)
 {
 	char large[256], small[256];
-	const int others = 8, open_before = descriptors();
+	const int others = 10, open_before = descriptors();
 	struct netgpu_queue_params params = { .ifindex = 1 };
 	struct netgpu_memory *m;
 	struct netgpu_region *r = NULL;
@@ -112,11 +112,20 @@ int main(void)
 	ok(ret == -EINVAL && !q && strstr(netgpu_error(), "flags"),
 	   "unknown flags of a queue");
 	params.flags = 0;
-	params.resv[10] = 1;
+	params.resv[9] = 1;
 	ret = netgpu_queue_open(&params, m, NULL, &q);
 	ok(ret == -EINVAL && !q && strstr(netgpu_error(), "zero"),
 	   "reserved fields of a queue");
-	params.resv[10] = 0;
+	params.resv[9] = 0;
+	params.buffer_size = 6000;
+	ret = netgpu_queue_open(&params, m, NULL, &q);
+	ok(ret == -EINVAL && !q && strstr(netgpu_error(), "power of two"),
+	   "buffers of a size that is no power of two");
+	params.buffer_size = 2048;
+	ret = netgpu_queue_open(&params, m, NULL, &q);
+	ok(ret == -EINVAL && !q && strstr(netgpu_error(), "power of two"),
+	   "buffers that are smaller than a page");
+	params.buffer_size = 0;
 	netgpu_memory_close(m);
 
 	/* Refused for the device, so a small memory makes no difference. */

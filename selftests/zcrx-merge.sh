@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# One completion tells of an extent, one refill entry returns it: the stream is exactly what the completions say, in memory
+# that is used again and again, with full and with short packets, loss, packets out of order and two flows on one queue.
+# lab: kernel=netgpu
+# lab: timeout=180
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+
+BYTES=$((96 << 20))
+MIB=$((BYTES >> 20))
+AREA=$((16 << 20))
+
+# sent NAME COMMAND...: the receiver of this name gets all of a stream, and every byte is where a completion says
+sent() {
+	local name=$1
+	shift
+	remote "$@" >/tmp/sender 2>&1 || {
+		sed 's/^/# /' /tmp/sender "/tmp/$name"
+		kill "$receiver" 2>/dev/null
+		wait "$receiver"
+		echo "# the receiver: status $?"
+		return 1
+	}
+	wait "$receiver" && [ "$(said "$name" received)" = "$bytes" ] && [ "$(said "$name" correct)" = 1 ] && [ "$(said "$name" error)" = 0 ]
+}
+
+# stream NAME PORT ARG...: to zcrx_recv
+stream() {
+	local name=$1 port=$2
+	shift 2
+	bytes=$BYTES
+	receive "$name" -p "$port" -m "vfio:$VRAM_PCI" -s $AREA -r "$@" && sent "$name" pattern_send "$LOCAL_V4" "$port" $BYTES
+}
+
+# few NAME NUMBER: no more completions for each MiB
+few() {
+	local all
+	all=$(said "$1" completions)
+	echo "# $((all / MIB)) completions and $(($(said "$1" pieces) / MIB)) pieces per MiB"
+	[ -n "$all" ] && [ "$all" -le $(($2 * MIB)) ]
+}
+
+both_mtu() {
+	ip link set "$NETIF" mtu "$1" && remote ip link set tap0 mtu "$1" && wait_for_carrier
+}
+
+need_netif
+ktap_plan 22
+vram_bind
+steer_to_queue 1
+ktap_ok "queue 1 splits headers and receives all flows" $?
+
+stream full 9101 -M
+ktap_ok "packets that fill their buffers, through the memory $((BYTES / AREA)) times" $?
+few full 64
+ktap_ok "one completion for many" $?
+stream each 9102
+ktap_ok "the same for who has not asked for extents" $?
+bytes=$BYTES
+receive flushed -p 9103 -m "vfio:$VRAM_PCI" -s $AREA -r -M -H /tmp/hold -F
+ktap_ok "a receiver keeps what comes" $?
+: >/tmp/hold
+number=$(remote -b pattern_send "$LOCAL_V4" 9103 $BYTES)
+wait_for 30 grep -q '^held' /tmp/flushed
+rm -f /tmp/hold
+remote -w "$number" >/dev/null && wait "$receiver" && [ "$(said flushed received)" = $BYTES ] && [ "$(said flushed correct)" = 1 ]
+ktap_ok "all of the memory, returned at once and flushed, is there again" $?
+stream host 9104 -M -m heap
+ktap_ok "host memory behind a region" $?
+receive large -p 9105 -m "vfio:$VRAM_PCI" -s $AREA -r -M -L 16384 && sent large pattern_send "$LOCAL_V4" 9105 $BYTES
+ktap_ok "buffers of 16 KiB, of which packets fill a part" $?
+few large 64
+ktap_ok "pieces at equal distances are one completion" $?
+stream lies 9106 -M -X
+ktap_ok "entries that return too much, nothing, or the same again do no harm" $?
+stream greed 9111 -M -XX -b
+ktap_ok "nor, but to who writes them, do those that return all of the memory" $?
+stream imported 9112 -M -e
+ktap_ok "a queue that the ring has twice" $?
+[ "$(said imported mixed)" = EINVAL ]
+ktap_ok "which it cannot have without asking for the same: EINVAL" $?
+
+bytes=$((24 << 20))
+receive lost -p 9107 -m "vfio:$VRAM_PCI" -s $AREA -r -M -n $bytes && sent lost lossy -d 97 tap0 10.77.0.9 4148 pattern_send -w 60 "$LOCAL_V4" 9107 $bytes
+ktap_ok "a stream of which packets were lost" $?
+frames=$(sed -n 's/^lossy: \([0-9]*\) .*/\1/p' /tmp/sender)
+[ "${frames:-0}" -gt $((bytes / 4096)) ]
+ktap_ok "and were sent again: $frames frames for $((bytes / 4096))" $?
+receive mixed -p 9108 -m "vfio:$VRAM_PCI" -s $AREA -r -M -n $bytes && sent mixed lossy -d 89 -o 7 tap0 10.77.0.9 4148 pattern_send -w 60 "$LOCAL_V4" 9108 $bytes
+ktap_ok "a stream of which packets came out of order" $?
+
+both_mtu 1500
+ktap_ok "packets of 1500 bytes" $?
+stream short 9109 -M
+ktap_ok "packets that leave a gap in each buffer" $?
+few short 240
+ktap_ok "one completion for many" $?
+bytes=$((24 << 20))
+receive short-mixed -p 9110 -m "vfio:$VRAM_PCI" -s $AREA -r -M -n $bytes && sent short-mixed lossy -d 89 -o 7 tap0 10.77.0.9 1500 pattern_send -w 60 "$LOCAL_V4" 9110 $bytes
+ktap_ok "with loss and out of order" $?
+both_mtu 4148
+
+nothing_left
+ktap_ok "no region and no page pool is left" $?
+ordinary_traffic
+ktap_ok "ordinary traffic afterwards" $?
+ktap_end
