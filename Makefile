@@ -18,7 +18,7 @@ help:
 	@echo 'make check-drivers    those of i915, nouveau and xe'
 	@echo 'make check-debug      the same on a kernel with debugging'
 	@echo 'make soak             for hours: random calls on that kernel, and what comes and goes again and again'
-	@echo 'make bench            measurements'
+	@echo 'make bench            what receiving costs the CPU, by the ways there are; T=part; PROFILE=1: by function, as a flame graph'
 	@echo 'make lint             what reviewers check first'
 	@echo 'make shell            the machine with a prompt; TOPOLOGY=switch|rootports|novram,nic2,...'
 	@echo 'make kernel           the kernel, below build/linux; KSRC=DIR takes your own source of Linux 7.3'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """Boot a machine, run one command in it, and end with the command's status.
 
-  vm.py [--name NAME] [--kernel VARIANT] [--topology WORDS] [--memory MIB] [--vram MIB] [--timeout SECONDS]
+  vm.py [--name NAME] [--kernel VARIANT] [--topology WORDS] [--memory MIB] [--vram MIB [--sparse]] [--timeout SECONDS]
         [--gpu MIB/MIB] [--append WORDS] [--out FILE] [--console FILE] (--shell | COMMAND...)
 
 Runs in the lab's user space, in a network namespace of its own (tools/lab/in -n). Everything is ended and removed
@@ -54,19 +54,23 @@ def network(nics):
         ip("link", "set", f"tap{i}", "mtu", str(MTU), "up")
 
 
-def shared_file(stack, size):
-    """A file for the machine's memory that has no name: it goes with the last process that has it open."""
+def shared_file(stack, size, used=None):
+    """A file of SIZE MiB for the machine's memory that has no name: it goes with the last process that has it open.
+
+    USED: how many MiB of it may ever be written to, all if not given.
+    """
+    used = size if used is None else used
     for directory in ("/dev/shm", BUILD / "run"):
         try:
             info = os.statvfs(directory)
-            if info.f_bavail * info.f_frsize < (size + 512) << 20:
+            if info.f_bavail * info.f_frsize < (used + 512) << 20:
                 continue
             file = stack.enter_context(tempfile.TemporaryFile(dir=directory))
         except OSError:
             continue
         file.truncate(size << 20)
         return file
-    raise Failure(f"neither /dev/shm nor {BUILD} has {size + 512} MiB free for the machine's memory: free some.")
+    raise Failure(f"neither /dev/shm nor {BUILD} has {used + 512} MiB free for the machine's memory: free some.")
 
 
 class Vm:
@@ -80,7 +84,7 @@ class Vm:
         self.out = Path(options.out or self.directory / "out")
         self.console = Path(options.console or self.directory / "console")
         self.ram = shared_file(stack, options.memory)
-        self.vram = shared_file(stack, options.vram)
+        self.vram = shared_file(stack, options.vram, 0 if options.sparse else None)
         self.gpu = None
         if machine.gpu(options.topology):
             self.gpu = [int(n) for n in options.gpu.split("/")]
@@ -120,7 +124,7 @@ class Vm:
         network(nics)
 
         guest = self.environment(nics)
-        path = f"{PROGRAMS}:{BUILD}/tools:{OWN}:{TOP}/tools/lab"
+        path = f"{PROGRAMS}:{BUILD}/tools:{BUILD}/tools/measure:{OWN}:{TOP}/tools/lab"
         inside = path.replace(str(TOP), "/netgpu")
         lines = [f"{name}={shlex.quote(value)}" for name, value in guest.items()]
         lines += [f"PATH={inside}:/usr/sbin:/usr/bin:/sbin:/bin"]
@@ -199,6 +203,7 @@ def parser():
     p.add_argument("--topology", default="switch")
     p.add_argument("--memory", type=int, default=1024)
     p.add_argument("--vram", type=int, default=256)
+    p.add_argument("--sparse", action="store_true", help="nothing will be written to VRAM, so that it may be larger than this machine's memory")
     p.add_argument("--gpu", default="512/256", help="MiB of the emulated GPU's VRAM, and of the BAR that shows it")
     p.add_argument("--timeout", type=int, default=0)
     p.add_argument("--append", default="")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """make bench: what receiving costs the CPU, by the ways there are, side by side.
 
-run.py [PART]: only the rows and parts whose names contain PART
+run.py [--profile] [PART]: only what contains PART of "cost METHOD,MTU,FLOWS", "bind SIZE,BUFFER" and "revocation"
+--profile: the functions that the instructions are spent in instead, of the rows of cost; by default into VRAM, and discarding
 The machine has one CPU whose clock counts instructions, and spin.c tells what all but itself have executed: the figures are
 thousands of instructions per MiB of payload, and repeat to 1 % however busy this machine is. QEMU counts each byte that
 `rep movsb` copies as one instruction, so what copies looks worse than on silicon.
-Writes build/bench.json and a table.
+Writes build/bench.json, build/bench.html and a table, and adds a run of all of it to build/bench-history.json.
 """
 
 import json
@@ -21,7 +22,7 @@ from say import Failure, one_at_a_time, run, say
 import report
 
 MIB = 1 << 20
-GUEST = "/netgpu/tools/bench/measure/guest"
+GUEST = "/netgpu/tools/bench/measure"
 EXACT = 0.99            # of an idle machine's time the loop must account for
 RUNS = 2
 HEADERS = 14 + 20 + 32  # bytes of Ethernet, IPv4, and TCP with timestamps
@@ -30,11 +31,18 @@ HEADERS = 14 + 20 + 32  # bytes of Ethernet, IPv4, and TCP with timestamps
 ALL = [(4148, 1), (1500, 1), (4148, 64), (1500, 64)]
 MACHINES = {
     "netgpu": {"kernel": "netgpu", "topology": "switch", "rows": {
-        "trunc": ALL, "recv": ALL, "recv-copy": ALL[:2], "netgpu-host": ALL[:2], "netgpu-udmabuf": ALL[:2], "netgpu-vram": ALL}},
+        "trunc": ALL, "recv": ALL, "recv-copy": ALL[:2], "netgpu-host": ALL[:2], "netgpu-udmabuf": ALL[:2], "netgpu-vram": ALL,
+        "connections": [(4148, 1), (4148, 100), (4148, 1000), (4148, 10000)]}},
     "upstream": {"kernel": "upstream", "topology": "novram,switch", "rows": {"zcrx-host": ALL, "devmem": ALL[:2]}},
     "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {"netgpu-amdgpu": ALL[:2]}},
 }
 BYTES = 128 * MIB
+
+# Nothing is received into these regions, so that the device's memory need not be there.
+BIND = {"kernel": "netgpu", "topology": "switch", "options": ["--memory", "6144", "--vram", "65536", "--sparse"]}
+SIZES = [(size * MIB, buffer) for buffer in (4096, 65536) for size in (64, 256, 1024, 4096, 16384, 65536)]
+REVOKE = {"kernel": "netgpu", "topology": "switch"}
+REVOCATIONS = 100
 
 
 def boot(name, machine, words, timeout):
@@ -85,9 +93,9 @@ def completions(receiver):
     """Completions and extents per MiB, of netgpu bench's report."""
     try:
         found = json.loads(receiver)["netgpu"]
-        return tuple(round(found[name] / (found["bytes"] / MIB), 1) for name in ("completions", "extents"))
     except (ValueError, KeyError):
         return None, None
+    return tuple(round(found[name] / (found["bytes"] / MIB), 1) if name in found else None for name in ("completions", "extents"))
 
 
 def costs(part):
@@ -100,7 +108,7 @@ def costs(part):
             continue
         words = [",".join(map(str, row)) for row in wanted] * RUNS
         say(f"bench: the machine {name} starts: {len(wanted)} rows, each {RUNS} times")
-        directory = boot(f"bench-{name}", machine, [GUEST, str(BYTES), *words], 120 + 60 * len(words))
+        directory = boot(f"bench-{name}", machine, [f"{GUEST}/cost.sh", str(BYTES), *words], 120 + 60 * len(words))
         for number, (method, mtu, flows) in enumerate(wanted * RUNS):
             samples = [json.loads(line) for line in (directory / f"{number}-spin").read_text().splitlines()]
             kinsn, exact = cost(samples)
@@ -114,22 +122,83 @@ def costs(part):
     return list(rows.values()), kernel if rows else None
 
 
+def profile(part):
+    """Where the instructions go: build/bench-profile.html and a table, of each row in a run of its own."""
+    wanted = part or "netgpu-vram,4148,1"
+    pages = []
+    for name, machine in MACHINES.items():
+        rows = [(method, mtu, flows) for method, kinds in machine["rows"].items() for mtu, flows in kinds if wanted in f"cost {method},{mtu},{flows}"]
+        if not rows:
+            continue
+        directory = boot(f"bench-{name}", machine, [f"{GUEST}/cost.sh", "-p", str(4 * BYTES), *(",".join(map(str, row)) for row in rows)], 120 + 120 * len(rows))
+        for number, row in enumerate(rows):
+            stacks = report.read_stacks((directory / f"{number}-stacks").read_text())
+            samples = [json.loads(line) for line in (directory / f"{number}-spin").read_text().splitlines()]
+            received = (samples[-1][2] - samples[0][2]) / MIB
+            pages.append((",".join(map(str, row)), stacks, received))
+    if not pages:
+        raise Failure(f"no row has {part} in its name.")
+    for title, stacks, received in pages:
+        report.functions(title, stacks, received)
+    report.profile_page(pages, BUILD / "bench-profile.html")
+    say(f"bench: flame graphs in {BUILD / 'bench-profile.html'}")
+
+
+def bind(part):
+    """How long it takes to make a region and its queue, in instructions, and what of the host's memory that takes."""
+    wanted = [f"{size},{buffer}" for size, buffer in SIZES if part in f"bind {size},{buffer}"]
+    if not wanted:
+        return {}
+    say(f"bench: regions of {len(wanted)} kinds are made")
+    directory = boot("bench-bind", BIND, [f"{GUEST}/bind.sh", *wanted], 600)
+    rows = [json.loads(line) for line in (directory / "bind").read_text().splitlines()]
+    if len(rows) != len(wanted):
+        raise Failure(f"of {len(wanted)} regions only {len(rows)} were made.")
+    per_gib = {}
+    for buffer in sorted({row["buffer"] for row in rows}):
+        # By the difference: what there is whatever the size is, such as the rings, does not count.
+        of_it = sorted((row for row in rows if row["buffer"] == buffer), key=lambda row: row["size"])
+        small, large = of_it[0], of_it[-1]
+        if large is not small:
+            per_gib[str(buffer)] = round((large["host_bytes"] - small["host_bytes"]) / (large["size"] - small["size"]) * 1024 * MIB)
+    return {"bind": rows, "bytes_per_gib_bound": per_gib}
+
+
+def revocation(part):
+    """From the moment at which the exporter begins to take its memory away to the one at which it has it."""
+    if part not in "revocation":
+        return {}
+    say(f"bench: memory is taken away {REVOCATIONS} times while it is received into")
+    directory = boot("bench-revoke", REVOKE, [f"{GUEST}/revoke.sh", str(REVOCATIONS), str(8 * MIB)], 600)
+    times = sorted(int(line) for line in (directory / "revoke").read_text().splitlines())
+    return {"revocation_us": {"median": times[len(times) // 2], "max": times[-1], "n": len(times), "all": times}}
+
+
 def main(arguments):
+    profiles = arguments[:1] == ["--profile"]
+    arguments = arguments[profiles:]
     part = arguments[0] if arguments else ""
     start = time.monotonic()
     result = {}
     with one_at_a_time("bench"):
+        if profiles:
+            profile(part)
+            return
         result["rows"], result["kernel"] = costs(part)
-        if not result["rows"]:
+        result |= bind(part) | revocation(part)
+        if not result["rows"] and len(result) == 2:
             raise Failure(f"nothing that is measured has {part} in its name.")
         exact = [c for row in result["rows"] for c in row.pop("calibration")]
-        result["calibration"] = round(min(exact), 4)
-        if result["calibration"] < EXACT:
-            raise Failure(f"the loop accounts for {result['calibration']} of an idle machine's time, and {EXACT} are needed: "
-                          "something else runs in the machine, so nothing is reported.")
+        if exact:
+            result["calibration"] = round(min(exact), 4)
+            if result["calibration"] < EXACT:
+                raise Failure(f"the loop accounts for {result['calibration']} of an idle machine's time, and {EXACT} are needed: "
+                              "something else runs in the machine, so nothing is reported.")
         (BUILD / "bench.json").write_text(json.dumps(result, indent=2) + "\n")
+        history = report.remember(result, BUILD / "bench-history.json", whole=not part)
         report.table(result)
-    say(f"bench: {time.monotonic() - start:.0f} s; figures in {BUILD / 'bench.json'}")
+        report.page(result, history, BUILD / "bench.html")
+    say(f"bench: {time.monotonic() - start:.0f} s; figures in {BUILD / 'bench.json'}, plots in {BUILD / 'bench.html'}")
 
 
 if __name__ == "__main__":

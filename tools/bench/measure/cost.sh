@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1 OR MIT
+# The guest's part of make bench: cost.sh [-p] BYTES ROW.... A row is METHOD,MTU,FLOWS; each is measured once, in this order.
+# What came out of the Nth goes to the sender's side, as $LAB_RUN/N-spin, -receiver and -sender. -p: and -stacks, of perf.
+. "$(dirname "$0")/guest.sh"
+profiles=
+[ "$1" != -p ] || { profiles=yes && shift; }
+bytes=$1
+shift
+
+# perf records from now on: all of the kernel, and the receiver, but not the loop that spins. A sample for each 50,000
+# instructions: the clock of a CPU is virtual here, too.
+record() {
+	local name
+	perf=()
+	: >/tmp/perf.said
+	for name in kernel receiver; do
+		rm -f /tmp/control /tmp/heard
+		mkfifo /tmp/control /tmp/heard
+		exec 6<>/tmp/control 7<>/tmp/heard
+		if [ $name = kernel ]; then set -- -a -e cpu-clock:k; else set -- -p $receiver -e cpu-clock:u; fi
+		perf record -q -g "$@" -F 20000 -m 4096 -D -1 --control fifo:/tmp/control,/tmp/heard -o /tmp/perf.$name >>/tmp/perf.said 2>&1 &
+		perf+=($!)
+		echo enable >&6
+		read -r -t 60 -u 7 || fail "perf does not record: $(cat /tmp/perf.said)"
+	done
+}
+
+# Lines of COMM;FUNCTION;FUNCTION... COUNT, the outermost function first.
+stacks() {
+	for name in kernel receiver; do
+		perf script -i /tmp/perf.$name -F comm,ip,sym 2>>/tmp/perf.said
+		echo
+	done | awk '
+		NF == 0 { if (comm != "") count[comm stack]++; comm = stack = ""; next }
+		comm == "" { comm = $0; sub(/^ +/, "", comm); sub(/ +$/, "", comm); next }
+		{ sub(/^[ \t]*[0-9a-f]+ /, ""); sub(/\+0x.*/, ""); stack = ";" $0 stack }
+		END { if (comm != "") count[comm stack]++; for (s in count) print s, count[s] }'
+}
+
+memory_of() { # METHOD
+	case $1 in
+	*-host) echo host ;;
+	*-udmabuf) echo udmabuf ;;
+	*-amdgpu) echo /dev/dri/renderD128 ;;
+	*) echo "vfio:$VRAM_PCI" ;;
+	esac
+}
+
+# receive METHOD: start what receives. Client says how it is sent to.
+receive() {
+	local memory size
+	memory=$(memory_of "$1")
+	client=(iperf3 -c "$LOCAL_V4" -n "$bytes" -P "$flows" --json)
+	case $1 in
+	trunc | recv)
+		splits off
+		[ "$1" = recv ] || client+=(--skip-rx-copy)
+		iperf3 -s -1 -i 0 --json --logfile /tmp/receiver &
+		;;
+	recv-copy)
+		splits off
+		netgpu bench --server --one-off -i 0 --json --logfile /tmp/receiver --mode recv-copy --gpu "$memory" --region-size 128M &
+		;;
+	devmem)
+		splits on
+		client=(socat -u "EXEC:head -c $bytes /dev/zero" "TCP:$LOCAL_V4:5201")
+		ncdevmem -l -f "$NETIF" -s "$LOCAL_V4" -p 5201 -t 0 -q 1 -n >/tmp/receiver 2>/tmp/said &
+		;;
+	connections)
+		splits on
+		size=$((flows << 16 < bytes ? bytes : flows << 16))
+		client=(many_send "$LOCAL_V4" 5201 "$flows" "$size")
+		many_recv "$NETIF" 0 "$memory" $((128 << 20)) 5201 "$flows" >/tmp/receiver 2>/tmp/said &
+		;;
+	*)
+		splits on
+		netgpu bench --server --one-off -i 0 --json --logfile /tmp/receiver --iface "$NETIF" --queue 0 --gpu "$memory" --region-size 128M &
+		;;
+	esac
+	receiver=$!
+	waits $receiver ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6 # listens on 5201
+}
+
+number=0
+# or it finds that samples cost too much, and takes fewer
+[ -z "$profiles" ] || sysctl -q kernel.perf_event_max_sample_rate=100000 kernel.perf_cpu_time_max_percent=0 || fail "perf cannot be set up"
+[[ " $* " != *vram,* && " $* " != *copy,* && " $* " != *connections,* ]] || vram
+[[ " $* " != *-amdgpu,* ]] || modprobe amdgpu || fail "amdgpu does not load"
+for row; do
+	IFS=, read -r method mtu flows <<<"$row"
+	mtu "$mtu"
+	rm -f /tmp/receiver /tmp/said /tmp/spin /tmp/spinning /tmp/end
+	receive "$method"
+	mkfifo /tmp/end
+	exec 8<>/tmp/end
+	spin "$NETIF" /tmp/spin <&8 8<&- >/tmp/spinning &
+	spinner=$!
+	waits $spinner spinning /tmp/spinning
+	sleep 0.2
+	[ -z "$profiles" ] || record
+	remote "${client[@]}" >/tmp/sender || fail "the sender failed: $(cat /tmp/sender)"
+	wait $receiver || fail "the receiver failed: $(cat /tmp/receiver)"
+	echo >&8
+	wait $spinner || fail "spin failed"
+	if [ -n "$profiles" ]; then
+		kill -INT "${perf[@]}" 2>/dev/null # that of the receiver may have ended with it
+		wait "${perf[@]}"
+		stacks >/tmp/stacks
+		[ -s /tmp/stacks ] || fail "perf has recorded nothing: $(cat /tmp/perf.said)"
+		keep "$number-stacks" </tmp/stacks
+	fi
+	for name in spin receiver sender; do keep "$number-$name" <"/tmp/$name"; done
+	echo "done $row"
+	number=$((number + 1))
+done
+uname -r | keep kernel
