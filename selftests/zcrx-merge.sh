@@ -30,7 +30,7 @@ stream() {
 	local name=$1 port=$2
 	shift 2
 	bytes=$BYTES
-	receive "$name" -p "$port" -m "vfio:$VRAM_PCI" -s $AREA -r "$@" && sent "$name" pattern_send "$LOCAL_V4" "$port" $BYTES
+	receive "$name" -p "$port" -m "${memory:-vfio:$VRAM_PCI}" -s $AREA -r "$@" && sent "$name" pattern_send "$LOCAL_V4" "$port" $BYTES
 }
 
 # few NAME NUMBER: no more completions for each MiB
@@ -66,7 +66,7 @@ wait_for 30 grep -q '^held' /tmp/flushed
 rm -f /tmp/hold
 remote -w "$number" >/dev/null && wait "$receiver" && [ "$(said flushed received)" = $BYTES ] && [ "$(said flushed correct)" = 1 ]
 ktap_ok "all of the memory, returned at once and flushed, is there again" $?
-stream host 9104 -M -m heap
+memory=heap stream host 9104 -M
 ktap_ok "host memory behind a region" $?
 receive large -p 9105 -m "vfio:$VRAM_PCI" -s $AREA -r -M -L 16384 && sent large pattern_send "$LOCAL_V4" 9105 $BYTES
 ktap_ok "buffers of 16 KiB, of which packets fill a part" $?
@@ -81,13 +81,15 @@ ktap_ok "a queue that the ring has twice" $?
 [ "$(said imported mixed)" = EINVAL ]
 ktap_ok "which it cannot have without asking for the same: EINVAL" $?
 
+# A segment may be so short now that the device does not split it. Such bytes are copied, and not into every memory.
+memory=heap
 bytes=$((24 << 20))
-receive lost -p 9107 -m "vfio:$VRAM_PCI" -s $AREA -r -M -n $bytes && sent lost lossy -d 97 tap0 10.77.0.9 4148 pattern_send -w 60 "$LOCAL_V4" 9107 $bytes
+receive lost -p 9107 -m heap -s $AREA -r -M -n $bytes && sent lost lossy -d 97 tap0 10.77.0.9 4148 pattern_send -w 60 "$LOCAL_V4" 9107 $bytes
 ktap_ok "a stream of which packets were lost" $?
 frames=$(sed -n 's/^lossy: \([0-9]*\) .*/\1/p' /tmp/sender)
 [ "${frames:-0}" -gt $((bytes / 4096)) ]
 ktap_ok "and were sent again: $frames frames for $((bytes / 4096))" $?
-receive mixed -p 9108 -m "vfio:$VRAM_PCI" -s $AREA -r -M -n $bytes && sent mixed lossy -d 89 -o 7 tap0 10.77.0.9 4148 pattern_send -w 60 "$LOCAL_V4" 9108 $bytes
+receive mixed -p 9108 -m heap -s $AREA -r -M -n $bytes && sent mixed lossy -d 89 -o 7 tap0 10.77.0.9 4148 pattern_send -w 60 "$LOCAL_V4" 9108 $bytes
 ktap_ok "a stream of which packets came out of order" $?
 
 both_mtu 1500
@@ -97,7 +99,7 @@ ktap_ok "packets that leave a gap in each buffer" $?
 few short 240
 ktap_ok "one completion for many" $?
 bytes=$((24 << 20))
-receive short-mixed -p 9110 -m "vfio:$VRAM_PCI" -s $AREA -r -M -n $bytes && sent short-mixed lossy -d 89 -o 7 tap0 10.77.0.9 1500 pattern_send -w 60 "$LOCAL_V4" 9110 $bytes
+receive short-mixed -p 9110 -m heap -s $AREA -r -M -n $bytes && sent short-mixed lossy -d 89 -o 7 tap0 10.77.0.9 1500 pattern_send -w 60 "$LOCAL_V4" 9110 $bytes
 ktap_ok "with loss and out of order" $?
 both_mtu 4148
 
