@@ -90,6 +90,11 @@ number=0
 for row; do
 	IFS=, read -r method mtu flows <<<"$row"
 	mtu "$mtu"
+	# the memory of the row before is free a moment later
+	for ((try = 0; try < 200; try++)); do
+		[ "$(region_count regions 2>/dev/null || echo 0)" != 0 ] || break
+		sleep 0.1
+	done
 	rm -f /tmp/receiver /tmp/said /tmp/spin /tmp/spinning /tmp/end
 	receive "$method"
 	mkfifo /tmp/end
