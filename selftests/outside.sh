@@ -9,7 +9,7 @@
 flood_start() {
 	remote ip neigh replace "$LOCAL_V4" lladdr "$(cat "/sys/class/net/$NETIF/address")" dev tap0 nud permanent
 	# shellcheck disable=SC2154 # slower is from lib.sh
-	remote -b flood "$LOCAL_V4" 600 $((250 * slower * slower)) >/dev/null
+	remote -b flood "$LOCAL_V4" $((600 * slower)) $((250 * slower * slower)) >/dev/null
 }
 
 sent_bytes() {

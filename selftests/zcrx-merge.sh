@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # One completion tells of an extent, one refill entry returns it: the stream is exactly what the completions say, in memory
-# that is used again and again, with full and with short packets, loss, packets out of order and two flows on one queue.
+# that is used again and again, with full and with short packets, loss, and packets out of order.
 # lab: kernel=netgpu
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
@@ -41,6 +41,13 @@ few() {
 	[ -n "$all" ] && [ "$all" -le $(($2 * MIB)) ]
 }
 
+# all but what the network device takes for itself
+held_most() {
+	local held
+	held=$(sed -n 's/^held //p' /tmp/flushed | tail -n 1)
+	[ "${held:-0}" -gt $((AREA * 3 / 4)) ]
+}
+
 both_mtu() {
 	ip link set "$NETIF" mtu "$1" && remote ip link set tap0 mtu "$1" && wait_for_carrier
 }
@@ -62,9 +69,10 @@ receive flushed -p 9103 -m "vfio:$VRAM_PCI" -s $AREA -r -M -H /tmp/hold -F
 ktap_ok "a receiver keeps what comes" $?
 : >/tmp/hold
 number=$(remote -b pattern_send "$LOCAL_V4" 9103 $BYTES)
-wait_for 30 grep -q '^held' /tmp/flushed
+wait_for 30 held_most
+held=$?
 rm -f /tmp/hold
-remote -w "$number" >/dev/null && wait "$receiver" && [ "$(said flushed received)" = $BYTES ] && [ "$(said flushed correct)" = 1 ]
+[ $held = 0 ] && remote -w "$number" >/dev/null && wait "$receiver" && [ "$(said flushed received)" = $BYTES ] && [ "$(said flushed correct)" = 1 ]
 ktap_ok "all of the memory, returned at once and flushed, is there again" $?
 memory=heap stream host 9104 -M
 ktap_ok "host memory behind a region" $?
@@ -72,9 +80,9 @@ receive large -p 9105 -m "vfio:$VRAM_PCI" -s $AREA -r -M -L 16384 && sent large 
 ktap_ok "buffers of 16 KiB, of which packets fill a part" $?
 few large 64
 ktap_ok "pieces at equal distances are one completion" $?
-stream lies 9106 -M -X
+stream lies 9106 -M -X && [ "$(said lies lies)" -gt 20 ]
 ktap_ok "entries that return too much, nothing, or the same again do no harm" $?
-stream greed 9111 -M -XX -b
+stream greed 9111 -M -XX -b && [ "$(said greed lies)" -gt 20 ]
 ktap_ok "nor, but to who writes them, do those that return all of the memory" $?
 stream imported 9112 -M -e
 ktap_ok "a queue that the ring has twice" $?
@@ -84,22 +92,23 @@ ktap_ok "which it cannot have without asking for the same: EINVAL" $?
 # A segment may be so short now that the device does not split it. Such bytes are copied, and not into every memory.
 memory=heap
 bytes=$((24 << 20))
-receive lost -p 9107 -m heap -s $AREA -r -M -n $bytes && sent lost lossy -d 97 tap0 10.77.0.9 4148 pattern_send -w 60 "$LOCAL_V4" 9107 $bytes
+receive lost -p 9107 -m heap -s $AREA -r -M -n $bytes && sent lost lossy -d 97 tap0 10.77.0.9 4148 pattern_send -w $((60 * slower)) "$LOCAL_V4" 9107 $bytes
 ktap_ok "a stream of which packets were lost" $?
 frames=$(sed -n 's/^lossy: \([0-9]*\) .*/\1/p' /tmp/sender)
 [ "${frames:-0}" -gt $((bytes / 4096)) ]
 ktap_ok "and were sent again: $frames frames for $((bytes / 4096))" $?
-receive mixed -p 9108 -m heap -s $AREA -r -M -n $bytes && sent mixed lossy -d 89 -o 7 tap0 10.77.0.9 4148 pattern_send -w 60 "$LOCAL_V4" 9108 $bytes
+receive mixed -p 9108 -m heap -s $AREA -r -M -n $bytes && sent mixed lossy -d 89 -o 7 tap0 10.77.0.9 4148 pattern_send -w $((60 * slower)) "$LOCAL_V4" 9108 $bytes
 ktap_ok "a stream of which packets came out of order" $?
 
 both_mtu 1500
 ktap_ok "packets of 1500 bytes" $?
+memory=
 stream short 9109 -M
 ktap_ok "packets that leave a gap in each buffer" $?
 few short 240
 ktap_ok "one completion for many" $?
 bytes=$((24 << 20))
-receive short-mixed -p 9110 -m heap -s $AREA -r -M -n $bytes && sent short-mixed lossy -d 89 -o 7 tap0 10.77.0.9 1500 pattern_send -w 60 "$LOCAL_V4" 9110 $bytes
+receive short-mixed -p 9110 -m heap -s $AREA -r -M -n $bytes && sent short-mixed lossy -d 89 -o 7 tap0 10.77.0.9 1500 pattern_send -w $((60 * slower)) "$LOCAL_V4" 9110 $bytes
 ktap_ok "with loss and out of order" $?
 both_mtu 4148
 

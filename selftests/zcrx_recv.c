@@ -27,7 +27,7 @@
  * bytes that were copied: header, page, other_queue, refused, and the packets that
  * could not be verified: unverified. With -M and -e: mixed, what one gets that has the
  * queue a second time and does not ask for that. With -M: how many completions there were, and
- * pieces in them.
+ * pieces in them, and lies.
  * Exit status 0 unless the test itself went wrong.
  */
 #include <err.h>
@@ -68,6 +68,7 @@ static unsigned long long limit;
 static const char *hold, *busy, *delay;
 static bool junk, flush, impatient;
 static int lies;
+static unsigned int nr_lies;
 static int signal_ms;
 static volatile sig_atomic_t signals;
 
@@ -183,13 +184,12 @@ static void give_back(__u64 off, __u32 len)
 /* @off and @len: what has just been returned. */
 static void lie(__u64 off, __u32 len)
 {
-	static unsigned int n;
-
+	nr_lies++;
 	if (lies > 1) {
 		give_back(0, mem.size);
 		return;
 	}
-	switch (n++ % 5) {
+	switch (nr_lies % 5) {
 	case 0: give_back(off, len); break;
 	case 1: give_back(mem.size - 4096, 8192); break;
 	case 2: give_back(mem.size, 4096); break;
@@ -498,7 +498,7 @@ static int receive(void)
 					keep_for_now(zc->off, span);
 				else if (!kept && !junk)
 					give_back(zc->off, span);
-				if (lies && completions % 64 == 0)
+				if (lies && completions % 4 == 0)
 					lie(zc->off, span);
 				rearm = !(cqe->flags & IORING_CQE_F_MORE);
 			}
@@ -629,7 +629,7 @@ int main(int argc, char **argv)
 	printf("received %llu\n", received);
 	printf("correct %d\n", correct);
 	if (target_flags)
-		printf("completions %llu\npieces %llu\n", completions, pieces);
+		printf("completions %llu\npieces %llu\nlies %u\n", completions, pieces, nr_lies);
 	printf("error %s\n", error ? strerrorname_np(-error) : "0");
 	if (as_region)
 		report_copies();

@@ -23,7 +23,7 @@ struct chunk {
 /* What a receiver has counted since it was opened. */
 struct receive_stats {
 	uint64_t completions;		/* pieces of data handed over */
-	uint64_t extents;		/* runs of adjacent pieces */
+	uint64_t extents;		/* runs of adjacent bytes */
 	uint64_t rearms;		/* receives ended by a full completion queue */
 	uint64_t flushes;		/* of a full refill ring */
 	uint64_t alloc_failures;	/* reports of an exhausted region */

@@ -42,7 +42,8 @@ def main(_):
     for directory, out in ((TOP / "tools/lab", OWN), *((TOP / "tools/lab" / gpu, OWN / gpu) for gpu in machine.GPUS), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
         if (directory / "Makefile").is_file():
             out.mkdir(parents=True, exist_ok=True)
-            make(directory, f"-j{jobs()}", f"O={out}", f"OUT={out}", f"KSRC={linux}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include")
+            make(directory, f"-j{jobs()}", f"O={out}", f"OUT={out}", f"KSRC={linux}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include",
+                 *(("all", "measure") if directory == TOP / "tools" else ()))
     upstream(linux)
 
 

@@ -307,7 +307,7 @@ struct netgpu_completion {
 
 /**
  * struct netgpu_queue_stats - counters since the queue was opened
- * @completions: pieces of data
+ * @completions: with data
  * @bytes: in them
  * @rearms: receives that ended because the completion queue was full, and
  *	were started anew

@@ -68,7 +68,7 @@ struct netgpu_queue {
 	struct netgpu_conn **todo_end;
 	unsigned int nr_starved;
 	unsigned int returned;	/* since starved connections were fed */
-	uint64_t lent;		/* pieces with the caller */
+	uint64_t lent;		/* completions with the caller */
 	bool kernel_writes;	/* to the memory: it copies what came elsewhere */
 	bool nodev;
 	bool merge;	/* completions tell of extents */

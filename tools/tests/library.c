@@ -64,6 +64,17 @@ static int descriptors(void)
 	return n;
 }
 
+/* EINVAL, with this word in the sentence. */
+static void refuse_queue(struct netgpu_memory *m,
+			 const struct netgpu_queue_params *params,
+			 const char *word, const char *what)
+{
+	struct netgpu_queue *q = NULL;
+	int ret = netgpu_queue_open(params, m, NULL, &q);
+
+	ok(ret == -EINVAL && !q && strstr(netgpu_error(), word), what);
+}
+
 /* The sentence of a queue that cannot be. */
 static void no_device(const struct netgpu_queue_params *params, uint64_t size,
 		      char *said, size_t room)
@@ -86,7 +97,6 @@ int main(void)
 	struct netgpu_queue_params params = { .ifindex = 1 };
 	struct netgpu_memory *m;
 	struct netgpu_region *r = NULL;
-	struct netgpu_queue *q = NULL;
 	size_t i;
 	int fd, ret;
 
@@ -107,25 +117,14 @@ int main(void)
 	ret = netgpu_region_open(m, 1, 0, 2, &r);
 	ok(ret == -EINVAL && strstr(netgpu_error(), "flags"),
 	   "unknown flags of a region");
-	params.flags = 0x80;
-	ret = netgpu_queue_open(&params, m, NULL, &q);
-	ok(ret == -EINVAL && !q && strstr(netgpu_error(), "flags"),
-	   "unknown flags of a queue");
-	params.flags = 0;
-	params.resv[9] = 1;
-	ret = netgpu_queue_open(&params, m, NULL, &q);
-	ok(ret == -EINVAL && !q && strstr(netgpu_error(), "zero"),
-	   "reserved fields of a queue");
-	params.resv[9] = 0;
-	params.buffer_size = 6000;
-	ret = netgpu_queue_open(&params, m, NULL, &q);
-	ok(ret == -EINVAL && !q && strstr(netgpu_error(), "power of two"),
-	   "buffers of a size that is no power of two");
-	params.buffer_size = 2048;
-	ret = netgpu_queue_open(&params, m, NULL, &q);
-	ok(ret == -EINVAL && !q && strstr(netgpu_error(), "power of two"),
-	   "buffers that are smaller than a page");
-	params.buffer_size = 0;
+	refuse_queue(m, &(struct netgpu_queue_params){ .ifindex = 1, .flags = 0x80 },
+		     "flags", "unknown flags of a queue");
+	refuse_queue(m, &(struct netgpu_queue_params){ .ifindex = 1, .resv[9] = 1 },
+		     "zero", "reserved fields of a queue");
+	refuse_queue(m, &(struct netgpu_queue_params){ .ifindex = 1, .buffer_size = 6000 },
+		     "power of two", "buffers of a size that is no power of two");
+	refuse_queue(m, &(struct netgpu_queue_params){ .ifindex = 1, .buffer_size = 2048 },
+		     "power of two", "buffers that are smaller than a page");
 	netgpu_memory_close(m);
 
 	/* Refused for the device, so a small memory makes no difference. */

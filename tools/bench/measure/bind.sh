@@ -5,8 +5,10 @@
 
 vram
 splits on
+sysctl -q net.netgpu.max_pinned_bytes=$((1 << 40)) || fail "the limit cannot be raised"
 for row; do
 	IFS=, read -r size buffer <<<"$row"
+	nothing_bound
 	region_cost "$NETIF" 0 "vfio:$VRAM_PCI" "$size" "$buffer" >>/tmp/bind || fail "a region cannot be made"
 	echo "done bind $row"
 done

@@ -62,9 +62,9 @@ receive() {
 		splits off
 		netgpu bench --server --one-off -i 0 --json --logfile /tmp/receiver --mode recv-copy --gpu "$memory" --region-size 128M &
 		;;
-	devmem)
+	devmem) # which prints and compares each fragment
 		splits on
-		client=(socat -u "EXEC:head -c $bytes /dev/zero" "TCP:$LOCAL_V4:5201")
+		client=(socat -u "EXEC:head -c $((bytes / 8)) /dev/zero" "TCP:$LOCAL_V4:5201")
 		ncdevmem -l -f "$NETIF" -s "$LOCAL_V4" -p 5201 -t 0 -q 1 -n >/tmp/receiver 2>/tmp/said &
 		;;
 	connections)
@@ -90,11 +90,7 @@ number=0
 for row; do
 	IFS=, read -r method mtu flows <<<"$row"
 	mtu "$mtu"
-	# the memory of the row before is free a moment later
-	for ((try = 0; try < 200; try++)); do
-		[ "$(region_count regions 2>/dev/null || echo 0)" != 0 ] || break
-		sleep 0.1
-	done
+	nothing_bound
 	rm -f /tmp/receiver /tmp/said /tmp/spin /tmp/spinning /tmp/end
 	receive "$method"
 	mkfifo /tmp/end
@@ -119,4 +115,3 @@ for row; do
 	echo "done $row"
 	number=$((number + 1))
 done
-uname -r | keep kernel

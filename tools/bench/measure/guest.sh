@@ -24,6 +24,16 @@ waits() { # PID PATTERN FILE...: until a file has what the process brings about
 	fail "nothing was heard of $2"
 }
 
+nothing_bound() { # the memory of the row before is free a moment after its end
+	local try
+	[ -e /dev/netgpu ] || return 0 # a kernel without regions
+	for ((try = 0; try < 200; try++)); do
+		[ "$(region_count regions)" != 0 ] || return 0
+		sleep 0.1
+	done
+	fail "the regions of the row before are still there"
+}
+
 mtu() { # the same on both sides
 	[ "$(cat "/sys/class/net/$NETIF/mtu")" = "$1" ] && return
 	if ! ip link set "$NETIF" mtu "$1" || ! remote ip link set tap0 mtu "$1"; then
@@ -53,3 +63,5 @@ vram() {
 	echo vfio-pci >"/sys/bus/pci/devices/$VRAM_PCI/driver_override"
 	echo "$VRAM_PCI" >/sys/bus/pci/drivers_probe
 }
+
+uname -r | keep kernel

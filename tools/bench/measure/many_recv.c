@@ -4,6 +4,7 @@
  * connections into one region until all of them have ended, doing nothing with
  * what comes but giving it back. Prints what there was as JSON.
  */
+#include <errno.h>
 #include <libnetgpu.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -54,6 +55,8 @@ static void accept_all(int listener)
 
 	while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		check(netgpu_queue_add(queue, fd, NULL, &conn), "connection");
+	if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+		fail("accept");
 }
 
 int main(int argc, char **argv)

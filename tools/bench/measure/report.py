@@ -8,8 +8,18 @@ import subprocess
 import time
 import zlib
 
+from say import Failure
+
 MIB = 1 << 20
 FONT = "sans,11"
+
+
+def check_programs(profiles):
+    """Before anything is measured for what cannot be shown."""
+    for name in ("perf",) if profiles else ("gnuplot", "gnuplot-nox"):
+        if shutil.which(name):
+            return
+    raise Failure(f"{'perf' if profiles else 'gnuplot'} is missing: install the package {'linux-perf' if profiles else 'gnuplot-nox'}.")
 
 
 def table(result):
@@ -21,7 +31,7 @@ def table(result):
         counts = [row[f"{name}_per_mib"] for name in ("completions", "extents")]
         print(f"  {row['name']:16} {row['mtu']:5} {row['flows']:6} {row['kinsn_per_mib']:10.0f}   "
               f"{' '.join(f'{r:.0f}' for r in row['runs']):16} {'' if counts[0] is None else f'{counts[0]:.0f}':>12} "
-              f"{'' if counts[1] is None else f'{counts[1]:.0f}':>8}")
+              f"{'' if counts[1] is None else f'{counts[1]:.0f}':>8}{'' if row['repeats'] else '  (the runs differ)'}")
     if result.get("bind"):
         print(f"\n  {'region, MiB':>12} {'buffer':>7} {'region, ms':>11} {'queue, ms':>10} {'host memory, KiB':>17}   (a million instructions are a ms)")
         for row in result["bind"]:
@@ -50,7 +60,9 @@ def plot(commands, *tables):
                    + "END\n" for i, rows in enumerate(tables))
     script = f"set terminal svg size 860,380 font '{FONT}' background '#ffffff'\nset grid ytics lc '#dddddd'\nset border 3\nset tics nomirror\n" + data + commands
     gnuplot = shutil.which("gnuplot") or "gnuplot-nox"
-    done = subprocess.run([gnuplot], input=script, capture_output=True, text=True, check=True)
+    done = subprocess.run([gnuplot], input=script, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failure(f"gnuplot: {done.stderr.strip()}")
     return done.stdout[done.stdout.index("<svg"):]
 
 
@@ -99,10 +111,11 @@ def page(result, history, path):
              "<style>body { font: 15px/1.5 sans-serif; max-width: 880px; margin: 2em auto; padding: 0 1em } svg { max-width: 100%; height: auto } "
              "pre { background: #f4f4f4; padding: 1em; overflow: auto }</style>\n<h1>What receiving costs the CPU</h1>\n"
              f"<p>Linux {html.escape(str(result['kernel']))}, one emulated CPU whose clock counts instructions. QEMU counts each byte that a "
-             "string instruction copies as one, so methods that copy look worse than on silicon.</p>\n"]
+             "string instruction copies as one, so methods that copy look worse than on silicon. "
+             "ncdevmem, which prints and compares each fragment, would dwarf the rest: it is among the figures only.</p>\n"]
     for title, svg in pictures(result, history):
         parts.append(f"<h2>{html.escape(title)}</h2>\n{svg}\n")
-    parts.append(f"<h2>Figures</h2>\n<pre>{html.escape(json.dumps(result | {'bind': None}, indent=1))}</pre>\n</html>\n")
+    parts.append(f"<h2>Figures</h2>\n<pre>{html.escape(json.dumps(result, indent=1))}</pre>\n</html>\n")
     path.write_text("".join(parts))
 
 

@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PERIOD_MS	10
+#define PERIOD_MS	5
 #define SAMPLES_MAX	(1 << 20)
 
 struct sample {
