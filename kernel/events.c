@@ -3,6 +3,7 @@
  * Regions end when their network device goes away, and those in the memory of
  * a device when the system goes to sleep.
  */
+#include <linux/delay.h>
 #include <linux/dma-resv.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
@@ -44,6 +45,18 @@ static bool netgpu_loses_memory(const struct netgpu_region *region)
 	       READ_ONCE(region->state) != NETGPU_LIFE_ENDED;
 }
 
+/* netgpu_for_each_region() does not see those that are being closed. */
+static bool netgpu_is_closing(void)
+{
+	const struct netgpu_region *region;
+
+	guard(mutex)(&netgpu_lock);
+	list_for_each_entry(region, &netgpu_regions, list)
+		if (!refcount_read(&region->refs) && netgpu_loses_memory(region))
+			return true;
+	return false;
+}
+
 /**
  * netgpu_sleep - the system is about to go to sleep
  *
@@ -79,6 +92,14 @@ int netgpu_sleep(void)
 		pr_err("netgpu: %s does not stop writing to the memory of %s: the system stays awake\n",
 		       dev_name(region->dev), region->dmabuf->exp_name);
 		err = -EBUSY;
+	}
+
+	while (!err && netgpu_is_closing()) {
+		if (time_after(jiffies, end)) {
+			pr_err("netgpu: a region is not unmapped in time: the system stays awake\n");
+			err = -EBUSY;
+		}
+		fsleep(10 * USEC_PER_MSEC);
 	}
 	/* Then nobody says that it is awake. */
 	if (err)

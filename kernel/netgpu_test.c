@@ -42,6 +42,7 @@ MODULE_IMPORT_NS("DMA_BUF");
  * @pinned: number of pins.
  * @mapped: number of mappings.
  * @unmap_ms: how long unmapping takes.
+ * @unmaps: unmapping has begun.
  * @pins: how often it has been pinned.
  * @maps: how often it has been mapped.
  * @dir: for which direction, the last time.
@@ -62,6 +63,7 @@ struct fake {
 	int pinned;
 	int mapped;
 	unsigned int unmap_ms;
+	struct completion unmaps;
 	int pins;
 	int maps;
 	enum dma_data_direction dir;
@@ -150,6 +152,7 @@ static void fake_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 	struct fake *fake = attach->dmabuf->priv;
 
 	WARN_ON_ONCE(sgt->sgl->length != dir);
+	complete(&fake->unmaps);
 	msleep(fake->unmap_ms);
 	fake->mapped--;
 	sg_free_table(sgt);
@@ -216,6 +219,7 @@ static struct fake *fake_export(struct kunit *test, u64 size,
 	fake->base = FAKE_BUS_ADDRESS;
 	fake->entry = SZ_64K;
 	kunit_activate_static_stub(test, netgpu_memory_at, fake_memory_at);
+	init_completion(&fake->unmaps);
 
 	info.exp_name = "netgpu-test";
 	info.ops = ops;
@@ -977,6 +981,45 @@ static void test_sleep(struct kunit *test)
 	expect_nothing_left(test, host);
 }
 
+/**
+ * struct fake_close - somebody else, who closes a region
+ * @work: in which that happens.
+ * @region: the region.
+ */
+struct fake_close {
+	struct work_struct work;
+	struct netgpu_region *region;
+};
+
+static void fake_close_work(struct work_struct *work)
+{
+	struct fake_close *close = container_of(work, struct fake_close, work);
+
+	netgpu_region_put(close->region);
+}
+
+/* The system does not sleep before it is unmapped. */
+static void test_sleep_closing(struct kunit *test)
+{
+	struct fake *fake = fake_export(test, SZ_64K, &fake_ops);
+	struct device *dev = fake_device(test, "closing");
+	struct fake_close close = {};
+
+	fake->unmap_ms = 100;
+	close.region = create(fake, dev, 0, SZ_64K);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, close.region);
+	INIT_WORK_ONSTACK(&close.work, fake_close_work);
+	queue_work(system_dfl_wq, &close.work);
+	wait_for_completion(&fake->unmaps);
+
+	KUNIT_EXPECT_EQ(test, 0, netgpu_sleep());
+	KUNIT_EXPECT_EQ(test, fake->mapped, 0);
+	netgpu_stop_creating(false);
+	flush_work(&close.work);
+	destroy_work_on_stack(&close.work);
+	expect_nothing_left(test, fake);
+}
+
 static void test_copy(struct kunit *test)
 {
 	struct fake *fake = fake_export(test, SZ_64K, &fake_vmap_ops);
@@ -1116,6 +1159,7 @@ static struct kunit_case netgpu_test_cases[] = {
 	KUNIT_CASE(test_netdev_goes),
 	KUNIT_CASE(test_netdev_stays),
 	KUNIT_CASE(test_sleep),
+	KUNIT_CASE(test_sleep_closing),
 	KUNIT_CASE(test_copy),
 	KUNIT_CASE(test_copy_hung),
 	{}

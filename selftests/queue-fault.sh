@@ -42,9 +42,9 @@ addresses() {
 	ordinary_traffic
 }
 
-# ends WITH: who received has been told
+# ends WITH: who received has been told, and not before the memory was given back
 ends() {
-	wait "$receiver" && { [ "$1" != zcrx_recv ] || [ "$(said run error)" = ENODEV ]; }
+	wait "$receiver" && { [ "$1" != zcrx_recv ] || { [ "$(said run error)" = ENODEV ] && [ "$(said run mapped)" = 0 ]; }; }
 }
 
 # takes WITH HOW RESTART STEP=TIMES...: a receiver's queue is taken away while data flows (HOW: by the exporter, or because
@@ -56,7 +56,7 @@ takes() {
 	shift 3
 	port=$((port + 10))
 	receive_with=$with
-	[ "$with" != zcrx_recv ] || arguments+=(-r)
+	[ "$with" != zcrx_recv ] || arguments+=(-r -e)
 	[ "$how" = kill ] || arguments+=(-x "$how" -a $((16 << 20)))
 	dmesg -C
 	before=$(failures)

@@ -379,6 +379,15 @@ static void receive_later(int conn)
 	receive_late(conn, IOSQE_ASYNC, 0);
 }
 
+/* By then the region has ended. */
+static void report_event(int event)
+{
+	struct netgpu_query query;
+
+	regions_query(&query);
+	printf("event %d\nmapped %llu\n", event, query.mapped_bytes);
+}
+
 /* How did it end? */
 static int wait_late(void)
 {
@@ -390,7 +399,7 @@ static int wait_late(void)
 		ret = io_uring_submit_and_wait_timeout(&target.ring, &cqe, 1, &ts, NULL);
 		while (ret >= 0 && !io_uring_peek_cqe(&target.ring, &cqe)) {
 			if (cqe->user_data == EVENT)
-				printf("event %d\n", cqe->res);
+				report_event(cqe->res);
 			if (cqe->user_data == LATE)
 				res = cqe->res;
 			io_uring_cqe_seen(&target.ring, cqe);
@@ -481,7 +490,7 @@ static int receive(void)
 				continue;
 			}
 			if (cqe->user_data == EVENT) {
-				printf("event %d\n", cqe->res);
+				report_event(cqe->res);
 				continue;
 			}
 			/* No room for a completion, or no free buffer for a copy. */
