@@ -15,7 +15,7 @@ gpu_receives
 ktap_plan 12
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
-zcrx_recv -i "$NETIF" -q 1 -m "gpu:$node" -s $((2 * BYTES)) -r -P -t 30 >/tmp/refused 2>&1
+zcrx_recv -i "$NETIF" -q 1 -m "gpu:$node" -s $((2 * BYTES)) -r -P -t $((30 * slower)) >/tmp/refused 2>&1
 error=$(said refused error)
 [ "$error" = EXDEV ]
 ktap_ok "REQUIRE_P2P is refused with $error" $?

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The GPU is unbound, reset, or unplugged while data flows into its VRAM: the NIC stops first, receives end with ENODEV, and
 # both devices work afterwards. It is reset by hand, and because of a job that hangs with the buffer.
+# lab: long=region-revoke,revoke-outside
 # lab: kernel=netgpu
 # lab: topology=switch,novram,radeon
 # lab: timeout=300
@@ -42,7 +43,7 @@ if [ -n "$LAB_GPU" ]; then
 	# A job with the buffer hangs, and the reset that ends it takes a while, in which others want to map VRAM.
 	flowing hang -r
 	while [ ! -e /tmp/enough ]; do
-		zcrx_recv -i "$NETIF" -q 0 -m "gpu:$node" -s $((1 << 20)) -r -P -w -t 60
+		zcrx_recv -i "$NETIF" -q 0 -m "gpu:$node" -s $((1 << 20)) -r -P -w -t $((60 * slower))
 	done >/tmp/others 2>&1 &
 	others=$!
 	wait_for 20 grep -q '^listening' /tmp/others

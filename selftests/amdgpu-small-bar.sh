@@ -34,7 +34,7 @@ ram=$(json_value /tmp/moved.json ram.marks)
 [ "$vram" = $BYTES ] && [ "$ram" = 0 ]
 ktap_ok "$vram bytes in VRAM, $ram marks in RAM" $?
 
-zcrx_recv -i "$NETIF" -q 1 -m "gpu-hidden:$node" -s $((128 << 20)) -r -P -t 30 >/tmp/large 2>&1
+zcrx_recv -i "$NETIF" -q 1 -m "gpu-hidden:$node" -s $((128 << 20)) -r -P -t $((30 * slower)) >/tmp/large 2>&1
 error=$(said large error)
 message=$(said large message)
 [ -n "$error" ] && [ "$error" != 0 ]

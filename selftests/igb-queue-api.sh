@@ -224,7 +224,7 @@ else
 	ktap_ok "with split headers: XDP and AF_XDP are refused" $?
 
 	ethtool -G "$NETIF" tcp-data-split off && carrier
-	xdp_attach "$NETIF" sh -c "ping -q -c 2 -w 20 $REMOTE_V4 >/dev/null"
+	xdp_attach "$NETIF" sh -c "ping -q -c 2 -w $((20 * slower)) $REMOTE_V4 >/dev/null"
 	ktap_ok "without split headers: XDP" $?
 	refused "detach the program first" xdp_attach -f "$NETIF" ethtool -G "$NETIF" tcp-data-split on
 	ktap_ok "with XDP: split headers are refused" $?

@@ -15,7 +15,7 @@ ktap_ok "queue 1 splits headers and receives all flows" $?
 for round in $(seq $ROUNDS); do
 	delay=0.$(printf %03d $((RANDOM % 400)))
 	rm -f /tmp/kill
-	zcrx_recv -i "$NETIF" -q 1 -p $((9100 + round)) -m "vfio:$VRAM_PCI" -r -t 60 \
+	zcrx_recv -i "$NETIF" -q 1 -p $((9100 + round)) -m "vfio:$VRAM_PCI" -r -t $((60 * slower)) \
 		>/tmp/kill 2>&1 &
 	receiver=$!
 	[ $((round % 3)) = 0 ] || {

@@ -44,11 +44,11 @@ ktap_ok "nor would a third be: \"$message\"" $?
 [ "$(said share afterwards)" = 0 ]
 ktap_ok "it is bound when the first is not any more" $?
 
-one=$(remote -b pattern_send -w 60 "$LOCAL_V4" 9001 $BYTES)
-two=$(remote -b pattern_send -w 60 "$LOCAL2_V4" 9002 $BYTES)
+one=$(remote -b pattern_send -w $((60 * slower)) "$LOCAL_V4" 9001 $BYTES)
+two=$(remote -b pattern_send -w $((60 * slower)) "$LOCAL2_V4" 9002 $BYTES)
 wait_for 60 arrived 2
 ethtool -X "$NETIF" start 0 equal 1
-three=$(remote -b pattern_send -w 60 "$LOCAL_V4" 9003 $BYTES)
+three=$(remote -b pattern_send -w $((60 * slower)) "$LOCAL_V4" 9003 $BYTES)
 wait "$receiver"
 ktap_ok "the receivers end by themselves when the memory is taken away" $?
 for number in "$one" "$two" "$three"; do

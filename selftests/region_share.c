@@ -296,7 +296,7 @@ int main(int argc, char **argv)
 	port = atoi(argv[4]);
 	bytes = strtoull(argv[5], NULL, 0);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	alarm(120);
+	alarm(120 * atoi(getenv("LAB_SLOWER") ?: "1"));
 
 	netgpu = open_netgpu();
 	send_and_receive(argv[1]);

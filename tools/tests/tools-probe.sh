@@ -52,7 +52,7 @@ ktap_ok "nothing is left of it" $?
 
 ethtool -X "$NETIF" start 0 equal 1
 receive copied -p 9001 -m udmabuf -s $((16 << 20)) -r
-sender=$(remote -b pattern_send -w 20 "$LOCAL_V4" 9001 $((1 << 20)))
+sender=$(remote -b pattern_send -w $((20 * slower)) "$LOCAL_V4" 9001 $((1 << 20)))
 counted() {
 	[ "$(netgpu regions | awk '$2 == "zcrx_recv" { print $10 " " $11 " " $12 }')" = "$1" ]
 }
