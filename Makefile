@@ -15,6 +15,7 @@ help:
 	@echo 'make demo             network data arrives in the memory of another PCI device, with proof; GPU=radeon: in that of'
 	@echo '                      an emulated GPU which amdgpu drives, beside what Linux does without netgpu'
 	@echo 'make check            all tests, each in a machine of its own; T=part those whose names contain it; T=list their names'
+	@echo 'make check-long       those that take minutes, whose core is in make check'
 	@echo 'make check-drivers    those of i915, nouveau and xe'
 	@echo 'make check-debug      the same on a kernel with debugging'
 	@echo 'make soak             for hours: random calls on that kernel, and what comes and goes again and again'
@@ -28,6 +29,8 @@ demo:
 	@$(lab) demo
 check:
 	@$(lab) check
+check-long:
+	@$(lab) check-long
 check-drivers:
 	@$(lab) check-drivers
 check-debug:
@@ -48,7 +51,7 @@ distclean:
 	@$(lab) distclean
 
 export KSRC T TOPOLOGY GPU
-.PHONY: help demo check check-drivers check-debug soak bench lint shell kernel clean distclean
+.PHONY: help demo check check-long check-drivers check-debug soak bench lint shell kernel clean distclean
 MAKEFLAGS += --no-print-directory
 
 endif

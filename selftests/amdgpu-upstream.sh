@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What Linux does without netgpu: memory of the GPU is received into, every call succeeds, and the data is in host memory.
+# lab: long=region-upstream,amdgpu-devmem
 # lab: kernel=upstream
 # lab: topology=switch,novram,radeon
 # lab: timeout=120

@@ -4,6 +4,7 @@
 # its memory back, the network device is unplugged. Nothing is left of it, and
 # the memory is always back within bounded time.
 # CHURN_KILLS, CHURN_REVOCATIONS and CHURN_UNPLUGS say how often.
+# lab: long=region-kill
 # lab: kernel=netgpu
 # lab: timeout=300
 # lab: soak=netgpu CHURN_KILLS=1000 CHURN_REVOCATIONS=200 CHURN_UNPLUGS=50

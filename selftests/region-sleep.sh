@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The machine sleeps while data is received. Regions in the memory of a device end before it does, and not a byte of that
 # changes any more; those in host memory go on when it is awake.
+# lab: long=amdgpu-sleep,amdgpu-suspend
 # lab: kernel=netgpu
 # lab: topology=switch,sleep
 # lab: timeout=300

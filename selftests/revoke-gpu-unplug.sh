@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The device whose memory is received into is unplugged, or its driver unbound. Its user is asked to let go of it and does,
 # or does not until it is killed; then not a byte of the memory changes any more.
+# lab: long=region-unplug,revoke-outside
 # lab: kernel=netgpu
 # lab: timeout=420
 . "$(dirname "$0")/lib.sh"

@@ -3,6 +3,7 @@
 # The network device goes away under traffic, in all the ways there are: the receive ends with ENODEV, not a byte of the
 # memory changes any more, and when it is back, it works as before. What is only a change of its settings either is refused
 # or leaves the receive as it is.
+# lab: long=region-unplug,revoke-outside
 # lab: kernel=netgpu
 # lab: timeout=300
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The kernel's own suites on a kernel without netgpu: the same answers as on one with it.
+# lab: long=suites-answers
 # lab: kernel=upstream
 # lab: timeout=400
 . "$(dirname "$0")/lib.sh"

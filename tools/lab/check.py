@@ -2,12 +2,13 @@
 """Run the tests whose names contain PART, each in a machine of its own: check.py [--kernels|--modules] MODE [PART]
 
 Those of the kernel are in selftests/, those of the tools and of the lab in tools/tests/.
-MODE is check; check-drivers, those of other GPUs than AMD's; check-debug, all that have a machine, on the kernel debug; or soak,
-some of them for long.
+MODE is check; check-long, those that take minutes and whose core is in another one; check-drivers, those of other GPUs than
+AMD's; check-debug, all that have a machine, on the kernel debug; or soak, some of them for long.
 A test says in its first lines what it needs:
   # lab: kernel=netgpu|upstream     # lab: topology=WORDS (machine.py)   # lab: timeout=SECONDS
   # lab: kernel=debug               only with check-debug
   # lab: drivers=NAMES              needs those of configs/drivers: only with check-drivers and check-debug
+  # lab: long=NAMES                 only with check-long and check-debug; its core is in these tests
   # lab: memory=MIB                 # lab: machine=none (runs here, without one; may need several kernels: kernel=A,B)
   # lab: vram=MIB                   # lab: gpu=MIB/MIB (VRAM, and the BAR that shows it)
   # lab: console=REGEX              a warning on the console that the test provokes
@@ -15,6 +16,7 @@ A test says in its first lines what it needs:
   # lab: soak=KERNEL NAME=VALUE...  soak runs it, on this kernel and with these variables
   # lab: modules=gate|queue_fault   it loads modules (modules.py)
 With --kernels: print which kernels the tests need; with --modules: for which of them they need modules.
+When RESUME is set, what has passed with the same kernel, programs and tests is not run again.
 """
 
 import concurrent.futures
@@ -26,7 +28,8 @@ import sys
 import time
 
 import ktap
-from paths import BUILD, OWN, PROGRAMS, TOP, jobs
+import patched
+from paths import BUILD, LINUX, OWN, PROGRAMS, TOP, jobs
 from say import Failure, one_at_a_time, run, say
 from vm import SLOWER
 
@@ -84,10 +87,30 @@ class Test:
     def wanted(self):
         """Is this a test of its mode?"""
         s = self.settings
-        return self.is_test and {"check": s.get("kernel") != "debug" and "drivers" not in s,
+        return self.is_test and {"check": s.get("kernel") != "debug" and not {"drivers", "long"} & set(s),
+                                 "check-long": "long" in s,
                                  "check-drivers": "drivers" in s,
                                  "check-debug": s["machine"] != "none",
                                  "soak": "soak" in s}[self.mode]
+
+    def key(self):
+        """A hash over all that its result depends on."""
+        kernels = [LINUX / kernel / ".lab/stamp" for kernel in self.settings.get("kernel", "netgpu").split(",")]
+        sources = sorted(path for d in ("selftests", "tools", "uapi", "module") for path in (TOP / d).rglob("*")
+                         if path.is_file() and path.parent.name != "__pycache__")
+        return patched.digest([path for path in kernels if path.is_file()] + sources, *sorted(self.settings.items()))
+
+    def run_once(self, resume):
+        """The same; or what it said before, when that was right and nothing has changed."""
+        passed = self.results / f"{self.name}.passed"
+        key = self.key()
+        if resume and passed.is_file() and passed.read_text() == key:
+            return self, ktap.count((self.results / f"{self.name}.ktap").read_text(errors="replace"), self.name, 0), 0.0
+        passed.unlink(missing_ok=True)
+        _, result, seconds = self.run()
+        if result.passed and not result.failed:
+            passed.write_text(key)
+        return self, result, seconds
 
     def run(self):
         """Run it; return its counted results and the seconds it took."""
@@ -197,24 +220,28 @@ def check(tests, results):
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
     at_once = int(os.environ.get("LAB_MACHINES") or max(1, min(jobs() + (results.name != "check-debug"), memory // 3)))
     say(f"{results.name}: {len(tests)} test files, {at_once} at a time")
-    passed = failed = skipped = 0
+    resume = bool(os.environ.get("RESUME"))
+    passed = skipped = 0
+    failed = []
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        waiting = [pool.submit(test.run) for test in tests]
+        waiting = [pool.submit(test.run_once, resume) for test in tests]
         try:
             for done in waiting:
                 test, result, seconds = done.result()
                 report(test, result, seconds)
                 passed += result.passed
-                failed += len(result.failed)
+                failed += [f"{test.name}: {name}" for name in result.failed]
                 skipped += len(result.skipped)
         except KeyboardInterrupt:
             for each in waiting:
                 each.cancel()
             raise
-    if not passed + failed:
+    if not passed and not failed:
         print("nothing ran")
+    for name in failed:         # once more where one looks first, and where a log that is cut still has it
+        print(f"failed: {name}")
     print(f"results: {BUILD.name}/{results.name}/, {time.monotonic() - start:.0f} s")
-    summary = f"{passed} passed, {failed} failed, {skipped} skipped"
+    summary = f"{passed} passed, {len(failed)} failed, {skipped} skipped"
     (results / "summary").write_text(summary + "\n")
     print(summary, flush=True)
     return 0 if passed and not failed else 1

@@ -2,6 +2,7 @@
 """The guest's initramfs: busybox, our init, and the directories it mounts on."""
 
 import gzip
+import os
 import stat
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def make():
                 ("TRAILER!!!", 0)]
     archive = b"".join(entry(i, *e) for i, e in enumerate(entries, 1))
     OWN.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
+    new = path.with_suffix(f".{os.getpid()}")       # the first machines of a run start at the same time
     new.write_bytes(gzip.compress(archive, 1))
     new.rename(path)
     return path

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""Build a kernel of the lab: kernel.py VARIANT[+full[+drivers]] SOURCE
+"""Build a kernel of the lab: kernel.py VARIANT[+full[+gpu[+drivers]]] SOURCE
 
 SOURCE is the tarball of Debian's linux-source, or a directory (copied, never changed).
 VARIANT netgpu has every patch and our files; upstream only the NIC's, to show what Linux does as it is.
-With +full it has what only some tests ask for, and what takes minutes more to compile: amdgpu, the function tracer, livepatch
-modules; with +drivers, the drivers of other GPUs. Once it has that, it keeps it.
+With +full it has what only some tests ask for, and what takes minutes more to compile: the function tracer, livepatch modules;
+with +gpu, amdgpu; with +drivers, the drivers of other GPUs. Once it has that, it keeps it.
 Runs in the lab's user space (tools/lab/in). A second run does nothing.
 """
 
@@ -24,9 +24,9 @@ from say import Failure, Progress, clock, one_at_a_time, run, say
 VARIANTS = {"netgpu": (None, ("netgpu",)),
             "upstream": (("igb",), ()),
             "debug": (None, ("netgpu", "debug"))}
-WORDS = ("full", "drivers")
+WORDS = ("full", "gpu", "drivers")
 # What a first build compiles and links, before we have counted it once, and what more with each word; from another kernel's objects.
-USUAL = {"": 2326, "full": 620, "drivers": 1400}
+USUAL = {"": 2326, "full": 100, "gpu": 620, "drivers": 1400}
 USUAL_COPY = 500
 NOT_SOURCE = ("/obj/", "/.lab/", ".git/", "*.o", "*.ko", ".*.cmd", "/.config", "/include/config/",
               "/include/generated/", "/arch/*/include/generated/", "/vmlinux*", "/.tmp_*")
@@ -45,7 +45,7 @@ class Kernel:
         self.log = LINUX / f"{variant}.log"
 
     def words(self, more=()):
-        """Which of +full and +drivers it has, or is to have."""
+        """Which of WORDS it has, or is to have."""
         return [word for word in WORDS if word in more or (self.lab / word).is_file()]
 
     def release(self):

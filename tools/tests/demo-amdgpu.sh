@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What make demo GPU=radeon shows, as a test.
+# lab: long=demo-vram,amdgpu-receive
 # lab: machine=none
 # lab: kernel=netgpu,upstream
 # lab: topology=radeon
