@@ -53,7 +53,7 @@ both_mtu() {
 }
 
 need_netif
-ktap_plan 22
+ktap_plan 25
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
@@ -89,6 +89,36 @@ ktap_ok "a queue that the ring has twice" $?
 [ "$(said imported mixed)" = EINVAL ]
 ktap_ok "which it cannot have without asking for the same: EINVAL" $?
 
+# Packets of two flows take turns in the memory.
+bytes=$((2 * BYTES))
+receive both -p 9113 -m "vfio:$VRAM_PCI" -s $AREA -r -M -C 2
+other=$(remote -b pattern_send "$LOCAL_V4" 9113 $BYTES)
+sent both pattern_send "$LOCAL_V4" 9113 $BYTES
+ktap_ok "two flows on one queue" $?
+remote -w "$other" >/dev/null 2>&1
+few both 256
+ktap_ok "no more completions than packets" $?
+
+# What has come on another queue takes no buffer for each packet, where there is room in the last one.
+# The device takes 64 buffers for itself.
+ethtool -G "$NETIF" rx 64 && wait_for_carrier
+sysctl -qw net.ipv4.tcp_rmem="4096 $((1 << 20)) $((4 << 20))"
+ethtool -X "$NETIF" start 0 equal 1
+: >/tmp/hold
+: >/tmp/delay
+receive strays -p 9114 -m heap -s $((80 << 16)) -r -M -L 65536 -D /tmp/delay -H /tmp/hold -E
+number=$(remote -b pattern_send "$LOCAL_V4" 9114 $BYTES)
+wait_for 30 flows 9114 $((400 << 10))
+rm /tmp/delay
+wait "$receiver"
+took=$(said strays received)
+[ "$(said strays error)" = ENOMEM ] && [ "$(said strays correct)" = 1 ] && [ "${took:-0}" -gt $((256 << 10)) ]
+ktap_ok "large buffers are filled with payload that is copied: 16 of 64 KiB take $took bytes" $?
+remote -w "$number" >/dev/null 2>&1
+rm /tmp/hold
+ethtool -G "$NETIF" rx 256 && wait_for_carrier
+ethtool -X "$NETIF" start 1 equal 1
+
 # A segment may be so short now that the device does not split it. Such bytes are copied, and not into every memory.
 memory=heap
 bytes=$((24 << 20))
@@ -102,7 +132,6 @@ ktap_ok "a stream of which packets came out of order" $?
 
 both_mtu 1500
 ktap_ok "packets of 1500 bytes" $?
-memory=
 stream short 9109 -M
 ktap_ok "packets that leave a gap in each buffer" $?
 few short 240

@@ -53,7 +53,8 @@
 #include "region.h"
 #include "zcrx_abi.h"
 
-enum { ACCEPT = 1, RECV, EVENT, LATE };
+/* RECV is that of the first connection, the others follow. */
+enum { ACCEPT = 1, EVENT, LATE, RECV };
 
 #define LATE_WAIT	10	/* seconds */
 
@@ -77,6 +78,14 @@ static struct target target;
 static int region = -1;
 static unsigned long long received, completions, pieces;
 static bool correct = true;
+
+/* Connections, each with the same stream. */
+#define MOST_CONNS 8
+static unsigned int nr_conns = 1;
+static struct {
+	int fd;
+	unsigned long long received;
+} conns[MOST_CONNS];
 
 static void enter(const char *path)
 {
@@ -162,12 +171,12 @@ static struct io_uring_sqe *get_sqe(void)
 	return sqe;
 }
 
-static void arm_recv(int fd)
+static void arm_recv(unsigned int conn)
 {
 	struct io_uring_sqe *sqe = get_sqe();
 
-	io_uring_prep_rw(IORING_OP_RECV_ZC, sqe, fd, NULL, 0, 0);
-	sqe->user_data = RECV;
+	io_uring_prep_rw(IORING_OP_RECV_ZC, sqe, conns[conn].fd, NULL, 0, 0);
+	sqe->user_data = RECV + conn;
 	sqe->ioprio |= IORING_RECV_MULTISHOT;
 }
 
@@ -199,12 +208,13 @@ static void lie(__u64 off, __u32 len)
 }
 
 /* Bytes that lie next to each other: the next part of the stream. */
-static bool take_piece(__u64 off, __u32 len)
+static bool take_piece(unsigned int conn, __u64 off, __u32 len)
 {
 	__u64 at = offset + (off & ~IORING_ZCRX_AREA_MASK);
 
 	if (!blind && correct)
-		correct = pattern_check(mem.cpu + at, received, len);
+		correct = pattern_check(mem.cpu + at, conns[conn].received, len);
+	conns[conn].received += len;
 	received += len;
 	pieces++;
 	return kept_add(at, len);
@@ -215,13 +225,14 @@ static bool take(const struct io_uring_cqe *cqe, __u32 *span)
 {
 	const struct io_uring_zcrx_cqe *zc = (const void *)(cqe + 1);
 	const struct netgpu_zcrx_cqe *merged = (const void *)zc;
+	unsigned int conn = cqe->user_data - RECV;
 	__u32 left = cqe->res, at = 0, len;
 	bool kept = false;
 
 	completions++;
 	if (!target_flags) {
 		*span = left;
-		return take_piece(zc->off, left);
+		return take_piece(conn, zc->off, left);
 	}
 	if (!merged->piece || (merged->stride && merged->stride <= merged->piece) ||
 	    (!merged->stride && merged->piece != left))
@@ -229,7 +240,7 @@ static bool take(const struct io_uring_cqe *cqe, __u32 *span)
 		     left, merged->piece, merged->stride);
 	for (; left; left -= len) {
 		len = left < merged->piece ? left : merged->piece;
-		kept |= take_piece(merged->off + at, len);
+		kept |= take_piece(conn, merged->off + at, len);
 		*span = at + len;
 		at += merged->stride;
 	}
@@ -441,26 +452,33 @@ static bool starves(void)
 	return now - since > 3;
 }
 
+static void arm_accept(int listener)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	io_uring_prep_accept(sqe, listener, NULL, NULL, 0);
+	sqe->user_data = ACCEPT;
+}
+
 static int receive(void)
 {
+	unsigned int i, accepted = 0, ended = 0;
 	bool revoking = false;
-	struct io_uring_sqe *sqe;
-	int conn = -1, error = 0;
+	int listener, error = 0;
 	pthread_t thread;
 
 	if (junk && pthread_create(&thread, NULL, spoil_refill, NULL))
 		errx(1, "thread");
 
-	sqe = get_sqe();
-	io_uring_prep_accept(sqe, pattern_listen(port), NULL, NULL, 0);
-	sqe->user_data = ACCEPT;
+	listener = pattern_listen(port);
+	arm_accept(listener);
 	printf("listening %d\n", port);
 	fflush(stdout);
 
 	while (1) {
 		struct io_uring_cqe *cqe;
-		unsigned int head, seen = 0;
-		bool rearm = false, end = false;
+		unsigned int head, seen = 0, rearm = 0;
+		bool end = false;
 
 		if (nr_held && !holding())
 			let_go();
@@ -481,12 +499,14 @@ static int receive(void)
 			if (cqe->user_data == ACCEPT) {
 				if (cqe->res < 0)
 					errx(1, "accept: %s", strerror(-cqe->res));
-				conn = cqe->res;
+				conns[accepted].fd = cqe->res;
 				if (target_event)
-					receive_later(conn);
+					receive_later(cqe->res);
 				while (delay && !access(delay, F_OK))
 					usleep(10000);
-				rearm = true;
+				rearm |= 1U << accepted++;
+				if (accepted < nr_conns)
+					arm_accept(listener);
 				continue;
 			}
 			if (cqe->user_data == EVENT) {
@@ -496,10 +516,10 @@ static int receive(void)
 			/* No room for a completion, or no free buffer for a copy. */
 			if (cqe->res == -ENOSPC ||
 			    (cqe->res == -ENOMEM && !impatient && !starves())) {
-				rearm = true;
+				rearm |= 1U << (cqe->user_data - RECV);
 			} else if (cqe->res <= 0) {
 				error = cqe->res;
-				end = true;
+				end = error || ++ended == nr_conns;
 			} else {
 				bool kept = take(cqe, &span);
 
@@ -509,15 +529,17 @@ static int receive(void)
 					give_back(zc->off, span);
 				if (lies && completions % 4 == 0)
 					lie(zc->off, span);
-				rearm = !(cqe->flags & IORING_CQE_F_MORE);
+				if (!(cqe->flags & IORING_CQE_F_MORE))
+					rearm |= 1U << (cqe->user_data - RECV);
 			}
 		}
 		io_uring_cq_advance(&target.ring, seen);
 
 		if (end)
 			break;
-		if (rearm)
-			arm_recv(conn);
+		for (i = 0; i < accepted; i++)
+			if (rearm & 1U << i)
+				arm_recv(i);
 		if (how && !revoking && received >= revoke_after) {
 			/* The mapping of the BAR faults from now on. */
 			blind = true;
@@ -531,9 +553,9 @@ static int receive(void)
 	if (revoking)
 		pthread_join(thread, NULL);
 	if (target_event && error == -ENODEV) {
-		receive_late(conn, 0, IORING_RECVSEND_POLL_FIRST);
+		receive_late(conns[0].fd, 0, IORING_RECVSEND_POLL_FIRST);
 		printf("late %s\n", strerrorname_np(-wait_late()));
-		receive_late(conn, IOSQE_ASYNC, 0);
+		receive_late(conns[0].fd, IOSQE_ASYNC, 0);
 		printf("late_async %s\n", strerrorname_np(-wait_late()));
 		if (eventfd_write(later, 1))
 			err(1, "eventfd");
@@ -572,13 +594,13 @@ static const char usage[] =
 	"usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-o OFFSET] [-P] [-w|-B]]\n"
 	"                 [-n BYTES] [-p PORT] [-x HOW -a BYTES] [-b] [-e] [-L BYTES]\n"
 	"                 [-t SECONDS] [-N NETNS] [-k FILE] [-H FILE [-F]] [-J] [-f FILE] [-g MS]\n"
-	"                 [-D FILE] [-E] [-M [-X[X]]]";
+	"                 [-D FILE] [-E] [-M [-X[X]]] [-C CONNECTIONS]";
 
 int main(int argc, char **argv)
 {
 	int opt, error;
 
-	while ((opt = getopt(argc, argv, "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:k:H:FJf:g:D:EMX")) != -1) {
+	while ((opt = getopt(argc, argv, "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:k:H:FJf:g:D:EMXC:")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
@@ -607,6 +629,7 @@ int main(int argc, char **argv)
 		case 'X': lies++; break;
 		case 'M': target_flags = NETGPU_ZCRX_REG_MERGE; break;
 		case 'D': delay = optarg; break;
+		case 'C': nr_conns = atoi(optarg); break;
 		case 'g': signal_ms = atoi(optarg); break;
 		default:
 			errx(2, "%s", usage);
@@ -614,6 +637,8 @@ int main(int argc, char **argv)
 	}
 	if (!netif)
 		errx(2, "-i NETIF is missing");
+	if (nr_conns < 1 || nr_conns > MOST_CONNS)
+		errx(2, "-C: 1 to %d connections", MOST_CONNS);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 
 	setup();

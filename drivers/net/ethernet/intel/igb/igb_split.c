@@ -315,7 +315,7 @@ static struct sk_buff *igb_split_get_skb(struct igb_ring *rx_ring,
 
 	dma_sync_single_range_for_cpu(rx_ring->dev, rx_ring->rx_hdr_dma,
 				      offset, len, DMA_FROM_DEVICE);
-	skb_put_data(skb, rx_ring->rx_hdr + offset, len);
+	__skb_put_data(skb, rx_ring->rx_hdr + offset, len);
 
 	return skb;
 }
