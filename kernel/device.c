@@ -287,9 +287,38 @@ static struct dma_buf *netgpu_get_dmabuf(int fd, struct netlink_ext_ack *extack)
 	return dmabuf;
 }
 
+/* A buffer lies in one entry of the mapping. */
+static u32 netgpu_largest_buffer(struct net_device *phys,
+				 const struct netgpu_region *region)
+{
+	const struct netdev_queue_mgmt_ops *ops = phys->queue_mgmt_ops;
+	struct netdev_queue_config qcfg;
+	struct scatterlist *sg;
+	u32 size = SZ_1G;
+	int i;
+
+	netdev_assert_locked(phys);
+
+	if (!(ops->supported_params & QCFG_RX_PAGE_SIZE))
+		return PAGE_SIZE;
+	for_each_sgtable_dma_sg(&region->sgt, sg, i)
+		size = min(size, BIT(__ffs(sg_dma_len(sg))));
+	for (; size > PAGE_SIZE; size /= 2) {
+		memset(&qcfg, 0, sizeof(qcfg));
+		if (ops->ndo_default_qcfg)
+			ops->ndo_default_qcfg(phys, &qcfg);
+		qcfg.rx_page_size = size;
+		if (!ops->ndo_validate_qcfg ||
+		    !ops->ndo_validate_qcfg(phys, &qcfg, NULL))
+			break;
+	}
+	return size;
+}
+
 static struct netgpu_region *
 netgpu_create_on_queue(const struct netgpu_region_create *create,
-		       struct dma_buf *dmabuf, struct netlink_ext_ack *extack)
+		       struct dma_buf *dmabuf, u32 *buffer_size,
+		       struct netlink_ext_ack *extack)
 {
 	struct net *net = current->nsproxy->net_ns;
 	struct netgpu_region_params params = {
@@ -318,13 +347,18 @@ netgpu_create_on_queue(const struct netgpu_region_create *create,
 			region = ERR_PTR(err);
 		}
 	}
+	if (!IS_ERR(region) && buffer_size) {
+		netdev_lock(queue.phys);
+		*buffer_size = netgpu_largest_buffer(queue.phys, region);
+		netdev_unlock(queue.phys);
+	}
 	netgpu_queue_put(&queue);
 	return region;
 }
 
 static struct netgpu_region *
 netgpu_create_user(const struct netgpu_region_create *create,
-		   struct netlink_ext_ack *extack)
+		   u32 *buffer_size, struct netlink_ext_ack *extack)
 {
 	struct netgpu_region *region;
 	struct dma_buf *dmabuf;
@@ -336,7 +370,7 @@ netgpu_create_user(const struct netgpu_region_create *create,
 	dmabuf = netgpu_get_dmabuf(create->dmabuf_fd, extack);
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
-	region = netgpu_create_on_queue(create, dmabuf, extack);
+	region = netgpu_create_on_queue(create, dmabuf, buffer_size, extack);
 	dma_buf_put(dmabuf);
 	return region;
 }
@@ -374,7 +408,7 @@ static long netgpu_ioctl_create(struct netgpu_region_create __user *arg,
 	if (err)
 		return err;
 
-	region = netgpu_create_user(&create, &extack);
+	region = netgpu_create_user(&create, NULL, &extack);
 	err = netgpu_put_msg(create.msg, create.msg_size, &extack);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
@@ -401,7 +435,7 @@ static int netgpu_probe_user(struct netgpu_probe *probe,
 		.length		= probe->length,
 		.ifindex	= probe->ifindex,
 		.queue		= probe->queue,
-		.resv		= { probe->resv[0], probe->resv[1] },
+		.resv		= { probe->resv0, probe->resv },
 	};
 	struct netgpu_region *region;
 	int err;
@@ -409,7 +443,8 @@ static int netgpu_probe_user(struct netgpu_probe *probe,
 	probe->placement = NETGPU_PLACEMENT_UNKNOWN;
 	probe->path = NETGPU_PATH_UNKNOWN;
 	probe->distance = -1;
-	region = netgpu_create_user(&create, extack);
+	probe->buffer_size = 0;
+	region = netgpu_create_user(&create, &probe->buffer_size, extack);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 
@@ -441,7 +476,8 @@ static long netgpu_ioctl_probe(struct netgpu_probe __user *arg, size_t size)
 	err = netgpu_put_msg(probe.msg, probe.msg_size, &extack);
 	if (err || put_user(probe.placement, &arg->placement) ||
 	    put_user(probe.path, &arg->path) ||
-	    put_user(probe.distance, &arg->distance))
+	    put_user(probe.distance, &arg->distance) ||
+	    put_user(probe.buffer_size, &arg->buffer_size))
 		return -EFAULT;
 	return result;
 }

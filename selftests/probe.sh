@@ -23,7 +23,7 @@ verdict() {
 # refused ERRNO WORDS: by probe and create, in the same words
 refused() {
 	if [ "$(said probe probe)" != "$1" ] || ! said probe message | grep -qF -- "$2" ||
-		[ "$(said probe message)" != "$(said probe create_message)" ] || ! alike; then
+		[ "$(said probe message)" != "$(said probe create_message)" ] || [ "$(said probe buffer_size)" != 0 ] || ! alike; then
 		echo "# expected $1 \"$2\":"
 		sed 's/^/# /' /tmp/probe
 		return 1

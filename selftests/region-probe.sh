@@ -10,7 +10,7 @@
 MIB=$((1 << 20))
 VRAM=vfio:$VRAM_PCI
 
-ktap_plan 17
+ktap_plan 20
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
@@ -21,6 +21,15 @@ ktap_ok "device memory: device, through the switch" $?
 distance=$(said probe distance)
 [ "$distance" = 4 ]
 ktap_ok "its distance, up to the switch and down again: $distance" $?
+size=$(said probe buffer_size)
+[ "$size" = 65536 ]
+ktap_ok "the largest buffers, those of the network device: $size bytes" $?
+receive large -p 9002 -m "$VRAM" -r -L "$size" && kill "$receiver" && ! wait "$receiver" &&
+	! receive larger -p 9003 -m "$VRAM" -r -L $((2 * size)) && [ "$(said larger error)" = ERANGE ]
+ktap_ok "which a queue can have, and no larger ones" $?
+probe -m scattered -s $MIB
+[ "$(said probe buffer_size)" = 4096 ]
+ktap_ok "memory in pieces: those of a page" $?
 probe -m "$VRAM" -P
 verdict 0 device switch
 ktap_ok "with REQUIRE_P2P: the same" $?

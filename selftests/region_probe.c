@@ -101,6 +101,7 @@ int main(int argc, char **argv)
 	printf("probe %s\n", outcome(ret));
 	printf("placement %s\npath %s\ndistance %d\nmessage %s\n", placements[probe.placement],
 	       paths[probe.path], probe.distance, message);
+	printf("buffer_size %u\n", probe.buffer_size);
 	if (!uid)
 		printf("left %ld\n", attachments() + regions_left());
 

@@ -224,6 +224,10 @@ struct netgpu_region_query {
  * @placement: out, as in &struct netgpu_region_query, like the following.
  * @path: out, see there.
  * @distance: out, see there.
+ * @buffer_size: out, the largest size in bytes of a buffer that the driver of the
+ *	network device and the range allow, a power of 2 from the page size on: what
+ *	&io_uring_zcrx_ifq_reg.rx_buf_len may be; 0 when there would be no region.
+ * @resv0: must be 0.
  * @resv: must be 0.
  *
  * Would NETGPU_IOC_REGION_CREATE with the same arguments succeed, and a queue
@@ -248,7 +252,9 @@ struct netgpu_probe {
 	__u32	placement;
 	__u32	path;
 	__s32	distance;
-	__aligned_u64 resv[2];
+	__u32	buffer_size;
+	__u32	resv0;
+	__aligned_u64 resv;
 };
 
 #define NETGPU_PROBE_SIZE_VER0		72

@@ -211,6 +211,8 @@ enum netgpu_way {
  * @way: &enum netgpu_way
  * @distance: how far apart the devices are, in PCI bridges and links between
  *	them; -1 when it is not known
+ * @buffer_size: most that &netgpu_queue_params.buffer_size may be, in bytes; 0 when
+ *	there would be no region, or the kernel does not say
  * @resv: zero
  * @sentence: why not, or why in host memory; empty where there is nothing to
  *	say
@@ -219,7 +221,8 @@ struct netgpu_verdict {
 	unsigned int where;
 	unsigned int way;
 	int distance;
-	unsigned int resv[5];
+	unsigned int buffer_size;
+	unsigned int resv[4];
 	char sentence[256];
 };
 

@@ -159,6 +159,7 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
 		verdict->where = probe.placement;
 		verdict->way = probe.path;
 		verdict->distance = probe.distance;
+		verdict->buffer_size = probe.buffer_size;
 		verdict->sentence[sizeof(verdict->sentence) - 1] = 0;
 		if (ret)
 			strncat(verdict->sentence, remedy(verdict->sentence),

@@ -104,6 +104,8 @@ static void print_words(const struct probe *p, const char *memory, int ret,
 		       word(in_words, ARRAY_SIZE(in_words), v->way));
 	if (v->distance >= 0)
 		printf("distance %d\n", v->distance);
+	if (v->buffer_size)
+		printf("buffers of up to %u KiB\n", v->buffer_size / 1024);
 }
 
 static void print_json(const struct probe *p, const char *memory, int ret,
@@ -124,6 +126,7 @@ static void print_json(const struct probe *p, const char *memory, int ret,
 		cJSON_AddNumberToObject(o, "distance", v->distance);
 	else
 		cJSON_AddNullToObject(o, "distance");
+	cJSON_AddNumberToObject(o, "buffer_size", v->buffer_size);
 	cJSON_AddStringToObject(o, "sentence", v->sentence);
 	text = cJSON_Print(o);
 	puts(text ? text : "{}");

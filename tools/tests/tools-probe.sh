@@ -31,7 +31,7 @@ probe "vfio:$VRAM_PCI"
 ktap_ok "split off: refused, with the kernel's words" $?
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
-probe "vfio:$VRAM_PCI" && grep -q "peer-to-peer through PCI bridges" /tmp/words && grep -q "^distance 4" /tmp/words
+probe "vfio:$VRAM_PCI" && grep -q "peer-to-peer through PCI bridges" /tmp/words && grep -q "^distance 4" /tmp/words && grep -q "^buffers of up to 64 KiB" /tmp/words
 ktap_ok "device memory: in words" $?
 [ "$(fields)" = "True  device switch 4" ]
 ktap_ok "device memory: as JSON" $?
