@@ -294,7 +294,7 @@ static u32 netgpu_largest_buffer(struct net_device *phys,
 	const struct netdev_queue_mgmt_ops *ops = phys->queue_mgmt_ops;
 	struct netdev_queue_config qcfg;
 	struct scatterlist *sg;
-	u32 size = SZ_1G;
+	u32 size, most = SZ_1G;
 	int i;
 
 	netdev_assert_locked(phys);
@@ -302,14 +302,17 @@ static u32 netgpu_largest_buffer(struct net_device *phys,
 	if (!(ops->supported_params & QCFG_RX_PAGE_SIZE))
 		return PAGE_SIZE;
 	for_each_sgtable_dma_sg(&region->sgt, sg, i)
-		size = min(size, BIT(__ffs(sg_dma_len(sg))));
-	for (; size > PAGE_SIZE; size /= 2) {
+		most = min(most, BIT(__ffs(sg_dma_len(sg))));
+	if (most < PAGE_SIZE)
+		return 0;
+	/* Upwards, as some drivers log what they refuse. */
+	for (size = PAGE_SIZE; size < most; size *= 2) {
 		memset(&qcfg, 0, sizeof(qcfg));
 		if (ops->ndo_default_qcfg)
 			ops->ndo_default_qcfg(phys, &qcfg);
-		qcfg.rx_page_size = size;
-		if (!ops->ndo_validate_qcfg ||
-		    !ops->ndo_validate_qcfg(phys, &qcfg, NULL))
+		qcfg.rx_page_size = size * 2;
+		if (ops->ndo_validate_qcfg &&
+		    ops->ndo_validate_qcfg(phys, &qcfg, NULL))
 			break;
 	}
 	return size;

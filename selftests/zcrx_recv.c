@@ -490,6 +490,7 @@ static int receive(void)
 		}
 		if (error < 0)
 			return error;
+		error = 0;
 
 		io_uring_for_each_cqe(&target.ring, head, cqe) {
 			struct io_uring_zcrx_cqe *zc = (void *)(cqe + 1);
@@ -518,8 +519,8 @@ static int receive(void)
 			    (cqe->res == -ENOMEM && !impatient && !starves())) {
 				rearm |= 1U << (cqe->user_data - RECV);
 			} else if (cqe->res <= 0) {
-				error = cqe->res;
-				end = error || ++ended == nr_conns;
+				error = error ?: cqe->res;
+				end |= error || ++ended == nr_conns;
 			} else {
 				bool kept = take(cqe, &span);
 
@@ -561,7 +562,7 @@ static int receive(void)
 			err(1, "eventfd");
 		printf("late_linked %s\n", strerrorname_np(-wait_late()));
 	}
-	return error < 0 ? error : 0;
+	return error;
 }
 
 static void report_region(void)

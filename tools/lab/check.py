@@ -93,17 +93,18 @@ class Test:
                                  "check-debug": s["machine"] != "none",
                                  "soak": "soak" in s}[self.mode]
 
-    def key(self):
+    def key(self, programs):
         """A hash over all that its result depends on."""
-        kernels = [LINUX / kernel / ".lab/stamp" for kernel in self.settings.get("kernel", "netgpu").split(",")]
-        sources = sorted(path for d in ("selftests", "tools", "uapi", "module") for path in (TOP / d).rglob("*")
-                         if path.is_file() and path.parent.name != "__pycache__")
-        return patched.digest([path for path in kernels if path.is_file()] + sources, *sorted(self.settings.items()))
+        # netgpu's headers and upstream's programs are everywhere
+        kernels = {"netgpu", *self.settings.get("kernel", "netgpu").split(",")}
+        stamps = [LINUX / kernel / ".lab/stamp" for kernel in sorted(kernels)]
+        machine = os.environ.get("LAB_ACCEL"), (BUILD / "host").exists()
+        return patched.digest([path for path in stamps if path.is_file()], programs, machine, sorted(self.settings.items()))
 
-    def run_once(self, resume):
+    def run_once(self, programs, resume):
         """The same; or what it said before, when that was right and nothing has changed."""
         passed = self.results / f"{self.name}.passed"
-        key = self.key()
+        key = self.key(programs)
         if resume and passed.is_file() and passed.read_text() == key:
             return self, ktap.count((self.results / f"{self.name}.ktap").read_text(errors="replace"), self.name, 0), 0.0
         passed.unlink(missing_ok=True)
@@ -150,6 +151,13 @@ class Test:
         if wrong:
             result.failed.append(f"on the console: {wrong[0].strip()}")
         return self, result, time.monotonic() - start
+
+
+def programs_now():
+    """A hash over what is run, and what that was made from, as it is when the tests start."""
+    places = [TOP / d for d in ("selftests", "tools", "uapi", "module")] + [PROGRAMS, OWN, BUILD / "tools", BUILD / "gate"]
+    paths = sorted(path for place in places for path in place.rglob("*") if path.is_file())
+    return patched.digest(path for path in paths if path.parent.name != "__pycache__" and path.suffix != ".d")
 
 
 def follow(name, path, process):
@@ -221,10 +229,11 @@ def check(tests, results):
     at_once = int(os.environ.get("LAB_MACHINES") or max(1, min(jobs() + (results.name != "check-debug"), memory // 3)))
     say(f"{results.name}: {len(tests)} test files, {at_once} at a time")
     resume = bool(os.environ.get("RESUME"))
+    programs = programs_now()
     passed = skipped = 0
     failed = []
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        waiting = [pool.submit(test.run_once, resume) for test in tests]
+        waiting = [pool.submit(test.run_once, programs, resume) for test in tests]
         try:
             for done in waiting:
                 test, result, seconds = done.result()
