@@ -406,8 +406,10 @@ static void message_received(struct test *t, int8_t m)
 		broken(t, "the client has terminated");
 		return;
 	}
-	server_error(t, IE_MESSAGE, EPROTO,
-		     "the client sent a control message that does not belong here");
+	snprintf(t->text, sizeof(t->text),
+		 "the client sent control message %d, which does not belong here (phase %d)",
+		 m, t->phase);
+	server_error(t, IE_MESSAGE, EPROTO, t->text);
 }
 
 static void json_received(struct test *t)
