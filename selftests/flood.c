@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 		err(1, "socket");
 	wait = atoi(argv[3]);
 	for (end = time(NULL) + atoi(argv[2]); time(NULL) < end; usleep(wait)) {
-		/* Were they alike again some day, a ring that is as long would seem to stand still. */
+		/* Alike again some day, a ring that is as long would seem to stand still. */
 		for (i = 0; i < sizeof(data) / sizeof(data[0]); i++)
 			data[i]++;
 		sendto(fd, data, sizeof(data), MSG_DONTWAIT, ai->ai_addr, ai->ai_addrlen);

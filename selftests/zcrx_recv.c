@@ -601,7 +601,8 @@ int main(int argc, char **argv)
 {
 	int opt, error;
 
-	while ((opt = getopt(argc, argv, "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:k:H:FJf:g:D:EMXC:")) != -1) {
+	while ((opt = getopt(argc, argv,
+			     "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:k:H:FJf:g:D:EMXC:")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
