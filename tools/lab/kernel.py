@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""Build a kernel of the lab: kernel.py VARIANT[+full[+gpu[+drivers]]] SOURCE
+"""Build a kernel of the lab: kernel.py VARIANT[+full[+gpu[+drivers]]] SOURCE [headers]
 
 SOURCE is the tarball of Debian's linux-source, or a directory (copied, never changed).
 VARIANT netgpu has every patch and our files; upstream only the NIC's, to show what Linux does as it is.
 With +full it has what only some tests ask for, and what takes minutes more to compile: the function tracer, livepatch modules;
 with +gpu, amdgpu; with +drivers, the drivers of other GPUs. Once it has that, it keeps it.
+headers: no further than its source and its headers for user space, which is all that programs are built with.
 Runs in the lab's user space (tools/lab/in). A second run does nothing.
 """
 
@@ -169,7 +170,7 @@ def configure(kernel, configs):
     say(f"kernel {kernel.variant}: configured, {len(got)} options")
 
 
-def build(name, source):
+def build(name, source, headers=False):
     variant, *words = name.split("+")
     if set(words) - set(WORDS):
         raise Failure(f"no such words: {name}; there are {', '.join(f'+{word}' for word in WORDS)}.")
@@ -202,6 +203,10 @@ def build(name, source):
             configured.unlink(missing_ok=True)
             configure(kernel, configs)
             configured.write_text(options)
+        if headers:
+            make(kernel, "headers")
+            say(f"kernel {variant}: headers ready after {clock(time.monotonic() - start)}")
+            return kernel
 
         total = kernel.lab / "total"
         known = int(total.read_text()) if total.is_file() else 0
@@ -219,7 +224,7 @@ def build(name, source):
 
 def main(arguments):
     os.umask(0o022)
-    build(arguments[0], Path(arguments[1]))
+    build(arguments[0], Path(arguments[1]), "headers" in arguments[2:])
 
 
 if __name__ == "__main__":
