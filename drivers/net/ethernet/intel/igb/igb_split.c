@@ -3,15 +3,16 @@
  *
  * The controller writes the headers of a packet, up to the start of the TCP
  * or UDP payload, into a header buffer and what follows into a page of its
- * own. The header buffers are a fixed array, one per descriptor: headers are
- * copied into the linear part of the skb. The pages come from a page_pool,
- * which hands out memory that the CPU cannot read where the queue has a
- * memory provider. Nothing in this file looks at the payload.
+ * own, or its part of one. The header buffers are a fixed array, one per
+ * descriptor: headers are copied into the linear part of the skb. The pages
+ * come from a page_pool, which hands out memory that the CPU cannot read where
+ * the queue has a memory provider. Nothing in this file looks at the payload.
  */
 
 #include <net/gro.h>
 #include <net/netdev_queues.h>
 #include <net/page_pool/helpers.h>
+#include <net/tcp.h>
 
 #include "e1000_hw.h"
 #include "igb.h"
@@ -219,6 +220,44 @@ void igb_clean_rx_ring_split(struct igb_ring *rx_ring)
 	}
 }
 
+/**
+ * igb_split_size - how much payload does a descriptor have room for?
+ * @rx_ring: Rx ring
+ *
+ * As much as a full TCP packet has, rounded up so that such parts fill a
+ * buffer. What is longer, such as a packet without timestamps where the MTU
+ * leaves no room for more, takes another one.
+ *
+ * Return: number of bytes, a power of two
+ */
+unsigned int igb_split_size(const struct igb_ring *rx_ring)
+{
+	unsigned int payload = READ_ONCE(rx_ring->netdev->mtu) -
+			       sizeof(struct iphdr) - sizeof(struct tcphdr) -
+			       TCPOLEN_TSTAMP_ALIGNED;
+
+	return clamp_t(unsigned int, roundup_pow_of_two(payload),
+		       IGB_RXBUFFER_2048, rx_ring->rx_page_size);
+}
+
+/* Where the payload of the next packet goes. */
+static bool igb_split_get_buffer(struct igb_ring *rx_ring,
+				 struct igb_rx_buffer *bi)
+{
+	unsigned int size = rx_ring->rx_split_size, offset = 0;
+	struct page_pool *pool = rx_ring->page_pool;
+
+	if (size == rx_ring->rx_page_size)
+		bi->netmem = page_pool_dev_alloc_netmems(pool);
+	else
+		bi->netmem = page_pool_alloc_frag_netmem(pool, &offset, size,
+							 GFP_ATOMIC |
+							 __GFP_NOWARN);
+	bi->page_offset = offset;
+
+	return bi->netmem;
+}
+
 /* Without descriptors no interrupt comes that would make a ring be filled. */
 static void igb_split_retry_later(struct igb_ring *rx_ring)
 {
@@ -248,17 +287,15 @@ void igb_alloc_rx_buffers_split(struct igb_ring *rx_ring, u16 count)
 		struct igb_rx_buffer *bi = &rx_ring->rx_buffer_info[i];
 		dma_addr_t hdr, dma;
 
-		if (!bi->netmem) {
-			bi->netmem =
-				page_pool_dev_alloc_netmems(rx_ring->page_pool);
-			if (unlikely(!bi->netmem)) {
-				rx_ring->rx_stats.alloc_failed++;
-				igb_split_retry_later(rx_ring);
-				break;
-			}
+		if (!bi->netmem &&
+		    unlikely(!igb_split_get_buffer(rx_ring, bi))) {
+			rx_ring->rx_stats.alloc_failed++;
+			igb_split_retry_later(rx_ring);
+			break;
 		}
 
-		dma = page_pool_get_dma_addr_netmem(bi->netmem);
+		dma = page_pool_get_dma_addr_netmem(bi->netmem) +
+		      bi->page_offset;
 		hdr = rx_ring->rx_hdr_dma + igb_split_hdr_offset(i);
 		dma_sync_single_for_device(rx_ring->dev, hdr,
 					   IGB_RX_SPLIT_HDR_LEN,
@@ -329,10 +366,10 @@ static void igb_split_add_payload(struct igb_ring *rx_ring,
 	 */
 	skb_mark_for_recycle(skb);
 
-	page_pool_dma_sync_netmem_for_cpu(rx_ring->page_pool, bi->netmem, 0,
-					  size);
-	skb_add_rx_frag_netmem(skb, skb_shinfo(skb)->nr_frags, bi->netmem, 0,
-			       size, rx_ring->rx_page_size);
+	page_pool_dma_sync_netmem_for_cpu(rx_ring->page_pool, bi->netmem,
+					  bi->page_offset, size);
+	skb_add_rx_frag_netmem(skb, skb_shinfo(skb)->nr_frags, bi->netmem,
+			       bi->page_offset, size, rx_ring->rx_split_size);
 	bi->netmem = 0;
 }
 
