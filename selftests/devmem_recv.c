@@ -8,11 +8,12 @@
  * -c FIFO: keep the first -a BYTES, and then do what the lines of FIFO say: netlink
  * and socket close these sockets, revoke has the exporter take the memory, more
  * receives what there is. With -g, before the memory is bound for receive, it is for
- * transmit, until FIFO says go.
+ * transmit, until FIFO says go. -T: the memory is taken away by another thread.
  *
  * Prints "KEY VALUE" lines: listening, received, linear, correct, error,
  * message, revoke_us, dmabuf (with -k), holding (with -c: bytes), more (bytes and
- * error), done (a line of FIFO). Exit status 0 unless the test itself went wrong.
+ * error), done (a line of FIFO), mapped (with -T: bytes of all regions when the receive had
+ * ended). Exit status 0 unless the test itself went wrong.
  */
 #include <linux/uio.h>
 #define __iovec_defined 1	/* the C library's is the same */
@@ -20,6 +21,8 @@
 #include <errno.h>
 #include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,10 +33,12 @@
 #include "memory.h"
 #include "netdev_nl.h"
 #include "pattern.h"
+#include "region.h"
 
 static const char *netif, *source = "heap", *how;
 static int queue, port = 9000;
 static size_t size, revoke_after;
+static bool meanwhile, revoking;	/* the mapping of the BAR faults then */
 static struct memory mem;
 static struct mnl_socket *nl;
 static FILE *steps;
@@ -93,7 +98,7 @@ static void take_frags(int conn, struct msghdr *msg)
 			linear += frag.frag_size;
 		if (cm->cmsg_type != SCM_DEVMEM_DMABUF)
 			continue;
-		if (correct)
+		if (correct && !revoking)
 			correct = pattern_check(mem.cpu + frag.frag_offset, received + linear,
 						frag.frag_size);
 		received += frag.frag_size;
@@ -147,9 +152,28 @@ static void do_step(const char *step, int conn)
 	printf("done %s\n", step);
 }
 
+static void *take_away(void *arg)
+{
+	(void)arg;
+	printf("revoke_us %lld\n", memory_revoke(&mem, how));
+	return NULL;
+}
+
+/* As it is when the receive has ended. */
+static void report_mapped(void)
+{
+	struct netgpu_query query;
+	int saved = errno;
+
+	regions_query(&query);
+	printf("mapped %llu\n", query.mapped_bytes);
+	errno = saved;
+}
+
 static void receive(void)
 {
 	int listener = pattern_listen(port), conn;
+	pthread_t thread;
 	char step[32];
 	ssize_t n = 0;
 
@@ -166,7 +190,12 @@ static void receive(void)
 				do_step(step, conn);
 			break;
 		}
-		if (how && !steps && received >= revoke_after) {
+		if (how && meanwhile && !revoking && received >= revoke_after) {
+			revoking = true;
+			if (pthread_create(&thread, NULL, take_away, NULL))
+				errx(1, "thread");
+		}
+		if (how && !meanwhile && !steps && received >= revoke_after) {
 			struct pollfd more = { .fd = conn, .events = POLLIN };
 
 			printf("revoke_us %lld\n", memory_revoke(&mem, how));
@@ -179,6 +208,10 @@ static void receive(void)
 		if (n <= 0)
 			break;
 	}
+	if (revoking) {
+		report_mapped();
+		pthread_join(thread, NULL);
+	}
 	printf("received %llu\n", received);
 	printf("linear %llu\n", linear);
 	printf("correct %d\n", correct);
@@ -188,14 +221,14 @@ static void receive(void)
 
 static const char usage[] =
 	"usage: devmem_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-p PORT]\n"
-	"                   [-x disable|reset -a BYTES] [-t SECONDS] [-k FILE] [-c FIFO [-g]]";
+	"                   [-x disable|reset -a BYTES [-T]] [-t SECONDS] [-k FILE] [-c FIFO [-g]]";
 
 int main(int argc, char **argv)
 {
 	bool transmit = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "i:q:m:s:p:x:a:t:k:c:g")) != -1) {
+	while ((opt = getopt(argc, argv, "i:q:m:s:p:x:a:t:k:c:gT")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
@@ -212,6 +245,7 @@ int main(int argc, char **argv)
 				err(2, "%s", optarg);
 			break;
 		case 'g': transmit = true; break;
+		case 'T': meanwhile = true; break;
 		default:
 			errx(2, "%s", usage);
 		}
