@@ -295,24 +295,28 @@ static u32 netgpu_largest_buffer(struct net_device *phys,
 	struct netdev_queue_config qcfg;
 	struct scatterlist *sg;
 	u32 size, most = SZ_1G;
-	int i;
+	int err, i;
 
 	netdev_assert_locked(phys);
 
-	if (!(ops->supported_params & QCFG_RX_PAGE_SIZE))
-		return PAGE_SIZE;
 	for_each_sgtable_dma_sg(&region->sgt, sg, i)
 		most = min(most, BIT(__ffs(sg_dma_len(sg))));
 	if (most < PAGE_SIZE)
 		return 0;
+	if (!(ops->supported_params & QCFG_RX_PAGE_SIZE))
+		return PAGE_SIZE;
 	/* Upwards, as some drivers log what they refuse. */
 	for (size = PAGE_SIZE; size < most; size *= 2) {
 		memset(&qcfg, 0, sizeof(qcfg));
 		if (ops->ndo_default_qcfg)
 			ops->ndo_default_qcfg(phys, &qcfg);
 		qcfg.rx_page_size = size * 2;
-		if (ops->ndo_validate_qcfg &&
-		    ops->ndo_validate_qcfg(phys, &qcfg, NULL))
+		err = ops->ndo_validate_qcfg ?
+			ops->ndo_validate_qcfg(phys, &qcfg, NULL) : 0;
+		/* it does not say now */
+		if (err == -EBUSY)
+			return 0;
+		if (err)
 			break;
 	}
 	return size;

@@ -65,7 +65,8 @@ static bool netgpu_is_closing(void)
  * regions in such memory are revoked while everything still works. Those in host
  * memory stay, as memory does.
  *
- * Return: 0, or -EBUSY when a network device does not stop.
+ * Return: 0, or -EBUSY when a network device does not stop, or memory is not
+ * unmapped, in time.
  */
 int netgpu_sleep(void)
 {
