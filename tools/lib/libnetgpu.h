@@ -252,10 +252,11 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
  * @ifindex: network device
  * @queue: receive queue, counted from 0
  * @flags: NETGPU_QUEUE_*
- * @cq_entries: completions that may wait, 0 for one per page of the memory,
- *	up to 32768
- * @rq_entries: returned buffers that may wait, 0 for one per page of the
- *	memory, up to 32768
+ * @cq_entries: completions that may wait, at most 32768; 0 for one per buffer
+ *	of the memory, with NETGPU_QUEUE_MERGE no more than 4096. Each takes 32
+ *	bytes of host memory. When all wait, receiving pauses.
+ * @rq_entries: completions that were returned and that the kernel has not
+ *	looked at, at most 32768; 0 for the same number. Each takes 16 bytes.
  * @buffer_size: bytes of each buffer that the network device gets, a power of
  *	two; 0 for a page, which is the least. Larger ones save host memory, and
  *	are for packets that fill them.

@@ -13,6 +13,7 @@
 #define SQ_ENTRIES	256	/* the least that a completion queue may have */
 #define RQ_ENTRIES_MIN	64
 #define ENTRIES_MAX	32768
+#define MERGED_USUAL	4096	/* entries that tell of many buffers: no more of them, unless asked for */
 
 static int ring_fail(int ret, const char *what)
 {
@@ -159,10 +160,10 @@ static int open_zcrx(struct netgpu_queue *q,
 	return 0;
 }
 
-static unsigned int entries(unsigned int wanted, uint64_t pages,
+static unsigned int entries(unsigned int wanted, uint64_t usual,
 			    unsigned int least)
 {
-	uint64_t n = wanted ? wanted : pages;
+	uint64_t n = wanted ? wanted : usual;
 
 	if (n > ENTRIES_MAX)
 		n = ENTRIES_MAX;
@@ -174,7 +175,7 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 		      struct netgpu_region *region,
 		      struct netgpu_queue **queue)
 {
-	uint64_t pages = memory->size / page_size();
+	uint64_t usual = memory->size / (p->buffer_size ? p->buffer_size : page_size());
 	struct netgpu_queue *q;
 	unsigned int rq = 1;
 	size_t i;
@@ -192,7 +193,9 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 	if ((p->flags & NETGPU_QUEUE_NODEV) && memory->fd >= 0)
 		return fail(-EINVAL, "queue without a device: %s cannot be written by the kernel, use \"host\"",
 			    memory->name);
-	while (rq < entries(p->rq_entries, pages, RQ_ENTRIES_MIN))
+	if (p->flags & NETGPU_QUEUE_MERGE && usual > MERGED_USUAL)
+		usual = MERGED_USUAL;
+	while (rq < entries(p->rq_entries, usual, RQ_ENTRIES_MIN))
 		rq *= 2;
 
 	q = calloc(1, sizeof(*q));
@@ -204,7 +207,7 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 	q->bounce = malloc(BOUNCE_SIZE);
 	ret = q->bounce ? 0 : fail(-ENOMEM, "out of memory");
 	if (!ret)
-		ret = open_ring(q, entries(p->cq_entries, pages, SQ_ENTRIES));
+		ret = open_ring(q, entries(p->cq_entries, usual, SQ_ENTRIES));
 	if (!ret)
 		ret = open_zcrx(q, p, region, rq);
 	if (ret) {
