@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A queue whose buffers user space keeps is filled soon after it has them back, and netpoll does not fill it.
+# A receiver that was asleep goes on as soon as its senders do.
 # lab: kernel=netgpu
 # lab: timeout=120
 # lab: modules=queue_fault
@@ -10,7 +11,7 @@
 MODULES=${GATE_MODULES:-$(dirname "$0")}/queue_fault
 
 need_netif
-ktap_plan 6
+ktap_plan 8
 vram_bind
 steer_to_queue 1
 : >/tmp/stay-dry
@@ -39,6 +40,28 @@ ktap_ok "as long as it is, the driver asks for buffers: $asks times in a second"
 us=$(said starve waited_us)
 [ "${us:-9999999}" -lt $((150000 * slower)) ]
 ktap_ok "and not in vain soon after they are back, each time: $us us" $?
+
+# 16 flows, half of the memory with the device, few completions, and nobody there for 2 seconds. The senders try again
+# after a time that they double, so about as much again may pass. It was 8 s.
+zcrx_recv -i "$NETIF" -q 1 -p 9101 -m heap -s $((2 << 20)) -r -C 16 -Q 128 -Z 2000 -n $((16 << 20)) -t $((60 * slower)) >/tmp/late 2>&1 &
+receiver=$!
+numbers=
+if wait_for 10 grep -q '^listening' /tmp/late; then
+	for _ in {1..16}; do
+		numbers+=" $(remote -b pattern_send "$LOCAL_V4" 9101 $((64 << 20)))"
+	done
+fi
+wait $receiver && [ "$(said late correct)" = 1 ] && [ "$(said late error)" = 0 ]
+status=$?
+sed 's/^/# /' /tmp/late
+ktap_ok "16 flows into little memory, and a receiver that is asleep for a while" $status
+ms=$(said late gap_ms)
+[ "${ms:-99999}" -lt $((4000 * slower)) ]
+ktap_ok "it has payload again soon after it is awake: $ms ms at most without" $?
+for number in $numbers; do
+	remote -w "$number" >/dev/null 2>&1
+done
+
 nothing_left && ordinary_traffic
 ktap_ok "nothing is left, ordinary traffic afterwards" $?
 ktap_end

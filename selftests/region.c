@@ -18,7 +18,7 @@
 char region_message[256];
 __u64 target_event;
 struct io_uring_zcrx_area_reg *target_area;
-__u32 target_flags, target_buf_len;
+__u32 target_flags, target_buf_len, target_cq_entries = 8192;
 void *target_memory;
 
 int open_netgpu(void)
@@ -43,7 +43,7 @@ int target_ring(struct target *t)
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
 			 IORING_SETUP_CQE32 | IORING_SETUP_CQSIZE,
-		.cq_entries = 8192,
+		.cq_entries = target_cq_entries,
 	};
 	int ret;
 

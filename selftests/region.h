@@ -40,6 +40,9 @@ extern __u32 target_flags;
 /* Bytes per buffer of targets opened after it was set, 0 for a page. */
 extern __u32 target_buf_len;
 
+/* Entries in the completion queue of rings made after it was set, a power of two from 64 on. */
+extern __u32 target_cq_entries;
+
 /*
  * Address of the memory of targets opened after it was set. Otherwise NULL, as it
  * has to be for dma-bufs.

@@ -16,16 +16,19 @@
  * revocation has ended the receive, begin three more that wait for data first.
  * -g MS: get a signal each so many milliseconds. -D FILE: begin to
  * receive from the connection when FILE is removed. -E: end when there is no
- * buffer to be had, instead of trying again. -M: have completions merged.
+ * buffer to be had, instead of trying again. -Z MS: once, when as much as the memory
+ * holds has come, sleep for so many milliseconds. -Q ENTRIES: of the completion queue. -M: have completions merged.
  * -X: lie to the refill ring now and then: return what is not there, and twice. -XX:
  * return all of the memory, also what has come and was not looked at.
+ * -C CONNECTIONS: so many, each with the same stream.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
- * message, event, late, late_async and late_linked (how those of -e have ended),
+ * message, event, mapped (bytes of all regions, when that came), late, late_async and late_linked (how those of -e have ended),
  * revoke_us, hangup, state, dmabuf (with -k), holding, still (it is all there, with -k), held
  * (with -H, when nothing has come for a while), signals (with -g, now and then), the
  * bytes that were copied: header, page, other_queue, refused, and the packets that
- * could not be verified: unverified. With -M and -e: mixed, what one gets that has the
+ * could not be verified: unverified. With -Z: gap_ms, the longest time without payload
+ * afterwards. With -M and -e: mixed, what one gets that has the
  * queue a second time and does not ask for that. With -M: how many completions there were, and
  * pieces in them, and lies.
  * Exit status 0 unless the test itself went wrong.
@@ -72,6 +75,8 @@ static int lies;
 static unsigned int nr_lies;
 static int signal_ms;
 static volatile sig_atomic_t signals;
+static unsigned int sleep_ms;
+static long long gap_us;
 
 static struct memory mem;
 static struct target target;
@@ -80,7 +85,7 @@ static unsigned long long received, completions, pieces;
 static bool correct = true;
 
 /* Connections, each with the same stream. */
-#define MOST_CONNS 8
+#define MOST_CONNS 16
 static unsigned int nr_conns = 1;
 static struct {
 	int fd;
@@ -452,6 +457,26 @@ static bool starves(void)
 	return now - since > 3;
 }
 
+/* Sleep once, and see what comes how soon afterwards. */
+static void rest(void)
+{
+	static unsigned long long before;
+	static long long since;
+	struct timespec ts;
+	long long now;
+
+	if (received == before || received < size)
+		return;
+	if (!since)
+		usleep(sleep_ms * 1000);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
+	if (since && now - since > gap_us)
+		gap_us = now - since;
+	before = received;
+	since = now;
+}
+
 static void arm_accept(int listener)
 {
 	struct io_uring_sqe *sqe = get_sqe();
@@ -548,6 +573,8 @@ static int receive(void)
 			if (pthread_create(&thread, NULL, take_away, NULL))
 				errx(1, "thread");
 		}
+		if (sleep_ms)
+			rest();
 		if (limit && received >= limit)
 			break;
 	}
@@ -595,14 +622,14 @@ static const char usage[] =
 	"usage: zcrx_recv -i NETIF -q QUEUE [-m MEMORY] [-s SIZE] [-r [-o OFFSET] [-P] [-w|-B]]\n"
 	"                 [-n BYTES] [-p PORT] [-x HOW -a BYTES] [-b] [-e] [-L BYTES]\n"
 	"                 [-t SECONDS] [-N NETNS] [-k FILE] [-H FILE [-F]] [-J] [-f FILE] [-g MS]\n"
-	"                 [-D FILE] [-E] [-M [-X[X]]] [-C CONNECTIONS]";
+	"                 [-D FILE] [-E] [-M [-X[X]]] [-C CONNECTIONS] [-Z MS] [-Q ENTRIES]";
 
 int main(int argc, char **argv)
 {
 	int opt, error;
 
 	while ((opt = getopt(argc, argv,
-			     "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:k:H:FJf:g:D:EMXC:")) != -1) {
+			     "i:q:m:s:o:rPwBbeL:n:p:x:a:t:N:k:H:FJf:g:D:EMXC:Z:Q:")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'q': queue = atoi(optarg); break;
@@ -632,6 +659,8 @@ int main(int argc, char **argv)
 		case 'M': target_flags = NETGPU_ZCRX_REG_MERGE; break;
 		case 'D': delay = optarg; break;
 		case 'C': nr_conns = atoi(optarg); break;
+		case 'Z': sleep_ms = atoi(optarg); break;
+		case 'Q': target_cq_entries = atoi(optarg); break;
 		case 'g': signal_ms = atoi(optarg); break;
 		default:
 			errx(2, "%s", usage);
@@ -662,6 +691,8 @@ int main(int argc, char **argv)
 	error = receive();
 	if (signal_ms)
 		printf("signals %d\n", (int)signals);
+	if (sleep_ms)
+		printf("gap_ms %lld\n", gap_us / 1000);
 	printf("received %llu\n", received);
 	printf("correct %d\n", correct);
 	if (target_flags)
