@@ -172,6 +172,7 @@ rows = json.load(open("json"))["rows"]
 assert [(row["name"], row["flows"]) for row in rows] == [("recv", 1), ("recv", 3)], rows
 for row in rows:
     assert abs(row["kinsn_per_mib"] - 700) < 14 and abs(row["kcycles_per_mib"] - 300) < 6 and 0 < row["idle_share"] < 0.2, row
+    assert abs(row["kinsn_user_per_mib"] - 100) < 4, row
 PYTHON
 FAKE_SSH=old ktap_run "an iperf3 without --skip-rx-copy: trunc is left out" says "no row has trunc" "${here[@]}" trunc
 

@@ -69,7 +69,7 @@ receive() {
 		;;
 	connections)
 		splits on
-		size=$((flows << 16 < bytes ? bytes : flows << 16))
+		size=$((flows << 18 < bytes ? bytes : flows << 18))
 		client=(many_send "$LOCAL_V4" 5201 "$flows" "$size")
 		many_recv "$NETIF" 0 "$memory" $((128 << 20)) 5201 "$flows" >/tmp/receiver 2>/tmp/said &
 		;;
