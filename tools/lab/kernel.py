@@ -6,7 +6,7 @@ VARIANT netgpu has every patch and our files; upstream only the NIC's, to show w
 With +full it has what only some tests ask for, and what takes minutes more to compile: the function tracer, livepatch modules;
 with +gpu, amdgpu; with +drivers, the drivers of other GPUs. Once it has that, it keeps it.
 headers: no further than its source and its headers for user space, which is all that programs are built with.
-Runs in the lab's user space (tools/lab/in). A second run does nothing.
+Runs in the lab's user space (tools/lab/in). A second run does nothing, but for headers.
 """
 
 import os
