@@ -252,8 +252,8 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
  * @ifindex: network device
  * @queue: receive queue, counted from 0
  * @flags: NETGPU_QUEUE_*
- * @cq_entries: completions that may wait, at most 32768; 0 for one per buffer
- *	of the memory, with NETGPU_QUEUE_MERGE no more than 4096. Each takes 32
+ * @cq_entries: completions that may wait, at most 32768; 0 for one per page
+ *	of the memory, with NETGPU_QUEUE_MERGE no more than 2048. Each takes 32
  *	bytes of host memory. When all wait, receiving pauses.
  * @rq_entries: completions that were returned and that the kernel has not
  *	looked at, at most 32768; 0 for the same number. Each takes 16 bytes.

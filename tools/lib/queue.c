@@ -13,7 +13,7 @@
 #define SQ_ENTRIES	256	/* the least that a completion queue may have */
 #define RQ_ENTRIES_MIN	64
 #define ENTRIES_MAX	32768
-#define MERGED_USUAL	4096	/* entries that tell of many buffers: no more of them, unless asked for */
+#define MERGED_USUAL	2048	/* entries that tell of many buffers: no more of them, unless asked for */
 
 static int ring_fail(int ret, const char *what)
 {
@@ -175,7 +175,8 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 		      struct netgpu_region *region,
 		      struct netgpu_queue **queue)
 {
-	uint64_t usual = memory->size / (p->buffer_size ? p->buffer_size : page_size());
+	/* A completion is a packet or more, of which a buffer may hold several. */
+	uint64_t usual = memory->size / page_size();
 	struct netgpu_queue *q;
 	unsigned int rq = 1;
 	size_t i;
