@@ -227,7 +227,8 @@ struct netgpu_region_query {
  * @buffer_size: out, the largest size in bytes of a buffer that the driver of the
  *	network device and the range allow, a power of 2 from the page size on: what
  *	&io_uring_zcrx_ifq_reg.rx_buf_len may be, where 0 stands for the page size,
- *	which not every driver takes as a number; 0 when there would be no region.
+ *	which not every driver takes as a number; 0 when there would be no region,
+ *	or the driver does not say now.
  * @resv0: must be 0.
  * @resv: must be 0.
  *
