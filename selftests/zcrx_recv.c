@@ -17,13 +17,15 @@
  * -g MS: get a signal each so many milliseconds. -D FILE: begin to
  * receive from the connection when FILE is removed. -E: end when there is no
  * buffer to be had, instead of trying again. -Z MS: once, when as much as the memory
- * holds has come, sleep for so many milliseconds. -Q ENTRIES: of the completion queue. -M: have completions merged.
+ * holds has come, sleep for so many milliseconds. -Q ENTRIES: of the completion
+ * queue. -M: have completions merged.
  * -X: lie to the refill ring now and then: return what is not there, and twice. -XX:
  * return all of the memory, also what has come and was not looked at.
  * -C CONNECTIONS: so many, each with the same stream.
  *
  * Prints "KEY VALUE" lines: placement, listening, received, correct, error,
- * message, event, mapped (bytes of all regions, when that came), late, late_async and late_linked (how those of -e have ended),
+ * message, event, mapped (bytes of all regions, when that came), late, late_async
+ * and late_linked (how those of -e have ended),
  * revoke_us, hangup, state, dmabuf (with -k), holding, still (it is all there, with -k), held
  * (with -H, when nothing has come for a while), signals (with -g, now and then), the
  * bytes that were copied: header, page, other_queue, refused, and the packets that

@@ -180,7 +180,7 @@ int igb_split_alloc(struct igb_ring *rx_ring)
 
 /**
  * igb_split_free - free what igb_split_alloc() has allocated
- * @rx_ring: Rx ring, without buffers
+ * @rx_ring: Rx ring
  */
 void igb_split_free(struct igb_ring *rx_ring)
 {
@@ -221,7 +221,7 @@ void igb_clean_rx_ring_split(struct igb_ring *rx_ring)
 }
 
 /**
- * igb_split_size - how much payload does a descriptor have room for?
+ * igb_split_set_size - set how much payload a descriptor has room for
  * @rx_ring: Rx ring
  *
  * As much as a full TCP packet has, rounded up so that such parts fill a
@@ -230,14 +230,17 @@ void igb_clean_rx_ring_split(struct igb_ring *rx_ring)
  *
  * Return: number of bytes, a power of two
  */
-unsigned int igb_split_size(const struct igb_ring *rx_ring)
+unsigned int igb_split_set_size(struct igb_ring *rx_ring)
 {
 	unsigned int payload = READ_ONCE(rx_ring->netdev->mtu) -
 			       sizeof(struct iphdr) - sizeof(struct tcphdr) -
 			       TCPOLEN_TSTAMP_ALIGNED;
 
-	return clamp_t(unsigned int, roundup_pow_of_two(payload),
-		       IGB_RXBUFFER_2048, rx_ring->rx_page_size);
+	rx_ring->rx_split_size = clamp_t(unsigned int,
+					 roundup_pow_of_two(payload),
+					 IGB_RXBUFFER_2048,
+					 rx_ring->rx_page_size);
+	return rx_ring->rx_split_size;
 }
 
 /* Where the payload of the next packet goes. */
