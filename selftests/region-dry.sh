@@ -3,7 +3,7 @@
 # A queue whose buffers user space keeps is filled soon after it has them back, and netpoll does not fill it.
 # A receiver that was asleep goes on as soon as its senders do.
 # lab: kernel=netgpu
-# lab: timeout=120
+# lab: timeout=180
 # lab: modules=queue_fault
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
@@ -11,7 +11,7 @@
 MODULES=${GATE_MODULES:-$(dirname "$0")}/queue_fault
 
 need_netif
-ktap_plan 8
+ktap_plan 10
 vram_bind
 steer_to_queue 1
 : >/tmp/stay-dry
@@ -40,6 +40,20 @@ ktap_ok "as long as it is, the driver asks for buffers: $asks times in a second"
 us=$(said starve waited_us)
 [ "${us:-9999999}" -lt $((150000 * slower)) ]
 ktap_ok "and not in vain soon after they are back, each time: $us us" $?
+
+# Buffers that hold the payload of 32 packets each: none is free before most of these have come back.
+ip link set "$NETIF" mtu 1500 && remote ip link set tap0 mtu 1500 && wait_for_carrier
+zcrx_starve "$NETIF" 1 9102 3 /tmp/stay-dry 65536 >/tmp/parts 2>&1 &
+starve=$!
+wait_for 10 grep -q '^listening' /tmp/parts && remote -b pattern_send "$LOCAL_V4" 9102 $((64 << 30)) >/dev/null
+wait $starve
+status=$?
+sed 's/^/# /' /tmp/parts
+ktap_ok "buffers of 64 KiB that hold 32 packets each" $status
+us=$(said parts waited_us)
+[ "${us:-9999999}" -lt $((60000 * slower)) ]
+ktap_ok "come back part by part, and are there at once: $us us" $?
+ip link set "$NETIF" mtu 4148 && remote ip link set tap0 mtu 4148 && wait_for_carrier
 
 # 16 flows, half of the memory with the device, few completions, and nobody there for 2 seconds. The senders try again
 # after a time that they double, so about as much again may pass. It was 8 s.

@@ -4,7 +4,9 @@
  * for one, give them all back, and see how long it still asks in vain. Somebody has
  * to send a stream.
  *
- * Usage: zcrx_starve NETIF QUEUE PORT ROUNDS FILE
+ * Usage: zcrx_starve NETIF QUEUE PORT ROUNDS FILE [BUFFER]
+ * BUFFER: bytes of each buffer; all first parts of these go back, then all second ones,
+ * and so on.
  * Prints "KEY VALUE" lines: listening, dry (a round), asks (the fewest in a second),
  * waited_us (the longest time), rounds. While FILE is there, a queue that is dry
  * stays so.
@@ -25,7 +27,9 @@
 #include "pattern.h"
 #include "region.h"
 
-#define SIZE (4 << 20)
+#define SIZE (16 << 20)
+/* A completion has no less of it. */
+#define PART 2048
 /* So long without a packet, and nobody has a buffer for one. */
 #define DRY_US 100000
 /* Asked in vain for so long: it is not filled any more. */
@@ -37,7 +41,7 @@ enum { PACKETS, FAILED, COUNTERS };
 
 static struct target target;
 static struct memory mem;
-static __u64 kept[SIZE / 4096];
+static __u64 kept[SIZE / PART];
 static unsigned int num_kept;
 static int counters, num_counters, places[COUNTERS];
 static struct ifreq ifr;
@@ -132,7 +136,7 @@ static void run_dry(int conn)
 			struct io_uring_zcrx_cqe *zc = (void *)(cqe + 1);
 			bool again = !(cqe->flags & IORING_CQE_F_MORE);
 
-			if (cqe->res > 0 && num_kept < SIZE / 4096)
+			if (cqe->res > 0 && num_kept < SIZE / PART)
 				kept[num_kept++] = zc->off;
 			else if (!cqe->res)
 				errx(1, "the stream has ended");
@@ -149,9 +153,23 @@ static void run_dry(int conn)
 	}
 }
 
+static int by_part(const void *a, const void *b)
+{
+	__u64 x = *(const __u64 *)a & ~IORING_ZCRX_AREA_MASK;
+	__u64 y = *(const __u64 *)b & ~IORING_ZCRX_AREA_MASK;
+	__u64 mask = target_buf_len - 1;
+
+	if ((x & mask) != (y & mask))
+		return (x & mask) < (y & mask) ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
 static void give_back(void)
 {
 	struct io_uring_zcrx_rq *rq = &target.rq;
+
+	if (target_buf_len)
+		qsort(kept, num_kept, sizeof(kept[0]), by_part);
 
 	while (num_kept) {
 		struct io_uring_zcrx_rqe *rqe = &rq->rqes[rq->rq_tail++ & (rq->ring_entries - 1)];
@@ -169,8 +187,10 @@ int main(int argc, char **argv)
 	int listener, conn, ret, round;
 	unsigned int ifindex;
 
-	if (argc != 6)
-		errx(1, "usage: zcrx_starve NETIF QUEUE PORT ROUNDS FILE");
+	if (argc != 6 && argc != 7)
+		errx(1, "usage: zcrx_starve NETIF QUEUE PORT ROUNDS FILE [BUFFER]");
+	if (argc == 7)
+		target_buf_len = atoi(argv[6]);
 	ifindex = if_nametoindex(argv[1]);
 	find_counters(argv[1], atoi(argv[2]));
 	memory_open(&mem, "heap", SIZE);
@@ -178,7 +198,7 @@ int main(int argc, char **argv)
 			  IORING_ZCRX_AREA_DMABUF);
 	if (ret)
 		errx(1, "queue: %s", strerror(-ret));
-	if (target.rq.ring_entries < SIZE / 4096)
+	if (target.rq.ring_entries < SIZE / PART)
 		errx(1, "the refill ring is too small");
 
 	listener = pattern_listen(atoi(argv[3]));
