@@ -14,6 +14,7 @@
 #define RQ_ENTRIES_MIN	64
 #define ENTRIES_MAX	32768
 #define MERGED_USUAL	2048	/* entries that tell of many buffers: no more of them, unless asked for */
+#define NOT_MERGED	1	/* refused, if not for another reason */
 
 static int ring_fail(int ret, const char *what)
 {
@@ -92,14 +93,14 @@ static int open_zcrx(struct netgpu_queue *q,
 			     1u << NETGPU_ZCRX_EVENT_REVOKED,
 		.flags = ZCRX_EVENT_DESC_FLAG_STATS,
 	};
-	const __u32 flags = q->nodev ? ZCRX_REG_NODEV : 0;
 	struct io_uring_zcrx_ifq_reg reg = {
 		.if_idx = q->nodev ? 0 : p->ifindex,
 		.if_rxq = q->nodev ? 0 : p->queue,
 		.rq_entries = rq_entries,
 		/* not every driver takes the usual size as a number */
 		.rx_buf_len = p->buffer_size == page_size() ? 0 : p->buffer_size,
-		.flags = flags | (p->flags & NETGPU_QUEUE_MERGE ? NETGPU_ZCRX_REG_MERGE : 0),
+		.flags = (q->nodev ? ZCRX_REG_NODEV : 0) |
+			 (p->flags & NETGPU_QUEUE_MERGE ? NETGPU_ZCRX_REG_MERGE : 0),
 		.area_ptr = (uintptr_t)&area,
 		.region_ptr = (uintptr_t)&rd,
 	};
@@ -133,9 +134,10 @@ static int open_zcrx(struct netgpu_queue *q,
 	zcrx_set_event_desc(&reg, &events);
 	ret = io_uring_register_ifq(&q->ring, &reg);
 	q->merge = !ret && reg.flags & NETGPU_ZCRX_REG_MERGE;
+	if (ret == -EINVAL && reg.flags & NETGPU_ZCRX_REG_MERGE)
+		return NOT_MERGED;
 	if (ret == -EINVAL) {
-		/* Without netgpu nothing is merged, and no memory taken away. */
-		reg.flags = flags;
+		/* Without netgpu no memory is taken away. */
 		events.type_mask = 1u << ZCRX_EVENT_ALLOC_FAIL;
 		reg.zcrx_id = 0;
 		ret = io_uring_register_ifq(&q->ring, &reg);
@@ -211,10 +213,17 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 		ret = open_ring(q, entries(p->cq_entries, usual, SQ_ENTRIES));
 	if (!ret)
 		ret = open_zcrx(q, p, region, rq);
-	if (ret) {
+	if (ret)
 		netgpu_queue_close(q);
-		return ret;
+	if (ret == NOT_MERGED) {
+		/* Each packet has a completion then, and the rings room for them. */
+		struct netgpu_queue_params plain = *p;
+
+		plain.flags &= ~NETGPU_QUEUE_MERGE;
+		return netgpu_queue_open(&plain, memory, region, queue);
 	}
+	if (ret)
+		return ret;
 	*queue = q;
 	return 0;
 }

@@ -6,7 +6,7 @@
  * completions are kept and returned together, fewer when nothing comes for a second.
  *
  * Prints "KEY VALUE" lines: entries (of the completion queue), listening, bytes, correct, completions,
- * strided (those of more than one piece), flushes, error. PORT 0: no more than the first.
+ * stride (the smallest, in bytes; 0 without gaps), flushes, error. PORT 0: no more than the first.
  */
 #include <errno.h>
 #include <libnetgpu.h>
@@ -74,7 +74,8 @@ int main(int argc, char **argv)
 {
 	static struct netgpu_completion done[HELD_MOST + BATCH];
 	struct netgpu_queue_params params = { .flags = NETGPU_QUEUE_MERGE };
-	unsigned long long bytes = 0, completions = 0, strided = 0;
+	unsigned long long bytes = 0, completions = 0;
+	uint32_t stride = 0;
 	int held = 0, keep = 1, port, i, n, error = 0;
 	struct netgpu_queue_stats stats;
 	struct netgpu_memory *memory;
@@ -114,15 +115,17 @@ int main(int argc, char **argv)
 		for (; n; n--) {
 			const struct netgpu_completion *c = &done[held];
 
+			/* nothing comes after it */
 			if (c->result <= 0) {
 				error = c->result;
 				end = true;
-				continue;
+				break;
 			}
 			correct = correct && c->data && right(c, bytes);
 			bytes += c->result;
 			completions++;
-			strided += c->stride != 0;
+			if (c->stride && (!stride || c->stride < stride))
+				stride = c->stride;
 			held++;
 		}
 		if (held < keep && !end && !idle)
@@ -134,8 +137,8 @@ int main(int argc, char **argv)
 		held = 0;
 	}
 	netgpu_queue_get_stats(queue, &stats);
-	printf("bytes %llu\ncorrect %d\ncompletions %llu\nstrided %llu\nflushes %llu\nerror %s\n",
-	       bytes, correct, completions, strided, (unsigned long long)stats.flushes,
+	printf("bytes %llu\ncorrect %d\ncompletions %llu\nstride %u\nflushes %llu\nerror %s\n",
+	       bytes, correct, completions, stride, (unsigned long long)stats.flushes,
 	       error ? strerrorname_np(-error) : "0");
 	netgpu_queue_close(queue);
 	netgpu_region_close(region);

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libnetgpu.h>
+#include <liburing.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,7 +21,7 @@
 #define BATCH	256
 #define ROOM	(8 * BATCH)
 #define LONG	(5000 * MS)
-#define TESTS	9
+#define TESTS	10
 
 static int count, failed;
 
@@ -291,8 +292,27 @@ static void test_starved(void)
 	close_queue();
 }
 
-int main(void)
+/* Merged completions tell of many packets; where the kernel cannot merge, the rings have room for all. */
+static void test_rings(unsigned int expected)
 {
+	struct netgpu_queue_params params = { .flags = NETGPU_QUEUE_NODEV | NETGPU_QUEUE_MERGE };
+	unsigned int entries = 0;
+
+	must(!netgpu_memory_open("host", 16384 * PAGE, &memory), "memory");
+	must(!netgpu_queue_open(&params, memory, NULL, &queue), "queue");
+	entries = netgpu_queue_ring(queue)->cq.ring_entries;
+	ok(entries == expected, "completions that may wait, of 16384 pages: %u", entries);
+	close_queue();
+}
+
+/* ENTRIES: of the completion queue of 64 MiB when merged completions are asked for. */
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: queue ENTRIES\n");
+		return 2;
+	}
+
 	setvbuf(stdout, NULL, _IONBF, 0);
 	alarm(50 * atoi(getenv("LAB_SLOWER") ?: "1"));
 	if (open_queue(1024 * PAGE, 0)) {
@@ -305,5 +325,6 @@ int main(void)
 	test_wait();
 	test_return();
 	test_starved();
+	test_rings(atoi(argv[1]));
 	return failed != 0;
 }

@@ -1,0 +1,10 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The same as tools-queue on Linux as it is, which does not merge completions.
+# lab: kernel=upstream
+# lab: topology=nonic,novram
+# lab: timeout=60
+. "$(dirname "$0")/../../selftests/lib.sh"
+PATH=$PATH:$(cd "$(dirname "$0")/../.." && pwd)/build/tools/tests
+need_programs queue
+exec queue 16384
