@@ -53,7 +53,7 @@ both_mtu() {
 }
 
 need_netif
-ktap_plan 25
+ktap_plan 31
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
@@ -76,10 +76,6 @@ rm -f /tmp/hold
 ktap_ok "all of the memory, returned at once and flushed, is there again" $?
 memory=heap stream host 9104 -M
 ktap_ok "host memory behind a region" $?
-receive large -p 9105 -m "vfio:$VRAM_PCI" -s $AREA -r -M -L 16384 && sent large pattern_send "$LOCAL_V4" 9105 $BYTES
-ktap_ok "buffers of 16 KiB, of which packets fill a part" $?
-few large 64
-ktap_ok "pieces at equal distances are one completion" $?
 stream lies 9106 -M -X && [ "$(said lies lies)" -gt 20 ]
 ktap_ok "entries that return too much, nothing, or the same again do no harm" $?
 stream greed 9111 -M -XX -b && [ "$(said greed lies)" -gt 20 ]
@@ -135,12 +131,29 @@ ktap_ok "a stream of which packets came out of order" $?
 both_mtu 1500
 ktap_ok "packets of 1500 bytes" $?
 stream short 9109 -M
-ktap_ok "packets that leave a gap in each buffer" $?
+ktap_ok "packets that leave a gap, two in each buffer" $?
 few short 240
 ktap_ok "one completion for many" $?
+[ "$(said short stride)" = 2048 ]
+ktap_ok "half a buffer apart" $?
 bytes=$((24 << 20))
 receive short-mixed -p 9110 -m heap -s $AREA -r -M -n $bytes && sent short-mixed lossy -d 89 -o 7 tap0 10.77.0.9 1500 pattern_send -w $((60 * slower)) "$LOCAL_V4" 9110 $bytes
 ktap_ok "with loss and out of order" $?
+# Of these a buffer of 4 KiB has one.
+both_mtu 3000
+ktap_ok "packets of 3000 bytes" $?
+stream one 9115 -M
+ktap_ok "packets that leave a gap in each buffer" $?
+few one 128
+ktap_ok "one completion for many" $?
+[ "$(said one stride)" = 4096 ]
+ktap_ok "as far apart as buffers are" $?
+receive large -p 9105 -m heap -s $AREA -r -M -L 16384 && sent large pattern_send "$LOCAL_V4" 9105 $BYTES
+ktap_ok "buffers of 16 KiB, of which packets leave a part" $?
+few large 64
+ktap_ok "pieces at equal distances are one completion" $?
+[ "$(said large stride)" = 4096 ]
+ktap_ok "four of them in a buffer" $?
 both_mtu 4148
 
 nothing_left

@@ -32,7 +32,7 @@
  * could not be verified: unverified. With -Z: gap_ms, the longest time without payload
  * afterwards. With -M and -e: mixed, what one gets that has the
  * queue a second time and does not ask for that. With -M: how many completions there were, and
- * pieces in them, and lies.
+ * pieces in them, the smallest stride, and lies.
  * Exit status 0 unless the test itself went wrong.
  */
 #include <err.h>
@@ -84,6 +84,7 @@ static struct memory mem;
 static struct target target;
 static int region = -1;
 static unsigned long long received, completions, pieces;
+static unsigned int stride;
 static bool correct = true;
 
 /* Connections, each with the same stream. */
@@ -241,6 +242,8 @@ static bool take(const struct io_uring_cqe *cqe, __u32 *span)
 		*span = left;
 		return take_piece(conn, zc->off, left);
 	}
+	if (merged->stride && (!stride || merged->stride < stride))
+		stride = merged->stride;
 	if (!merged->piece || (merged->stride && merged->stride <= merged->piece) ||
 	    (!merged->stride && merged->piece != left))
 		errx(1, "%u bytes in pieces of %u, %u from one to the next",
@@ -698,7 +701,8 @@ int main(int argc, char **argv)
 	printf("received %llu\n", received);
 	printf("correct %d\n", correct);
 	if (target_flags)
-		printf("completions %llu\npieces %llu\nlies %u\n", completions, pieces, nr_lies);
+		printf("completions %llu\npieces %llu\nstride %u\nlies %u\n", completions, pieces,
+		       stride, nr_lies);
 	printf("error %s\n", error ? strerrorname_np(-error) : "0");
 	if (as_region)
 		report_copies();
