@@ -180,7 +180,7 @@ int igb_split_alloc(struct igb_ring *rx_ring)
 
 /**
  * igb_split_free - free what igb_split_alloc() has allocated
- * @rx_ring: Rx ring
+ * @rx_ring: Rx ring, without buffers
  */
 void igb_split_free(struct igb_ring *rx_ring)
 {
