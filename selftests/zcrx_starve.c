@@ -8,8 +8,8 @@
  * BUFFER: bytes of each buffer; all first parts of these go back, then all second ones,
  * and so on.
  * Prints "KEY VALUE" lines: listening, dry (a round), asks (the fewest in a second),
- * waited_us (the longest time), rounds. While FILE is there, a queue that is dry
- * stays so.
+ * waited_us (the longest time), vain (how often it asked in that time, at most),
+ * rounds. While FILE is there, a queue that is dry stays so.
  */
 #include <err.h>
 #include <errno.h>
@@ -28,20 +28,23 @@
 #include "region.h"
 
 #define SIZE (16 << 20)
-/* A completion has no less of it. */
+/* What a packet takes of it; of what is copied there may be smaller pieces. */
 #define PART 2048
+#define KEPT_MAX (2 * SIZE / PART)
 /* So long without a packet, and nobody has a buffer for one. */
 #define DRY_US 100000
 /* Asked in vain for so long: it is not filled any more. */
 #define LONGEST_US 10000000
 /* And not once for so long: it has what it wants. */
 #define FULL_US 500000
+/* The sender waits for twice as long after each of its attempts. */
+#define SENT_US 60000000
 
 enum { PACKETS, FAILED, COUNTERS };
 
 static struct target target;
 static struct memory mem;
-static __u64 kept[SIZE / PART];
+static __u64 kept[KEPT_MAX];
 static unsigned int num_kept;
 static int counters, num_counters, places[COUNTERS];
 static struct ifreq ifr;
@@ -136,7 +139,9 @@ static void run_dry(int conn)
 			struct io_uring_zcrx_cqe *zc = (void *)(cqe + 1);
 			bool again = !(cqe->flags & IORING_CQE_F_MORE);
 
-			if (cqe->res > 0 && num_kept < SIZE / PART)
+			if (num_kept == KEPT_MAX)
+				errx(1, "more pieces than there is room for");
+			if (cqe->res > 0)
 				kept[num_kept++] = zc->off;
 			else if (!cqe->res)
 				errx(1, "the stream has ended");
@@ -183,7 +188,7 @@ static void give_back(void)
 int main(int argc, char **argv)
 {
 	long long begin, last, longest = 0;
-	__u64 packets, failed, fewest = ~0ULL;
+	__u64 packets, failed, before, vain = 0, fewest = ~0ULL;
 	int listener, conn, ret, round;
 	unsigned int ifindex;
 
@@ -198,7 +203,7 @@ int main(int argc, char **argv)
 			  IORING_ZCRX_AREA_DMABUF);
 	if (ret)
 		errx(1, "queue: %s", strerror(-ret));
-	if (target.rq.ring_entries < SIZE / PART)
+	if (target.rq.ring_entries < KEPT_MAX)
 		errx(1, "the refill ring is too small");
 
 	listener = pattern_listen(atoi(argv[3]));
@@ -227,7 +232,8 @@ int main(int argc, char **argv)
 		begin = now_us();
 		last = begin;
 		packets = count(PACKETS);
-		failed = count(FAILED);
+		before = count(FAILED);
+		failed = before;
 		give_back();
 		/* The sender may be waiting; when it is not, all are soon gone again. */
 		while (now_us() - last < FULL_US && now_us() - begin < LONGEST_US &&
@@ -239,10 +245,17 @@ int main(int argc, char **argv)
 			failed = more;
 			usleep(500);
 		}
-		printf("# asked in vain for %lld us\n", last - begin);
+		printf("# asked in vain for %lld us, %llu times\n", last - begin, failed - before);
 		if (last - begin > longest)
 			longest = last - begin;
+		if (failed - before > vain)
+			vain = failed - before;
+		while (count(PACKETS) == packets) {
+			if (now_us() - begin > SENT_US)
+				errx(1, "no packet has come since they are back");
+			usleep(10000);
+		}
 	}
-	printf("asks %llu\nwaited_us %lld\nrounds %d\n", fewest, longest, round);
+	printf("asks %llu\nwaited_us %lld\nvain %llu\nrounds %d\n", fewest, longest, vain, round);
 	return 0;
 }

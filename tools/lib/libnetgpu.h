@@ -253,13 +253,15 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
  * @queue: receive queue, counted from 0
  * @flags: NETGPU_QUEUE_*
  * @cq_entries: completions that may wait, at most 32768; 0 for one per page
- *	of the memory, with NETGPU_QUEUE_MERGE no more than 2048. Each takes 32
- *	bytes of host memory. When all wait, receiving pauses.
+ *	of the memory, with NETGPU_QUEUE_MERGE no more than 2048 where the kernel
+ *	merges. Each takes 32 bytes of host memory. When all wait, receiving
+ *	pauses.
  * @rq_entries: completions that were returned and that the kernel has not
  *	looked at, at most 32768; 0 for the same number. Each takes 16 bytes.
  * @buffer_size: bytes of each buffer that the network device gets, a power of
- *	two; 0 for a page, which is the least. Larger ones save host memory, and
- *	are for packets that fill them.
+ *	two; 0 for a page, which is the least. Larger ones save host memory.
+ *	But one is free again when all of the packets in it have been returned:
+ *	a caller that keeps one of them keeps all of the buffer.
  * @resv: zero
  */
 struct netgpu_queue_params {
