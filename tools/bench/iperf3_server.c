@@ -398,6 +398,10 @@ static void message_received(struct test *t, int8_t m)
 		send_message(t, MSG_EXCHANGE_RESULTS);
 		return;
 	case MSG_IPERF_DONE:
+		if (t->phase == PHASE_DRAIN) {
+			broken(t, "the client did not wait for its results, while what it has sent was still arriving");
+			return;
+		}
 		if (t->phase != PHASE_DISPLAY)
 			break;
 		over(t);
