@@ -107,10 +107,8 @@ bool netgpu_memory_is_device(const struct netgpu_memory *memory);
 
 /* ------------------------------------------------------------- region */
 
-/** Flags of netgpu_region_open(). */
-#define NETGPU_REQUIRE_P2P	(1u << 0)	/* refuse (EXDEV) what is not peer-to-peer */
-#define NETGPU_RECEIVE		(1u << 1)	/* it is received into; so it is without NETGPU_SEND */
-#define NETGPU_SEND		(1u << 2)	/* it is sent from */
+/** Flag of netgpu_region_open(): refuse (EXDEV) what is not peer-to-peer. */
+#define NETGPU_REQUIRE_P2P	(1u << 0)
 
 enum netgpu_where {
 	NETGPU_WHERE_UNKNOWN	= 0,
@@ -248,7 +246,6 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
 /** Flags of struct netgpu_queue_params. */
 #define NETGPU_QUEUE_NODEV	(1u << 0)	/* no device: the kernel copies */
 #define NETGPU_QUEUE_MERGE	(1u << 1)	/* a completion may be many pieces */
-#define NETGPU_QUEUE_SEND_ONLY	(1u << 2)	/* nothing is received: no receive queue */
 
 /**
  * struct netgpu_queue_params - how to open a queue; zero what is not needed
@@ -290,11 +287,7 @@ struct netgpu_queue_params {
  * @piece: bytes of the data that follow each other without a gap
  * @stride: bytes from the start of one piece to the start of the next; 0 when
  *	there is one, of @result bytes
- * @kind: &enum netgpu_kind. What the rest says of data that was received, it says
- *	with NETGPU_SENT of netgpu_conn_send(): @user, @offset and (as @piece) the
- *	length are what was given to it; @result is the length, or a negative errno
- *	when not all of it, or none, has been acknowledged by the peer. The memory
- *	may be written again.
+ * @resv: zero
  *
  * Byte i is at @offset + i / @piece * @stride + i % @piece, and as far from
  * @data. Only with NETGPU_QUEUE_MERGE is there more than one piece; they are
@@ -313,12 +306,7 @@ struct netgpu_completion {
 	int32_t result;
 	uint32_t piece;
 	uint32_t stride;
-	uint32_t kind;
-};
-
-enum netgpu_kind {
-	NETGPU_RECEIVED		= 0,	/* or about a descriptor */
-	NETGPU_SENT		= 1,
+	uint32_t resv;
 };
 
 #define NETGPU_IN_HOST		UINT64_MAX
@@ -388,33 +376,10 @@ int netgpu_queue_add(struct netgpu_queue *queue, int fd, void *user,
 		     struct netgpu_conn **conn);
 
 /**
- * netgpu_conn_send - send a part of the memory
- * @conn: of a queue whose region was opened with NETGPU_SEND, or whose memory is
- *	"host".
- * @offset: first byte, from the start of the memory.
- * @length: bytes, 1 to 2^30.
- * @user: returned with the completion.
- *
- * Any number may be pending; they are sent in the order of the calls. The memory must
- * not be written until the completion, whose kind is NETGPU_SENT, has come. One
- * that fails ends the sending: those after it fail with the same error. The kernel
- * starts with the next netgpu_queue_wait().
- *
- * Errors: EOPNOTSUPP the memory cannot be sent from so; EINVAL @length; ERANGE the
- * memory ends before; ENOMEM; what an earlier send has failed with. In the
- * completion: ENODEV the memory was taken away by its exporter, or the connection
- * does not go out by the region's network device; EOPNOTSUPP the socket is
- * not TCP, or encrypted by the kernel; EPIPE, ECONNRESET and others as send(2).
- */
-int netgpu_conn_send(struct netgpu_conn *conn, uint64_t offset, uint32_t length,
-		     void *user);
-
-/**
  * netgpu_conn_close - stop receiving
  *
- * No completion of it is handed out after this. What the kernel has been told to
- * send is sent, and the rest is not. May be called on a connection that has ended;
- * must be called once for each that was added.
+ * No completion of it is handed out after this. May be called on a connection
+ * that has ended; must be called once for each that was added.
  */
 void netgpu_conn_close(struct netgpu_conn *conn);
 
