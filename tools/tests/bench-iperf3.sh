@@ -85,7 +85,7 @@ options=(
 	"-n 1M --dscp af11" "-n 1M --cport 21000 -P 2" "-n 1M -A 0" "-n 1M --repeating-payload" "-n 1M -L 7 -6"
 )
 mapfile -t cases < <(control list)
-ktap_plan $((${#options[@]} + ${#cases[@]} + 37))
+ktap_plan $((${#options[@]} + ${#cases[@]} + 38))
 
 serve --mode recv
 for line in "${options[@]}"; do
@@ -137,6 +137,7 @@ for name in "${cases[@]}"; do
 done
 ktap_run "and the server goes on" moves -n 1M
 
+ktap_ok "of a client that did not wait for its results the server says so" "$(grep -q 'did not wait for its results' server.err; echo $?)"
 ktap_ok "what clients have named does nothing to a terminal" "$(grep -q $'\e' server.out server.err; echo $((! $?)))"
 
 # Orders of closing. The cases above have left their own sentences.

@@ -428,6 +428,19 @@ static bool false_claim(void)
 	return received(fd) == 0 && expect(fd, DISPLAY_RESULTS);
 }
 
+/* As iperf3 does when it has waited for 10 s: it wants no answer any more. */
+static bool impatient(void)
+{
+	int data, fd = running(&data);
+
+	put_byte(fd, TEST_END);
+	if (!expect(fd, EXCHANGE_RESULTS))
+		return false;
+	results(fd, 1e15);
+	put_byte(fd, IPERF_DONE);
+	return expect_end(fd) && expect_end(data);
+}
+
 /* Two streams, of which the second says first who it is: numbers go by the order of opening. */
 static bool stream_order(void)
 {
@@ -601,6 +614,7 @@ static const struct {
 	{ "busy", busy }, { "unknown-message", unknown_message },
 	{ "early-done", early_done }, { "terminate", terminate },
 	{ "late-data", late_data }, { "false-claim", false_claim },
+	{ "impatient", impatient },
 	{ "bad-results", bad_results }, { "no-results", no_results },
 	{ "data-first", data_first }, { "control-first", control_first },
 	{ "many-strangers", many_strangers }, { "half-cookie", half_cookie },

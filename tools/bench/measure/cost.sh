@@ -47,11 +47,13 @@ memory_of() { # METHOD
 	esac
 }
 
-# receive METHOD: start what receives. Client says how it is sent to.
+# receive METHOD: start what receives. Client says how it is sent to, and buffer is the most that a flow has under way.
 receive() {
 	local memory size
 	memory=$(memory_of "$1")
 	client=(iperf3 -c "$LOCAL_V4" -n "$bytes" -P "$flows" --json)
+	# When iperf3 has sent all, it waits for 10 s until that has arrived, by a clock that is faster than the one here.
+	buffer=$(((flows > 1 ? 128 : 4096) << 10))
 	case $1 in
 	trunc | recv)
 		splits off
@@ -71,6 +73,7 @@ receive() {
 		splits on
 		size=$((flows << 18 < bytes ? bytes : flows << 18))
 		client=(many_send "$LOCAL_V4" 5201 "$flows" "$size")
+		buffer=$((4 << 20))
 		many_recv "$NETIF" 0 "$memory" $((128 << 20)) 5201 "$flows" >/tmp/receiver 2>/tmp/said &
 		;;
 	*)
@@ -100,8 +103,7 @@ for row; do
 	waits $spinner spinning /tmp/spinning
 	sleep 0.2
 	[ -z "$profiles" ] || record
-	# When the client has sent all, it waits for 10 s of its own until that has arrived, and its clock is faster than the one here.
-	remote sysctl -qw net.ipv4.tcp_wmem="4096 16384 $(((flows > 1 ? 128 : 4096) << 10))" || fail "the sender's buffers stay as they are"
+	remote sysctl -qw net.ipv4.tcp_wmem="4096 16384 $buffer" || fail "the sender's buffers stay as they are"
 	remote "${client[@]}" >/tmp/sender || fail "the sender failed: $(cat /tmp/sender)"
 	wait $receiver || fail "the receiver failed: $(cat /tmp/receiver)"
 	echo >&8
