@@ -3,4 +3,5 @@
 # devmem-answers.sh, on Linux as it is.
 # lab: kernel=upstream
 # lab: timeout=120
+# lab: debug=it is about a kernel without netgpu
 . "$(dirname "$0")/devmem-answers.sh"

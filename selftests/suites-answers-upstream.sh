@@ -4,5 +4,6 @@
 # lab: long=suites-answers
 # lab: kernel=upstream
 # lab: timeout=400
+# lab: debug=it is about a kernel without netgpu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/suites.sh"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Sourced by suites-answers.sh and suites-answers-upstream.sh: the kernel's own python suites for zero-copy receive and device memory,
-# unmodified, with the answers that they get on a kernel without netgpu. igb has no flow rules by port, and no RSS contexts: a rule
-# steers all flows here, who wants contexts fails. Nor does it split what is too small, which fails two of devmem's.
+# unmodified but for how long they wait, with the answers that they get on a kernel without netgpu. igb has no flow rules by port,
+# and no RSS contexts: a rule steers all flows here, who wants contexts fails. Nor does it split what is too small, which fails two
+# of devmem's.
 
 need_netif
 need_programs ethtool iou-zcrx ncdevmem python3
@@ -20,6 +21,9 @@ done
 mkdir -p "$hw/lib"
 cp -r "$tree/tools/testing/selftests/drivers/net/hw/lib/py" "$hw/lib/"
 cp "$tree"/tools/testing/selftests/drivers/net/hw/{iou-zcrx,devmem,devmem_lib}.py "$hw/"
+# On a kernel that is slower they wait longer.
+sed -i "s/deadline=5\b/deadline=$((5 * slower))/" "$suites/tools/testing/selftests/net/lib/py/utils.py"
+sed -i "s/time\.time() + 5\b/time.time() + $((5 * slower))/" "$hw/iou-zcrx.py"
 for program in iou-zcrx ncdevmem; do ln -s "$(command -v $program)" "$hw/$program"; done
 # How these suites reach the other side, in the lab.
 cat >"$suites/tools/testing/selftests/drivers/net/lib/py/remote_lab.py" <<'EOF'

@@ -60,10 +60,14 @@ receive() {
 	return 1
 }
 
-# flows PORT BYTES: more than so much has come on a connection to the port
+# came PORT: how many bytes, on the connection to the port that has most
+came() {
+	ss -tinH "sport = :$1" | sed -n 's/.* bytes_received:\([0-9]*\).*/\1/p' | sort -n | tail -n 1
+}
+# flows PORT BYTES: more than so much has come
 flows() {
 	local bytes
-	bytes=$(ss -tinH "sport = :$1" | sed -n 's/.* bytes_received:\([0-9]*\).*/\1/p' | sort -n | tail -n 1)
+	bytes=$(came "$1")
 	[ "${bytes:-0}" -gt "$2" ]
 }
 

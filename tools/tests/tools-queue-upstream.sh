@@ -4,6 +4,7 @@
 # lab: kernel=upstream
 # lab: topology=nonic,novram
 # lab: timeout=60
+# lab: debug=it is about a kernel without netgpu
 . "$(dirname "$0")/../../selftests/lib.sh"
 PATH=$PATH:$(cd "$(dirname "$0")/../.." && pwd)/build/tools/tests
 need_programs queue
