@@ -9,7 +9,7 @@
 #include "loop.h"
 
 struct conns;
-struct transport;
+struct receiver;
 struct stream;
 
 enum role {
@@ -32,7 +32,7 @@ struct conn {
 	bool finish;		/* close when the output is out */
 	uint64_t deadline;	/* ns; 0 for none */
 	struct stream *stream;
-	void *rx;		/* the transport's */
+	void *rx;		/* the receiver's */
 	char *out;
 	size_t out_len, out_cap;
 	char cookie[COOKIE_SIZE];
@@ -42,7 +42,7 @@ struct conn {
 };
 
 struct conns {
-	struct transport *transport;
+	struct receiver *receiver;
 	struct conn *first;	/* the newest */
 	unsigned int count;
 	unsigned int opened;	/* so far */
