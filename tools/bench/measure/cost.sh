@@ -71,7 +71,7 @@ receive() {
 		;;
 	connections)
 		splits on
-		size=$((flows << 18 < bytes ? bytes : flows << 18))
+		size=$((flows * (192 << 10) < bytes ? bytes : flows * (192 << 10)))
 		client=(many_send "$LOCAL_V4" 5201 "$flows" "$size")
 		buffer=$((4 << 20))
 		many_recv "$NETIF" 0 "$memory" $((128 << 20)) 5201 "$flows" >/tmp/receiver 2>/tmp/said &

@@ -10,7 +10,6 @@ marked, as when packets were lost, or the receiver was woken at other times. QEM
 Writes build/bench.json, build/bench.html and a table, and adds a run of all of it to build/bench-history.json.
 """
 
-import concurrent.futures
 import json
 import subprocess
 import sys
@@ -19,24 +18,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
 # pylint: disable=wrong-import-position
-from paths import BUILD, TOP, jobs
+from paths import BUILD, TOP
 from say import Failure, one_at_a_time, run, say
 import report
 
 MIB = 1 << 20
 GUEST = "/netgpu/tools/bench/measure"
 EXACT = 0.99            # of an idle machine's time the loop must account for
-RUNS = 2
 HEADERS = 14 + 20 + 32  # bytes of Ethernet, IPv4, and TCP with timestamps
 
-# Rows: the method, and for which (MTU, flows) by machine, those first that take longest. Upstream: Linux with the patches of the
-# network device only.
+# Rows: the method, and for which (MTU, flows) by machine. Upstream: Linux with the patches of the network device only.
 ALL = [(4148, 1), (1500, 1), (4148, 64), (1500, 64)]
 MACHINES = {
     "netgpu": {"kernel": "netgpu", "topology": "switch", "rows": {
-        "netgpu-host": ALL[:2], "netgpu-udmabuf": ALL[:2], "netgpu-vram": ALL,
+        "trunc": ALL, "recv": ALL, "recv-copy": ALL[:2], "netgpu-host": ALL[:2], "netgpu-udmabuf": ALL[:2], "netgpu-vram": ALL,
         "connections": [(4148, 1), (4148, 100), (4148, 1000), (4148, 10000)]}},
-    "sockets": {"kernel": "netgpu", "topology": "switch", "rows": {"trunc": ALL, "recv": ALL, "recv-copy": ALL[:2]}},
     "upstream": {"kernel": "upstream", "topology": "novram,switch", "rows": {"zcrx-host": ALL, "devmem": ALL[:2]}},
     "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {"netgpu-amdgpu": ALL[:2]}},
 }
@@ -108,27 +104,24 @@ def kernel_of(directory):
     return (directory / "kernel").read_text().strip()
 
 
-def cost_run(part, name, machine):
-    """One machine's rows, each run twice, the second time after all others; and where it has left what it measured."""
-    wanted = [(method, mtu, flows) for method, kinds in machine["rows"].items() for mtu, flows in kinds
-              if part in f"cost {method},{mtu},{flows}"]
-    if not wanted:
-        return [], None
-    words = [",".join(map(str, row)) for row in wanted] * RUNS
-    say(f"bench: the machine {name} starts: {len(wanted)} rows, each {RUNS} times")
-    return wanted, boot(f"bench-{name}", machine, [f"{GUEST}/cost.sh", str(BYTES), *words], 120 + 120 * len(words))
-
-
-def costs(machines):
-    """The rows, of all of cost_run()."""
+def costs(part):
+    """The rows, each run twice."""
     rows = {}
-    for wanted, directory in machines:
+    for name, machine in MACHINES.items():
+        wanted = [(method, mtu, flows) for method, kinds in machine["rows"].items() for mtu, flows in kinds
+                  if part in f"cost {method},{mtu},{flows}"]
         if not wanted:
             continue
-        for number, (method, mtu, flows) in enumerate(wanted * RUNS):
+        # Another MTU takes seconds, and so does another way of splitting: back the way that they came.
+        wanted.sort(key=lambda row: row[1])
+        order = wanted + wanted[::-1]
+        words = [",".join(map(str, row)) for row in order]
+        say(f"bench: the machine {name} starts: {len(wanted)} rows, each twice")
+        directory = boot(f"bench-{name}", machine, [f"{GUEST}/cost.sh", str(BYTES), *words], 120 + 120 * len(words))
+        for number, (method, mtu, flows) in enumerate(order):
             samples = [json.loads(line) for line in (directory / f"{number}-spin").read_text().splitlines()]
-            # Each of many connections sends four times 64 KiB. The first time it is still new, which is not counted.
-            kinsn, exact = cost(samples, 0.3 if method == "connections" else 0.05)
+            # Each of many connections sends three times 64 KiB. The first time it is still new, which is not counted.
+            kinsn, exact = cost(samples, 0.37 if method == "connections" else 0.05)
             row = rows.setdefault((method, mtu, flows), {"name": method, "mtu": mtu, "flows": flows, "runs": [], "calibration": []})
             row["runs"].append(round(kinsn, 1))
             row["calibration"].append(exact)
@@ -207,18 +200,11 @@ def main(arguments):
         if profiles:
             profile(part)
             return
-        # A machine has one CPU, and counts its instructions: two at a time, where there are two for them.
-        with concurrent.futures.ThreadPoolExecutor(min(2, jobs())) as pool:
-            machines = [pool.submit(cost_run, part, *machine) for machine in MACHINES.items()]
-            others = [pool.submit(measure, part) for measure in (bind, revocation)]
-            try:
-                for measure in (lambda: costs(machine.result() for machine in machines), *(other.result for other in others)):
-                    found = measure()
-                    result |= found
-                    if found:   # or what a later part fails with would take the earlier ones with it
-                        (BUILD / "bench.json").write_text(json.dumps(result, indent=2) + "\n")
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        for measure in (costs, bind, revocation):
+            found = measure(part)
+            result |= found
+            if found:   # or what a later part fails with would take the earlier ones with it
+                (BUILD / "bench.json").write_text(json.dumps(result, indent=2) + "\n")
         if len(result) == 1:
             raise Failure(f"nothing that is measured has {part} in its name.")
         history = report.remember(result, BUILD / "bench-history.json", whole=not part)
