@@ -22,8 +22,10 @@ mkdir -p "$hw/lib"
 cp -r "$tree/tools/testing/selftests/drivers/net/hw/lib/py" "$hw/lib/"
 cp "$tree"/tools/testing/selftests/drivers/net/hw/{iou-zcrx,devmem,devmem_lib}.py "$hw/"
 # On a kernel that is slower they wait longer.
-sed -i "s/deadline=5\b/deadline=$((5 * slower))/" "$suites/tools/testing/selftests/net/lib/py/utils.py"
-sed -i "s/time\.time() + 5\b/time.time() + $((5 * slower))/" "$hw/iou-zcrx.py"
+# shellcheck disable=SC2154 # slower is from lib.sh
+patience=$((5 * slower))
+sed -i "s/deadline=5\b/deadline=$patience/" "$suites/tools/testing/selftests/net/lib/py/utils.py"
+sed -i "s/time\.time() + 5\b/time.time() + $patience/" "$hw/iou-zcrx.py"
 for program in iou-zcrx ncdevmem; do ln -s "$(command -v $program)" "$hw/$program"; done
 # How these suites reach the other side, in the lab.
 cat >"$suites/tools/testing/selftests/drivers/net/lib/py/remote_lab.py" <<'EOF'
