@@ -23,7 +23,7 @@ flood_start
 # sleeps NAME STATE [LEVEL]
 port=9000
 sleeps() {
-	local name=$1
+	local name=$1 sender='' before=''
 	shift
 	port=$((port + 10))
 	victim "$name" $port -b && wait_for 30 flows $port $((1 << 20)) && [ "$(changes 1)" -gt 0 ]
