@@ -44,7 +44,7 @@ sleeps() {
 		asleep "$@" && before=$(came $((port + 2))) && wait_for 30 flows $((port + 2)) $((before + (1 << 20)))
 	ktap_ok "$name: it sleeps while data flows into host memory, which goes on" $?
 	remote -k "$sender" >/dev/null
-	wait "$receiver" && [ "$(said host received)" -gt "$before" ] && [ "$(said host error)" = 0 ] && [ "$(said host correct)" = 1 ]
+	wait "$receiver" && [ -n "$before" ] && [ "$(said host received)" -gt "$before" ] && [ "$(said host error)" = 0 ] && [ "$(said host correct)" = 1 ]
 	ktap_ok "$name: and the same region has received all of it, every byte right" $?
 }
 sleeps idle freeze
