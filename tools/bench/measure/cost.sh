@@ -104,8 +104,8 @@ for row; do
 	sleep 0.2
 	[ -z "$profiles" ] || record
 	remote sysctl -qw net.ipv4.tcp_wmem="4096 16384 $buffer" || fail "the sender's buffers stay as they are"
-	remote "${client[@]}" >/tmp/sender || fail "the sender failed: $(cat /tmp/sender)"
-	wait $receiver || fail "the receiver failed: $(cat /tmp/receiver)"
+	remote "${client[@]}" >/tmp/sender || fail "the sender failed: $(cat /tmp/sender /tmp/said 2>/dev/null | tail -n 5)"
+	wait $receiver || fail "the receiver failed: $(cat /tmp/receiver /tmp/said 2>/dev/null | tail -n 5)"
 	echo >&8
 	wait $spinner || fail "spin failed"
 	if [ -n "$profiles" ]; then

@@ -25,7 +25,7 @@
 
 static void out_of_patience(int number)
 {
-	static const char said[] = "many_send: its time is over, and not all is acknowledged\n";
+	static const char said[] = "many_send: its time is over, and it has not ended\n";
 
 	(void)number;
 	_exit(write(STDERR_FILENO, said, sizeof(said) - 1) < 0 ? 2 : 1);
