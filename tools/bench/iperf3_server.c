@@ -104,7 +104,15 @@ static void over(struct test *t)
 		struct conn *c = t->streams[i].conn;
 
 		t->streams[i].conn = NULL;
-		if (c)
+		if (!c)
+			continue;
+		/*
+		 * Closed with data unread, it would be reset, and the client hear of that
+		 * before it hears why.
+		 */
+		if (t->broken)
+			conn_finish(c);
+		else
 			conn_close(c);
 	}
 	if (t->control) {

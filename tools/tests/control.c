@@ -329,6 +329,24 @@ static bool unknown_message(void)
 	return expect_error(fd, 110) && expect_end(fd);
 }
 
+/* A sender that is reset does not get to read what the server says. */
+static bool still_sending(void)
+{
+	static const char bytes[65536];
+	int data, i, fd = running(&data);
+
+	put_byte(fd, 99);
+	if (!expect_error(fd, 110) || !expect_end(fd))
+		return false;
+	for (i = 0; i < 16; i++) {
+		if (send(data, bytes, sizeof(bytes), MSG_NOSIGNAL) < 0) {
+			printf("# send %d: %s\n", i, strerror(errno));
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool early_done(void)
 {
 	int data, fd = running(&data);
@@ -612,6 +630,7 @@ static const struct {
 	{ "slow-bytes", slow_bytes }, { "all-at-once", all_at_once },
 	{ "wrong-cookie", wrong_cookie }, { "too-many-streams", too_many_streams },
 	{ "busy", busy }, { "unknown-message", unknown_message },
+	{ "still-sending", still_sending },
 	{ "early-done", early_done }, { "terminate", terminate },
 	{ "late-data", late_data }, { "false-claim", false_claim },
 	{ "impatient", impatient },
