@@ -3,6 +3,7 @@
 # What the patches to the module loader are worth: the same on Linux as it is, with a GPL-only symbol of dma-buf instead of
 # netgpu's. What rests on them has to fail here, and is named.
 # lab: kernel=upstream
+# lab: long=gpl-gate
 # lab: topology=nonic,novram
 # lab: timeout=150
 # lab: modules=gate

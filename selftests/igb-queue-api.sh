@@ -3,7 +3,7 @@
 # A memory provider comes to and goes from one receive queue of igb while the
 # other carries traffic, and stays with its queue through whatever happens to
 # the interface. The provider is upstream's device memory TCP or io_uring.
-# lab: kernel=upstream
+# lab: also=upstream
 # lab: timeout=450
 . "$(dirname "$0")/lib.sh"
 

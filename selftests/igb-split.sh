@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # igb splits headers from payload when asked to, says why when it cannot, and
 # carries ordinary traffic either way.
-# lab: kernel=upstream
+# lab: also=upstream
 # lab: timeout=240
 . "$(dirname "$0")/lib.sh"
 

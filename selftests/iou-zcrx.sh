@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The kernel's own test of io_uring zero-copy receive, unmodified, over igb:
 # each queue, each of its ways to receive. Flows are steered by the RSS table.
-# lab: kernel=upstream
+# lab: also=upstream
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
 

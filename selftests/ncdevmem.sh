@@ -3,7 +3,7 @@
 # The kernel's own test of device memory TCP, unmodified, over igb, with a
 # udmabuf: its checks of what is refused, a stream in, a stream out. Flows are
 # steered by the RSS table (-n: it leaves the interface as it is).
-# lab: kernel=upstream
+# lab: also=upstream
 # lab: timeout=240
 . "$(dirname "$0")/lib.sh"
 

@@ -3,6 +3,7 @@
 # Without the patches to zcrx and devmem, a dma-buf that insists on revocable
 # peer-to-peer importers is refused; one of host memory works.
 # lab: kernel=upstream
+# lab: long=region-revoke
 # lab: timeout=90
 # lab: debug=it is about a kernel without netgpu
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The same as zcrx-answers, where these answers come from.
 # lab: kernel=upstream
+# lab: long=zcrx-answers
 # lab: timeout=180
 # lab: debug=it is about a kernel without netgpu
 . "$(dirname "$0")/lib.sh"

@@ -7,6 +7,7 @@ AMD's; check-debug, all that have a machine, on the kernel debug; or soak, some 
 A test says in its first lines what it needs:
   # lab: kernel=netgpu|upstream     # lab: topology=WORDS (machine.py)   # lab: timeout=SECONDS
   # lab: kernel=debug               only with check-debug
+  # lab: also=upstream              check-long runs it, on that kernel
   # lab: drivers=NAMES              needs those of configs/drivers: only with check-drivers and check-debug
   # lab: long=NAMES                 only with check-long and check-debug; its core is in these tests
   # lab: memory=MIB                 # lab: machine=none (runs here, without one; may need several kernels: kernel=A,B)
@@ -76,6 +77,8 @@ class Test:
         s.setdefault("kernel", "netgpu")
         if self.mode == "check-debug":
             s["kernel"] = "debug"
+        if self.mode == "check-long" and "also" in s:
+            s["kernel"] = s["also"]
         if self.mode == "soak" and "soak" in s:
             s["kernel"], *self.variables = s["soak"].split()
             s["timeout"] = str(LONGEST)
@@ -88,7 +91,7 @@ class Test:
         """Is this a test of its mode?"""
         s = self.settings
         return self.is_test and {"check": s.get("kernel") != "debug" and not {"drivers", "long"} & set(s),
-                                 "check-long": "long" in s,
+                                 "check-long": bool({"long", "also"} & set(s)),
                                  "check-drivers": "drivers" in s,
                                  "check-debug": s["machine"] != "none",
                                  "soak": "soak" in s}[self.mode]
