@@ -4,6 +4,7 @@ ifneq ($(KERNELRELEASE),)
 
 obj-$(CONFIG_NETGPU_REGION) += attach.o copy.o events.o gate.o limit.o placement.o region.o revoke.o trace.o
 obj-$(CONFIG_NETGPU) += device.o
+obj-$(CONFIG_NETGPU_SEND) += send.o
 obj-$(CONFIG_NETGPU_KUNIT_TEST) += netgpu_test.o
 GCOV_PROFILE := y
 

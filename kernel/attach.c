@@ -17,7 +17,8 @@ DEFINE_MUTEX(netgpu_lock);
 static LIST_HEAD(netgpu_attachments);
 
 static struct netgpu_attachment *
-netgpu_attachment_find(const struct dma_buf *dmabuf, const struct device *dev)
+netgpu_attachment_find(const struct dma_buf *dmabuf, const struct device *dev,
+		       enum dma_data_direction dir)
 {
 	struct netgpu_attachment *attachment;
 
@@ -25,13 +26,16 @@ netgpu_attachment_find(const struct dma_buf *dmabuf, const struct device *dev)
 
 	list_for_each_entry(attachment, &netgpu_attachments, list)
 		if (attachment->dmabuf == dmabuf && attachment->dev == dev &&
+		    (attachment->dir == dir ||
+		     attachment->dir == DMA_BIDIRECTIONAL) &&
 		    !READ_ONCE(attachment->stale))
 			return attachment;
 	return NULL;
 }
 
 static struct netgpu_attachment *
-netgpu_attachment_alloc(struct dma_buf *dmabuf, struct device *dev, bool share)
+netgpu_attachment_alloc(struct dma_buf *dmabuf, struct device *dev,
+			enum dma_data_direction dir)
 {
 	struct netgpu_attachment *attachment;
 
@@ -45,14 +49,7 @@ netgpu_attachment_alloc(struct dma_buf *dmabuf, struct device *dev, bool share)
 	mutex_init(&attachment->lock);
 	INIT_LIST_HEAD(&attachment->list);
 	INIT_LIST_HEAD(&attachment->regions);
-	/*
-	 * Payload that came in host memory is written by the CPU, into what is
-	 * mapped for a device to write. The exporter syncs for that, and the DMA
-	 * API wants the mapping to be for both directions then. Whoever did not
-	 * ask for a region gets what it always did: a device that cannot read.
-	 */
-	attachment->dir = share && dmabuf->ops->vmap ? DMA_BIDIRECTIONAL :
-						       DMA_FROM_DEVICE;
+	attachment->dir = dir;
 	return attachment;
 }
 
@@ -98,6 +95,7 @@ out_unlock:
  * @dmabuf: the dma-buf.
  * @dev: the DMA device.
  * @share: with others that say so.
+ * @dir: what it is going to be mapped for.
  * @ops: the importer's side, NULL for a static attachment.
  * @extack: receives the reason of a refusal, may be NULL.
  *
@@ -106,19 +104,20 @@ out_unlock:
  */
 struct netgpu_attachment *
 netgpu_attachment_get(struct dma_buf *dmabuf, struct device *dev, bool share,
+		      enum dma_data_direction dir,
 		      const struct dma_buf_attach_ops *ops,
 		      struct netlink_ext_ack *extack)
 {
 	struct netgpu_attachment *attachment, *other = NULL;
 	int err;
 
-	attachment = netgpu_attachment_alloc(dmabuf, dev, share);
+	attachment = netgpu_attachment_alloc(dmabuf, dev, dir);
 	if (!attachment)
 		return ERR_PTR(-ENOMEM);
 
 	scoped_guard(mutex, &netgpu_lock) {
 		if (share)
-			other = netgpu_attachment_find(dmabuf, dev);
+			other = netgpu_attachment_find(dmabuf, dev, dir);
 		if (other)
 			other->refs++;
 		else if (share)

@@ -22,7 +22,7 @@ static int netgpu_copy_locked(struct netgpu_region *region, void *priv,
 	dma_resv_assert_held(dmabuf->resv);
 
 	/* The receive may be the last one of a ring that is on its way out. */
-	if (region->state != NETGPU_LIFE_BOUND || region->user_priv != priv)
+	if (region->state != NETGPU_LIFE_BOUND || region->user_privs[NETGPU_USE_RX] != priv)
 		return -ENODEV;
 	if (!dmabuf->ops->vmap)
 		return -EOPNOTSUPP;

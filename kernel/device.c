@@ -75,7 +75,7 @@ static void netgpu_region_describe(struct netgpu_region *region,
 
 static int netgpu_region_release(struct inode *inode, struct file *file)
 {
-	netgpu_region_put(file->private_data);
+	netgpu_region_close(file->private_data);
 	return 0;
 }
 
@@ -84,12 +84,7 @@ static __poll_t netgpu_region_poll(struct file *file, poll_table *wait)
 	struct netgpu_region *region = file->private_data;
 
 	poll_wait(file, &region->wait, wait);
-	switch (READ_ONCE(region->state)) {
-	case NETGPU_LIFE_REVOKED:
-	case NETGPU_LIFE_ENDED:
-		return EPOLLHUP;
-	}
-	return 0;
+	return netgpu_region_is_revoked(region) ? EPOLLHUP : 0;
 }
 
 static long netgpu_region_query(struct netgpu_region *region,
@@ -126,6 +121,8 @@ static long netgpu_region_ioctl(struct file *file, unsigned int cmd,
 	return -ENOTTY;
 }
 
+static const char * const netgpu_use_names[] = { "none", "rx", "tx", "rx,tx" };
+
 static void netgpu_region_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct netgpu_region_query query;
@@ -137,6 +134,9 @@ static void netgpu_region_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "netgpu-length:\t%llu\n", query.length);
 	seq_printf(m, "netgpu-ifindex:\t%u\n", query.ifindex);
 	seq_printf(m, "netgpu-queue:\t%u\n", query.queue);
+	seq_printf(m, "netgpu-use:\t%s\n",
+		   netgpu_use_names[(query.region_flags & NETGPU_REGION_RX ? 1 : 0) |
+				    (query.region_flags & NETGPU_REGION_TX ? 2 : 0)]);
 	seq_printf(m, "netgpu-placement:\t%s\n",
 		   netgpu_placement_names[query.placement]);
 	seq_printf(m, "netgpu-state:\t%s\n", netgpu_state_names[query.state]);
@@ -155,6 +155,7 @@ static const struct file_operations netgpu_region_fops = {
 	.unlocked_ioctl	= netgpu_region_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.show_fdinfo	= netgpu_region_show_fdinfo,
+	.uring_cmd	= netgpu_region_uring_cmd,
 };
 
 struct netgpu_region *netgpu_region_get_fd(int fd)
@@ -174,9 +175,9 @@ struct netgpu_region *netgpu_region_get_fd(int fd)
 EXPORT_SYMBOL_NS_GPL(netgpu_region_get_fd, "NETGPU");
 
 /**
- * struct netgpu_queue - a receive queue, and what does DMA for it
+ * struct netgpu_queue - a receive queue, or what is sent by, and what does DMA for it
  * @dev: network device that was asked for.
- * @phys: device that the queue is leased from, or @dev.
+ * @phys: device that the queue is leased from, or that @dev sends by, or @dev.
  * @dma_dev: DMA device, referenced.
  * @dev_tracker: of the reference on @dev.
  * @phys_tracker: of that on @phys.
@@ -222,6 +223,63 @@ out_unlock:
 	return err;
 }
 
+static void netgpu_queue_put(struct netgpu_queue *queue)
+{
+	netdev_put(queue->phys, &queue->phys_tracker);
+	netdev_put(queue->dev, &queue->dev_tracker);
+	put_device(queue->dma_dev);
+}
+
+/* What sends for a device does so by all of its queues. */
+static int netgpu_sender_get(struct netgpu_queue *queue, struct net *net,
+			     u32 ifindex, struct netlink_ext_ack *extack)
+{
+	int err = 0;
+
+	queue->dev = netdev_get_by_index_lock(net, ifindex);
+	if (!queue->dev) {
+		NL_SET_ERR_MSG_FMT(extack, "no network device %u in this network namespace",
+				   ifindex);
+		return -ENODEV;
+	}
+	if (!netif_device_present(queue->dev)) {
+		NL_SET_ERR_MSG(extack, "the network device has been taken away for the moment");
+		err = -ENODEV;
+		goto out_unlock;
+	}
+	queue->phys = netdev_find_netmem_tx_dev(queue->dev);
+	if (!queue->phys) {
+		NL_SET_ERR_MSG(extack, "the network device's driver cannot send what the CPU cannot read");
+		err = -EOPNOTSUPP;
+		goto out_unlock;
+	}
+	if (!netdev_can_drain_tx(queue->phys)) {
+		NL_SET_ERR_MSG(extack,
+			       "the network device's driver does not say when it has read what it sends, or the kernel is built without BQL: device memory could not be taken back");
+		err = -EOPNOTSUPP;
+		queue->phys = NULL;
+		goto out_unlock;
+	}
+	if (queue->phys != queue->dev)
+		netdev_lock(queue->phys);
+	queue->dma_dev = netdev_queue_get_dma_dev(queue->phys, 0,
+						  NETDEV_QUEUE_TYPE_TX);
+	get_device(queue->dma_dev);
+	netdev_hold(queue->phys, &queue->phys_tracker, GFP_KERNEL);
+	if (queue->phys != queue->dev)
+		netdev_unlock(queue->phys);
+	netdev_hold(queue->dev, &queue->dev_tracker, GFP_KERNEL);
+	if (!queue->dma_dev) {
+		NL_SET_ERR_MSG(extack, "the device does no DMA of its own: use a physical one");
+		err = -EOPNOTSUPP;
+	}
+out_unlock:
+	netdev_unlock(queue->dev);
+	if (err && queue->phys)
+		netgpu_queue_put(queue);
+	return err;
+}
+
 /* One that is unregistered later finds the regions that were made until then. */
 static int netgpu_queue_check(struct netgpu_queue *queue,
 			      struct netlink_ext_ack *extack)
@@ -233,13 +291,6 @@ static int netgpu_queue_check(struct netgpu_queue *queue,
 	return -ENODEV;
 }
 
-static void netgpu_queue_put(struct netgpu_queue *queue)
-{
-	netdev_put(queue->phys, &queue->phys_tracker);
-	netdev_put(queue->dev, &queue->dev_tracker);
-	put_device(queue->dma_dev);
-}
-
 static int netgpu_check_create(const struct netgpu_region_create *create,
 			       const struct net *net,
 			       struct netlink_ext_ack *extack)
@@ -247,7 +298,9 @@ static int netgpu_check_create(const struct netgpu_region_create *create,
 	const u32 known = NETGPU_REGION_REQUIRE_P2P | NETGPU_REGION_RX |
 			  NETGPU_REGION_TX;
 
-	if (!ns_capable(net->user_ns, CAP_NET_ADMIN)) {
+	/* What is sent is the caller's own, who could send it by the CPU, too. */
+	if (create->flags & NETGPU_REGION_RX &&
+	    !ns_capable(net->user_ns, CAP_NET_ADMIN)) {
 		NL_SET_ERR_MSG(extack,
 			       "receive queues need CAP_NET_ADMIN over the device's network namespace");
 		return -EPERM;
@@ -257,12 +310,13 @@ static int netgpu_check_create(const struct netgpu_region_create *create,
 			       "unknown flag: this kernel knows REQUIRE_P2P (1), RX (2) and TX (4)");
 		return -EINVAL;
 	}
-	if (create->flags & NETGPU_REGION_TX) {
-		NL_SET_ERR_MSG(extack, "this kernel cannot send from a region: ask for RX alone");
-		return -EOPNOTSUPP;
+	if (!(create->flags & (NETGPU_REGION_RX | NETGPU_REGION_TX))) {
+		NL_SET_ERR_MSG(extack,
+			       "say what the region is for: RX, to receive into it, TX, to send from it, or both");
+		return -EINVAL;
 	}
-	if (!(create->flags & NETGPU_REGION_RX)) {
-		NL_SET_ERR_MSG(extack, "say what the region is for: RX, to receive into it");
+	if (!(create->flags & NETGPU_REGION_RX) && create->queue) {
+		NL_SET_ERR_MSG(extack, "a region that is not received into has no queue: give 0");
 		return -EINVAL;
 	}
 	if (!mem_is_zero(create->resv, sizeof(create->resv))) {
@@ -322,44 +376,94 @@ static u32 netgpu_largest_buffer(struct net_device *phys,
 	return size;
 }
 
+/* What receives and what sends: one attachment is for both, so one device is. */
+static int netgpu_queues_get(struct netgpu_queue *rx, struct netgpu_queue *tx,
+			     const struct netgpu_region_create *create,
+			     struct netlink_ext_ack *extack)
+{
+	struct net *net = current->nsproxy->net_ns;
+	int err;
+
+	if (create->flags & NETGPU_REGION_RX) {
+		err = netgpu_queue_get(rx, net, create->ifindex, create->queue,
+				       extack);
+		if (err)
+			return err;
+	}
+	if (create->flags & NETGPU_REGION_TX) {
+		err = netgpu_sender_get(tx, net, create->ifindex, extack);
+		if (err)
+			goto err_put_rx;
+	}
+	if (!rx->dev || !tx->dev ||
+	    (rx->phys == tx->phys && rx->dma_dev == tx->dma_dev))
+		return 0;
+
+	NL_SET_ERR_MSG(extack,
+		       "one device receives, and another sends: make a region for each");
+	err = -EOPNOTSUPP;
+	netgpu_queue_put(tx);
+err_put_rx:
+	if (rx->dev)
+		netgpu_queue_put(rx);
+	return err;
+}
+
+static struct netgpu_region *
+netgpu_create_on(const struct netgpu_region_create *create,
+		 struct dma_buf *dmabuf, struct netgpu_queue *rx,
+		 struct netgpu_queue *tx, struct netlink_ext_ack *extack)
+{
+	struct netgpu_queue *queue = rx->dev ? rx : tx;
+	struct netgpu_region_params params = {
+		.dev	= queue->dma_dev,
+		.offset	= create->offset,
+		.length	= create->length,
+		.flags	= create->flags,
+		.netdev	= queue->dev,
+		.phys	= queue->phys,
+		.queue	= create->queue,
+	};
+	struct netgpu_region *region;
+	int err = 0;
+
+	region = netgpu_region_create(dmabuf, &params, extack);
+	if (IS_ERR(region))
+		return region;
+	if (tx->dev)
+		err = netgpu_open_sender(region, tx->phys, tx->dev, extack);
+	if (!err)
+		err = netgpu_queue_check(queue, extack);
+	if (err) {
+		netgpu_region_close(region);
+		return ERR_PTR(err);
+	}
+	return region;
+}
+
 static struct netgpu_region *
 netgpu_create_on_queue(const struct netgpu_region_create *create,
 		       struct dma_buf *dmabuf, u32 *buffer_size,
 		       struct netlink_ext_ack *extack)
 {
-	struct net *net = current->nsproxy->net_ns;
-	struct netgpu_region_params params = {
-		.offset	= create->offset,
-		.length	= create->length,
-		.flags	= create->flags,
-		.queue	= create->queue,
-	};
+	struct netgpu_queue rx = {}, tx = {};
 	struct netgpu_region *region;
-	struct netgpu_queue queue;
 	int err;
 
-	err = netgpu_queue_get(&queue, net, create->ifindex, create->queue,
-			       extack);
+	err = netgpu_queues_get(&rx, &tx, create, extack);
 	if (err)
 		return ERR_PTR(err);
 
-	params.dev = queue.dma_dev;
-	params.netdev = queue.dev;
-	params.phys = queue.phys;
-	region = netgpu_region_create(dmabuf, &params, extack);
-	if (!IS_ERR(region)) {
-		err = netgpu_queue_check(&queue, extack);
-		if (err) {
-			netgpu_region_put(region);
-			region = ERR_PTR(err);
-		}
+	region = netgpu_create_on(create, dmabuf, &rx, &tx, extack);
+	if (!IS_ERR(region) && rx.dev && buffer_size) {
+		netdev_lock(rx.phys);
+		*buffer_size = netgpu_largest_buffer(rx.phys, region);
+		netdev_unlock(rx.phys);
 	}
-	if (!IS_ERR(region) && buffer_size) {
-		netdev_lock(queue.phys);
-		*buffer_size = netgpu_largest_buffer(queue.phys, region);
-		netdev_unlock(queue.phys);
-	}
-	netgpu_queue_put(&queue);
+	if (rx.dev)
+		netgpu_queue_put(&rx);
+	if (tx.dev)
+		netgpu_queue_put(&tx);
 	return region;
 }
 
@@ -420,14 +524,14 @@ static long netgpu_ioctl_create(struct netgpu_region_create __user *arg,
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	if (err || put_user(region->placement, &arg->placement)) {
-		netgpu_region_put(region);
+		netgpu_region_close(region);
 		return -EFAULT;
 	}
 
 	err = anon_inode_getfd("[netgpu-region]", &netgpu_region_fops, region,
 			       O_RDWR | O_CLOEXEC);
 	if (err < 0)
-		netgpu_region_put(region);
+		netgpu_region_close(region);
 	return err;
 }
 
@@ -458,10 +562,13 @@ static int netgpu_probe_user(struct netgpu_probe *probe,
 	probe->placement = region->placement;
 	probe->path = region->path;
 	probe->distance = region->distance;
-	dma_resv_lock(region->dmabuf->resv, NULL);
-	err = netgpu_check_overlap(region, extack);
-	dma_resv_unlock(region->dmabuf->resv);
-	netgpu_region_put(region);
+	err = 0;
+	if (region->flags & NETGPU_REGION_RX) {
+		dma_resv_lock(region->dmabuf->resv, NULL);
+		err = netgpu_check_overlap(region, extack);
+		dma_resv_unlock(region->dmabuf->resv);
+	}
+	netgpu_region_close(region);
 	return err;
 }
 

@@ -38,10 +38,14 @@ void netgpu_netdev_goes(const struct net_device *netdev)
 	}
 }
 
-/* What the memory of a device holds is not kept, and nobody moves it away. */
+/*
+ * What the memory of a device holds is not kept, and nobody moves it away. What is
+ * sent by a device that does not say when it has read it is left alone, as it was.
+ */
 static bool netgpu_loses_memory(const struct netgpu_region *region)
 {
 	return region->placement != NETGPU_PLACEMENT_HOST &&
+	       !region->undrained &&
 	       READ_ONCE(region->state) != NETGPU_LIFE_ENDED;
 }
 

@@ -5,6 +5,7 @@
 #include <linux/dma-buf.h>
 #include <linux/iosys-map.h>
 #include <linux/mutex.h>
+#include <linux/netlink.h>
 #include <net/netgpu.h>
 
 /*
@@ -60,11 +61,14 @@ struct netgpu_attachment {
 	bool stale;
 };
 
+struct io_uring_cmd;
+
 extern struct mutex netgpu_lock;
 
 /* attach.c */
 struct netgpu_attachment *
 netgpu_attachment_get(struct dma_buf *dmabuf, struct device *dev, bool share,
+		      enum dma_data_direction dir,
 		      const struct dma_buf_attach_ops *ops,
 		      struct netlink_ext_ack *extack);
 void netgpu_attachment_put(struct netgpu_attachment *attachment);
@@ -103,6 +107,35 @@ int netgpu_check_overlap(const struct netgpu_region *region,
 void netgpu_region_revoke(struct netgpu_region *region);
 void netgpu_region_revoke_work(struct work_struct *work);
 void netgpu_invalidate(struct dma_buf_attachment *attach);
+
+/* send.c */
+#ifdef CONFIG_NETGPU_SEND
+int netgpu_open_sender(struct netgpu_region *region, struct net_device *phys,
+		       struct net_device *netdev,
+		       struct netlink_ext_ack *extack);
+void netgpu_region_close(struct netgpu_region *region);
+int netgpu_region_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+#else
+static inline int
+netgpu_open_sender(struct netgpu_region *region, struct net_device *phys,
+		   struct net_device *netdev, struct netlink_ext_ack *extack)
+{
+	NL_SET_ERR_MSG(extack,
+		       "this kernel cannot send from a region: it is built without devmem TCP or io_uring");
+	return -EOPNOTSUPP;
+}
+
+static inline void netgpu_region_close(struct netgpu_region *region)
+{
+	netgpu_region_put(region);
+}
+
+static inline int netgpu_region_uring_cmd(struct io_uring_cmd *cmd,
+					  unsigned int issue_flags)
+{
+	return -EOPNOTSUPP;
+}
+#endif
 
 /**
  * netgpu_for_each_region - all regions, with no lock held

@@ -248,6 +248,7 @@ static struct netgpu_region *create(struct fake *fake, struct device *dev,
 		.dev	= dev,
 		.offset	= offset,
 		.length	= length,
+		.flags	= NETGPU_REGION_RX,
 	};
 
 	return netgpu_region_create(fake->dmabuf, &params, NULL);
@@ -255,21 +256,29 @@ static struct netgpu_region *create(struct fake *fake, struct device *dev,
 
 static struct net_device *fake_netdev;
 
-/* A region with a life of its own, as behind a file descriptor. */
-static struct netgpu_region *create_kept(struct fake *fake, struct device *dev,
-					 u64 offset, u64 length, u32 flags,
-					 struct netlink_ext_ack *extack)
+/* Regions with a life of their own, as behind a file descriptor. */
+static struct netgpu_region *create_for(struct fake *fake, struct device *dev,
+					u64 offset, u64 length, u32 flags,
+					struct netlink_ext_ack *extack)
 {
 	const struct netgpu_region_params params = {
 		.dev	= dev,
 		.offset	= offset,
 		.length	= length,
-		.flags	= NETGPU_REGION_RX | flags,
+		.flags	= flags,
 		.netdev	= fake_netdev,
 		.phys	= fake_netdev,
 	};
 
 	return netgpu_region_create(fake->dmabuf, &params, extack);
+}
+
+static struct netgpu_region *create_kept(struct fake *fake, struct device *dev,
+					 u64 offset, u64 length, u32 flags,
+					 struct netlink_ext_ack *extack)
+{
+	return create_for(fake, dev, offset, length, NETGPU_REGION_RX | flags,
+			  extack);
 }
 
 static void expect_nothing_left(struct kunit *test, const struct fake *fake)
@@ -285,6 +294,7 @@ static void expect_nothing_left(struct kunit *test, const struct fake *fake)
 /**
  * struct fake_user - a user of a region
  * @region: what it uses.
+ * @use: what for.
  * @dying: it is on its way out, and refuses new references.
  * @revoked: how often it was told to stop.
  * @was_mapped: the memory was still mapped at that time.
@@ -292,6 +302,7 @@ static void expect_nothing_left(struct kunit *test, const struct fake *fake)
  */
 struct fake_user {
 	struct netgpu_region *region;
+	enum netgpu_use use;
 	bool dying;
 	int revoked;
 	bool was_mapped;
@@ -315,7 +326,7 @@ static void fake_user_revoke(void *priv)
 
 	user->revoked++;
 	user->was_mapped = user->region->attachment->mapping;
-	netgpu_region_unbind(user->region);
+	netgpu_region_unbind(user->region, user->use);
 	complete(&user->done);
 }
 
@@ -329,7 +340,7 @@ static int bind(struct fake_user *user, struct netgpu_region *region)
 {
 	user->region = region;
 	init_completion(&user->done);
-	return netgpu_region_bind(region, &fake_user_ops, user);
+	return netgpu_region_bind(region, user->use, &fake_user_ops, user);
 }
 
 static void revoke(struct fake *fake)
@@ -645,15 +656,15 @@ static void test_overlap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EBUSY, bind(&users[1], middle));
 	KUNIT_EXPECT_EQ(test, -EBUSY, check_overlap(middle));
 	KUNIT_EXPECT_EQ(test, 0, bind(&users[2], high));
-	netgpu_region_unbind(low);
+	netgpu_region_unbind(low, NETGPU_USE_RX);
 	KUNIT_EXPECT_EQ(test, -EBUSY, bind(&users[1], middle));
-	netgpu_region_unbind(high);
+	netgpu_region_unbind(high, NETGPU_USE_RX);
 	KUNIT_EXPECT_EQ(test, 0, bind(&users[1], middle));
 	/* Whoever never asked for a region is not asked either. */
 	KUNIT_EXPECT_EQ(test, 0, bind(&users[3], plain));
 
-	netgpu_region_unbind(middle);
-	netgpu_region_unbind(plain);
+	netgpu_region_unbind(middle, NETGPU_USE_RX);
+	netgpu_region_unbind(plain, NETGPU_USE_RX);
 	netgpu_region_put(low);
 	netgpu_region_put(high);
 	netgpu_region_put(middle);
@@ -701,6 +712,104 @@ static void test_limit(struct kunit *test)
 	netgpu_max_pinned_bytes = max;
 	expect_nothing_left(test, a);
 	expect_nothing_left(test, b);
+}
+
+/* Who sends without a region of /dev/netgpu: device memory up to the limit. */
+static void test_limit_send(struct kunit *test)
+{
+	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	struct device *dev = fake_device(test, "limit-send");
+	const struct netgpu_region_params params = {
+		.dev	= dev,
+		.length	= SZ_64K,
+		.flags	= NETGPU_REGION_TX,
+		.phys	= fake_netdev,
+	};
+	unsigned long max = netgpu_max_pinned_bytes;
+	struct netgpu_region *region;
+
+	region = netgpu_region_create(fake->dmabuf, &params, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
+	KUNIT_EXPECT_TRUE(test, region->attachment->attach->peer2peer);
+	KUNIT_EXPECT_EQ(test, fake->dir, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, netgpu_pinned_bytes(current_user()), SZ_1M);
+	netgpu_region_put(region);
+
+	netgpu_max_pinned_bytes = SZ_1M - 1;
+	region = netgpu_region_create(fake->dmabuf, &params, NULL);
+	netgpu_max_pinned_bytes = max;
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
+	KUNIT_EXPECT_FALSE(test, region->attachment->attach->peer2peer);
+	KUNIT_EXPECT_EQ(test, netgpu_pinned_bytes(current_user()), 0);
+	netgpu_region_put(region);
+	expect_nothing_left(test, fake);
+}
+
+static void fake_netdev_free(void *data)
+{
+	free_netdev(data);
+}
+
+static struct net_device *fake_netdev_alloc(struct kunit *test)
+{
+	struct net_device *netdev = alloc_netdev_dummy(0);
+
+	KUNIT_ASSERT_NOT_NULL(test, netdev);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fake_netdev_free,
+							   netdev));
+	return netdev;
+}
+
+/* A device that does not say when it has read what it sends: as it was in Linux. */
+static void test_no_drain(struct kunit *test)
+{
+	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	struct device *dev = fake_device(test, "no-drain");
+	const struct netgpu_region_params params = {
+		.dev	= dev,
+		.length	= SZ_64K,
+		.flags	= NETGPU_REGION_TX,
+		.phys	= fake_netdev_alloc(test),
+	};
+	struct netgpu_region *region;
+
+	region = netgpu_region_create(fake->dmabuf, &params, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
+	KUNIT_EXPECT_NULL(test, region->attachment->attach->importer_ops);
+	KUNIT_EXPECT_EQ(test, fake->dir, DMA_TO_DEVICE);
+	netgpu_region_put(region);
+	expect_nothing_left(test, fake);
+}
+
+/* One attachment is for all that it is mapped for, and for no more. */
+static void test_directions(struct kunit *test)
+{
+	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	struct device *dev = fake_device(test, "directions");
+	struct netgpu_region *receive, *send, *both, *again;
+
+	receive = create_for(fake, dev, 0, SZ_64K, NETGPU_REGION_RX, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, receive);
+	KUNIT_EXPECT_EQ(test, fake->dir, DMA_FROM_DEVICE);
+	send = create_for(fake, dev, 0, SZ_64K, NETGPU_REGION_TX, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, send);
+	KUNIT_EXPECT_EQ(test, fake->dir, DMA_TO_DEVICE);
+	KUNIT_EXPECT_EQ(test, fake->maps, 2);
+	netgpu_region_put(receive);
+	netgpu_region_put(send);
+	expect_nothing_left(test, fake);
+
+	both = create_for(fake, dev, 0, SZ_64K,
+			  NETGPU_REGION_RX | NETGPU_REGION_TX, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, both);
+	KUNIT_EXPECT_EQ(test, fake->dir, DMA_BIDIRECTIONAL);
+	again = create_for(fake, dev, SZ_64K, SZ_64K, NETGPU_REGION_TX, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, again);
+	KUNIT_EXPECT_PTR_EQ(test, again->attachment, both->attachment);
+	KUNIT_EXPECT_EQ(test, fake->maps, 3);
+	netgpu_region_put(both);
+	netgpu_region_put(again);
+	expect_nothing_left(test, fake);
 }
 
 static void test_gate(struct kunit *test)
@@ -766,7 +875,7 @@ static void test_revoke_idle(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, next);
 	KUNIT_EXPECT_EQ(test, fake->attached, 2);
 	KUNIT_EXPECT_EQ(test, 0, bind(&user, next));
-	netgpu_region_unbind(next);
+	netgpu_region_unbind(next, NETGPU_USE_RX);
 
 	netgpu_region_put(region);
 	netgpu_region_put(next);
@@ -802,9 +911,42 @@ static void test_revoke_bound(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->mapped, 0);
 	KUNIT_EXPECT_EQ(test, fake->pinned, 0);
 
-	netgpu_region_unbind(bound);
+	netgpu_region_unbind(bound, NETGPU_USE_RX);
 	netgpu_region_put(bound);
 	netgpu_region_put(idle);
+	expect_nothing_left(test, fake);
+}
+
+/* What is received into and sent from ends when both have stopped. */
+static void test_revoke_both(struct kunit *test)
+{
+	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	struct device *dev = fake_device(test, "both");
+	struct fake_user receiver = {}, sender = { .use = NETGPU_USE_TX };
+	struct fake_user other = { .use = NETGPU_USE_TX };
+	struct netgpu_region *region;
+
+	region = create_for(fake, dev, 0, SZ_1M,
+			    NETGPU_REGION_RX | NETGPU_REGION_TX, NULL);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
+	KUNIT_ASSERT_EQ(test, 0, bind(&sender, region));
+	KUNIT_EXPECT_EQ(test, -EBUSY, bind(&other, region));
+	KUNIT_ASSERT_EQ(test, 0, bind(&receiver, region));
+
+	/* One of them may leave and come back. */
+	netgpu_region_unbind(region, NETGPU_USE_RX);
+	KUNIT_EXPECT_EQ(test, region->state, NETGPU_LIFE_BOUND);
+	KUNIT_ASSERT_EQ(test, 0, bind(&receiver, region));
+
+	revoke(fake);
+	flush_work(&region->revoke_work);
+	KUNIT_EXPECT_EQ(test, receiver.revoked, 1);
+	KUNIT_EXPECT_EQ(test, sender.revoked, 1);
+	KUNIT_EXPECT_TRUE(test, receiver.was_mapped);
+	KUNIT_EXPECT_TRUE(test, sender.was_mapped);
+	KUNIT_EXPECT_EQ(test, region->state, NETGPU_LIFE_ENDED);
+	KUNIT_EXPECT_EQ(test, -ENODEV, bind(&other, region));
+	netgpu_region_put(region);
 	expect_nothing_left(test, fake);
 }
 
@@ -823,25 +965,10 @@ static void test_revoke_dying(struct kunit *test)
 	flush_work(&region->revoke_work);
 	KUNIT_EXPECT_EQ(test, user.revoked, 0);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 1);
-	netgpu_region_unbind(region);
+	netgpu_region_unbind(region, NETGPU_USE_RX);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 0);
 	netgpu_region_put(region);
 	expect_nothing_left(test, fake);
-}
-
-static void fake_netdev_free(void *data)
-{
-	free_netdev(data);
-}
-
-static struct net_device *fake_netdev_alloc(struct kunit *test)
-{
-	struct net_device *netdev = alloc_netdev_dummy(0);
-
-	KUNIT_ASSERT_NOT_NULL(test, netdev);
-	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fake_netdev_free,
-							   netdev));
-	return netdev;
 }
 
 static struct netgpu_region *create_on(struct kunit *test, struct fake *fake,
@@ -880,10 +1007,10 @@ static void test_netdev_goes(struct kunit *test)
 
 	/* With a file descriptor of its own, it can be bound again. */
 	KUNIT_EXPECT_EQ(test, 0, bind(&user, region));
-	netgpu_region_unbind(region);
+	netgpu_region_unbind(region, NETGPU_USE_RX);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 1);
 	KUNIT_EXPECT_EQ(test, 0, bind(&user, region));
-	netgpu_region_unbind(region);
+	netgpu_region_unbind(region, NETGPU_USE_RX);
 
 	/* The driver stays as long as there is a mapping for it. */
 	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(phys), 2);
@@ -920,7 +1047,7 @@ static void test_netdev_stays(struct kunit *test)
 	netgpu_netdev_goes(phys);
 	KUNIT_EXPECT_EQ(test, region->state, NETGPU_LIFE_BOUND);
 	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(phys), 2);
-	netgpu_region_unbind(region);
+	netgpu_region_unbind(region, NETGPU_USE_RX);
 	KUNIT_EXPECT_EQ(test, fake->mapped, 0);
 	KUNIT_EXPECT_EQ(test, netdev_refcnt_read(phys), 1);
 	netgpu_region_put(region);
@@ -1050,7 +1177,7 @@ static void test_copy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->dir, DMA_BIDIRECTIONAL);
 
 	/* Another one has it by now: the late receive of the first is refused. */
-	netgpu_region_unbind(region);
+	netgpu_region_unbind(region, NETGPU_USE_RX);
 	KUNIT_ASSERT_EQ(test, 0, bind(&other, region));
 	memset(fake->memory, 0, SZ_64K);
 	KUNIT_EXPECT_EQ(test, -ENODEV, netgpu_region_copy(region, &user, 0, text, 4,
@@ -1062,7 +1189,7 @@ static void test_copy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENODEV, netgpu_region_copy(region, &other, 0, text, 4,
 							  NETGPU_COPY_PAGE));
 	flush_work(&region->revoke_work);
-	netgpu_region_unbind(region);
+	netgpu_region_unbind(region, NETGPU_USE_RX);
 	KUNIT_EXPECT_EQ(test, fake->dmabuf->vmapping_counter, 0);
 	netgpu_region_put(region);
 	expect_nothing_left(test, fake);
@@ -1074,7 +1201,7 @@ static void test_copy(struct kunit *test)
 							      NETGPU_COPY_PAGE));
 	KUNIT_EXPECT_EQ(test, region->copied[NETGPU_COPY_PAGE], 0);
 	KUNIT_EXPECT_EQ(test, region->copy_refused, 4);
-	netgpu_region_unbind(region);
+	netgpu_region_unbind(region, NETGPU_USE_RX);
 	netgpu_region_put(region);
 	expect_nothing_left(test, blind);
 }
@@ -1120,7 +1247,7 @@ static void test_copy_hung(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, bind(&user, region));
 	KUNIT_EXPECT_EQ(test, 0, netgpu_region_copy(region, &user, 0, "stray", 5,
 						    NETGPU_COPY_PAGE));
-	netgpu_region_unbind(region);
+	netgpu_region_unbind(region, NETGPU_USE_RX);
 	netgpu_region_put(region);
 
 	fake->base = SZ_1M;
@@ -1135,7 +1262,7 @@ static void test_copy_hung(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, netgpu_region_copy(region, &user, 0, "stray", 5,
 						    NETGPU_COPY_PAGE));
 	dma_fence_put(fence);
-	netgpu_region_unbind(region);
+	netgpu_region_unbind(region, NETGPU_USE_RX);
 	netgpu_region_put(region);
 	expect_nothing_left(test, fake);
 }
@@ -1152,9 +1279,13 @@ static struct kunit_case netgpu_test_cases[] = {
 	KUNIT_CASE(test_declined),
 	KUNIT_CASE(test_overlap),
 	KUNIT_CASE(test_limit),
+	KUNIT_CASE(test_limit_send),
+	KUNIT_CASE(test_no_drain),
+	KUNIT_CASE(test_directions),
 	KUNIT_CASE(test_gate),
 	KUNIT_CASE(test_revoke_idle),
 	KUNIT_CASE(test_revoke_bound),
+	KUNIT_CASE(test_revoke_both),
 	KUNIT_CASE(test_revoke_dying),
 	KUNIT_CASE(test_netdev_goes),
 	KUNIT_CASE(test_netdev_stays),
@@ -1165,10 +1296,22 @@ static struct kunit_case netgpu_test_cases[] = {
 	{}
 };
 
+static void fake_tx_timeout(struct net_device *netdev, unsigned int txqueue)
+{
+}
+
+static const struct net_device_ops fake_netdev_ops = {
+	.ndo_tx_timeout	= fake_tx_timeout,
+};
+
 static int netgpu_test_suite_init(struct kunit_suite *suite)
 {
 	fake_netdev = alloc_netdev_dummy(0);
-	return fake_netdev ? 0 : -ENOMEM;
+	if (!fake_netdev)
+		return -ENOMEM;
+	fake_netdev->netdev_ops = &fake_netdev_ops;
+	fake_netdev->netmem_tx_drain = true;
+	return 0;
 }
 
 static void netgpu_test_suite_exit(struct kunit_suite *suite)

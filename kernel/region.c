@@ -11,6 +11,7 @@
 #include <linux/overflow.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
+#include <net/netdev_queues.h>
 
 #include "internal.h"
 
@@ -128,7 +129,7 @@ static int netgpu_check_placement(const struct netgpu_region *region,
 {
 	if (region->placement == NETGPU_PLACEMENT_HOST)
 		NL_SET_ERR_MSG(extack,
-			       "the buffer is host memory: allocate it in device memory to receive into that");
+			       "the buffer is host memory: allocate it in device memory if payload is to be there");
 	else if (region->placement == NETGPU_PLACEMENT_UNKNOWN)
 		NL_SET_ERR_MSG(extack,
 			       "what is at the buffer's addresses is not known: neither host memory nor that of a PCI device");
@@ -184,6 +185,23 @@ err_unmap:
 	return err;
 }
 
+/*
+ * Payload that came in host memory is written by the CPU, into what is mapped for a
+ * device to write. The exporter syncs for that, and the DMA API wants the mapping
+ * to be for both directions then. Whoever did not ask for a region gets what it
+ * always did: a device that cannot read.
+ */
+static enum dma_data_direction
+netgpu_region_direction(const struct netgpu_region *region)
+{
+	if (!(region->flags & NETGPU_REGION_RX))
+		return DMA_TO_DEVICE;
+	if (region->flags & NETGPU_REGION_TX ||
+	    (region->netdev && region->dmabuf->ops->vmap))
+		return DMA_BIDIRECTIONAL;
+	return DMA_FROM_DEVICE;
+}
+
 static int netgpu_region_attach_as(struct netgpu_region *region,
 				   const struct dma_buf_attach_ops *ops,
 				   struct netlink_ext_ack *extack)
@@ -193,7 +211,9 @@ static int netgpu_region_attach_as(struct netgpu_region *region,
 	int err;
 
 	attachment = netgpu_attachment_get(region->dmabuf, region->dev,
-					   region->netdev, ops, extack);
+					   region->netdev,
+					   netgpu_region_direction(region), ops,
+					   extack);
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
 
@@ -217,8 +237,16 @@ static int netgpu_region_attach(struct netgpu_region *region,
 	long err;
 	int host;
 
-	if (!region->netdev && netgpu_exporter_is_proprietary(region->dmabuf))
+	if (!region->netdev && (region->undrained ||
+				netgpu_exporter_is_proprietary(region->dmabuf)))
 		ops = NULL;
+	/*
+	 * Every user may send from a dma-buf, which pins it. Device memory is
+	 * pinned within the user's limit, and beyond that host memory, as ever.
+	 */
+	else if (!region->netdev && region->flags & NETGPU_REGION_TX &&
+		 !region->charged)
+		ops = &netgpu_attach_host_ops;
 	err = netgpu_region_attach_as(region, ops, extack);
 	/*
 	 * Device memory may be full, or all of it that others reach. Whoever
@@ -256,6 +284,8 @@ netgpu_region_alloc(struct dma_buf *dmabuf,
 	region->length = params->length;
 	region->flags = params->flags;
 	region->phys = params->phys;
+	region->undrained = params->flags & NETGPU_REGION_TX &&
+			    !netdev_can_drain_tx(params->phys);
 	region->distance = -1;
 	refcount_set(&region->refs, 1);
 	region->net_cookie = current->nsproxy->net_ns->net_cookie;
@@ -263,8 +293,9 @@ netgpu_region_alloc(struct dma_buf *dmabuf,
 	init_waitqueue_head(&region->wait);
 	INIT_WORK(&region->revoke_work, netgpu_region_revoke_work);
 	region->state = NETGPU_LIFE_ENDED;
-	if (params->netdev) {
+	if (params->netdev || params->flags & NETGPU_REGION_TX)
 		region->charged = get_current_user();
+	if (params->netdev) {
 		region->netdev = params->netdev;
 		region->ifindex = params->netdev->ifindex;
 		region->queue = params->queue;
@@ -283,9 +314,14 @@ static int netgpu_region_list(struct netgpu_region *region,
 	guard(mutex)(&netgpu_lock);
 
 	if (region->charged) {
-		err = netgpu_check_limit(region, extack);
-		if (err)
+		err = netgpu_check_limit(region,
+					 region->netdev ? extack : NULL);
+		if (err && region->netdev)
 			return err;
+		if (err) {
+			free_uid(region->charged);
+			region->charged = NULL;
+		}
 	}
 	list_for_each_entry(other, &netgpu_regions, list)
 		if (other->dmabuf == region->dmabuf)

@@ -12,9 +12,10 @@
  * device to have stopped waits for the unmap, as dma_buf_attach_revocable()
  * promises it.
  *
- * So it must not hold what somebody may wait for with the netdev lock. vfio-pci
+ * So it must not hold what somebody may wait for with the netdev lock, or with the
+ * RTNL, which the reset of a device that does not get on with sending may take. vfio-pci
  * does: it waits with its memory_lock held, which a fault in a BAR that it has
- * mapped takes, and ethtool copies to and from user space under the netdev lock.
+ * mapped takes, and ethtool copies to and from user space under those locks.
  * Who gives it a buffer in such a BAR at that time has all three wait for ever.
  * Nothing here can break that, only the fault can.
  */
@@ -76,8 +77,7 @@ int netgpu_check_overlap(const struct netgpu_region *region,
 	list_for_each_entry(other, &netgpu_regions, list) {
 		if (other->dmabuf != region->dmabuf || !other->netdev)
 			continue;
-		if (other->state != NETGPU_LIFE_BOUND &&
-		    other->state != NETGPU_LIFE_REVOKED)
+		if (!other->users[NETGPU_USE_RX])
 			continue;
 		if (other->offset < region->offset + region->length &&
 		    region->offset < other->offset + other->length) {
@@ -115,33 +115,35 @@ static void netgpu_region_end(struct netgpu_region *region)
 }
 
 static int netgpu_region_bind_locked(struct netgpu_region *region,
+				     enum netgpu_use use,
 				     const struct netgpu_region_user *user,
 				     void *priv)
 {
+	const u32 wanted = use == NETGPU_USE_TX ? NETGPU_REGION_TX :
+						  NETGPU_REGION_RX;
 	int err;
 
-	switch (region->state) {
-	case NETGPU_LIFE_IDLE:
-		break;
-	case NETGPU_LIFE_BOUND:
-		return -EBUSY;
-	default:
+	if (!(region->flags & wanted))
+		return -EACCES;
+	if (region->state != NETGPU_LIFE_IDLE &&
+	    region->state != NETGPU_LIFE_BOUND)
 		return -ENODEV;
-	}
-	if (region->netdev) {
+	if (region->users[use])
+		return -EBUSY;
+	if (region->netdev && use == NETGPU_USE_RX) {
 		err = netgpu_check_overlap(region, NULL);
 		if (err)
 			return err;
 	}
 	if (!try_module_get(user->owner))
 		return -ENODEV;
-	region->user = user;
-	region->user_priv = priv;
+	region->users[use] = user;
+	region->user_privs[use] = priv;
 	netgpu_region_set(region, NETGPU_LIFE_BOUND);
 	return 0;
 }
 
-int netgpu_region_bind(struct netgpu_region *region,
+int netgpu_region_bind(struct netgpu_region *region, enum netgpu_use use,
 		       const struct netgpu_region_user *user, void *priv)
 {
 	struct dma_resv *resv = region->dmabuf->resv;
@@ -149,7 +151,7 @@ int netgpu_region_bind(struct netgpu_region *region,
 
 	if (dma_resv_lock_interruptible(resv, NULL))
 		return -ERESTARTSYS;
-	err = netgpu_region_bind_locked(region, user, priv);
+	err = netgpu_region_bind_locked(region, use, user, priv);
 	dma_resv_unlock(resv);
 	if (!err)
 		trace_netgpu_bind(region);
@@ -157,18 +159,26 @@ int netgpu_region_bind(struct netgpu_region *region,
 }
 EXPORT_SYMBOL_NS_GPL(netgpu_region_bind, "NETGPU");
 
-void netgpu_region_unbind(struct netgpu_region *region)
+static bool netgpu_region_is_used(const struct netgpu_region *region)
+{
+	return region->users[NETGPU_USE_RX] || region->users[NETGPU_USE_TX];
+}
+
+void netgpu_region_unbind(struct netgpu_region *region, enum netgpu_use use)
 {
 	const struct netgpu_region_user *user;
 
 	dma_resv_lock(region->dmabuf->resv, NULL);
-	user = region->user;
-	region->user = NULL;
-	region->user_priv = NULL;
+	user = region->users[use];
+	region->users[use] = NULL;
+	region->user_privs[use] = NULL;
+	if (netgpu_region_is_used(region))
+		goto out_unlock;
 	if (region->state == NETGPU_LIFE_BOUND && region->netdev)
 		netgpu_region_set(region, NETGPU_LIFE_IDLE);
 	else if (user || !region->netdev)
 		netgpu_region_end(region);
+out_unlock:
 	dma_resv_unlock(region->dmabuf->resv);
 
 	if (user) {
@@ -178,12 +188,23 @@ void netgpu_region_unbind(struct netgpu_region *region)
 }
 EXPORT_SYMBOL_NS_GPL(netgpu_region_unbind, "NETGPU");
 
+bool netgpu_region_is_revoked(const struct netgpu_region *region)
+{
+	switch (READ_ONCE(region->state)) {
+	case NETGPU_LIFE_REVOKED:
+	case NETGPU_LIFE_ENDED:
+		return true;
+	}
+	return false;
+}
+EXPORT_SYMBOL_NS_GPL(netgpu_region_is_revoked, "NETGPU");
+
 /**
  * netgpu_region_revoke - end the use of a region, for good
  * @region: the region; the reservation lock is held.
  *
- * One that nothing uses ends here and now. If it is bound, a work item tells the
- * user. Later calls do nothing.
+ * One that nothing uses ends here and now. If it is bound, a work item tells its
+ * users. Later calls do nothing.
  */
 void netgpu_region_revoke(struct netgpu_region *region)
 {
@@ -224,21 +245,16 @@ void netgpu_invalidate(struct dma_buf_attachment *attach)
 		netgpu_region_revoke(region);
 }
 
-/**
- * netgpu_region_revoke_work - tell the user of a region
- * @work: that of the region, which it has a reference on.
- */
-void netgpu_region_revoke_work(struct work_struct *work)
+static void netgpu_region_revoke_use(struct netgpu_region *region,
+				     enum netgpu_use use)
 {
-	struct netgpu_region *region =
-		container_of(work, struct netgpu_region, revoke_work);
 	const struct netgpu_region_user *user;
 	bool got = false;
 	void *priv;
 
 	dma_resv_lock(region->dmabuf->resv, NULL);
-	user = region->user;
-	priv = region->user_priv;
+	user = region->users[use];
+	priv = region->user_privs[use];
 	if (user)
 		got = user->tryget(priv);
 	if (got)
@@ -251,6 +267,20 @@ void netgpu_region_revoke_work(struct work_struct *work)
 		user->put(priv);
 		module_put(user->owner);
 	}
+}
+
+/**
+ * netgpu_region_revoke_work - tell the users of a region
+ * @work: that of the region, which it has a reference on.
+ */
+void netgpu_region_revoke_work(struct work_struct *work)
+{
+	struct netgpu_region *region =
+		container_of(work, struct netgpu_region, revoke_work);
+	enum netgpu_use use;
+
+	for (use = 0; use < NETGPU_USES; use++)
+		netgpu_region_revoke_use(region, use);
 	netgpu_region_put(region);
 }
 
@@ -259,7 +289,7 @@ void netgpu_region_put(struct netgpu_region *region)
 	if (!refcount_dec_and_test(&region->refs))
 		return;
 
-	WARN_ON_ONCE(region->user);
+	WARN_ON_ONCE(netgpu_region_is_used(region));
 
 	if (region->attachment) {
 		dma_resv_lock(region->dmabuf->resv, NULL);

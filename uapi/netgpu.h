@@ -3,9 +3,14 @@
  * netgpu: TCP payload straight into and out of device memory.
  *
  * A region is a dma-buf, or a page-aligned part of one, attached, pinned and
- * mapped for the DMA device of one receive queue.  It is made on /dev/netgpu
- * and is itself a file descriptor: closing it releases the memory, poll()
- * reports POLLHUP once the exporter has taken the memory back.
+ * mapped for the DMA device of one receive queue, or of what a network device
+ * sends by.  It is made on /dev/netgpu and is itself a file descriptor: closing it
+ * releases the memory, poll() reports POLLHUP once the exporter has taken the
+ * memory back.
+ *
+ * To receive into it, an area of an io_uring zero-copy receive queue names its
+ * descriptor.  To send from it, a ring has it as a registered buffer: see
+ * &struct netgpu_uring_buffer.
  *
  * Every struct here may grow at its end.  A caller passes the size it was
  * built with in the ioctl number.  What the kernel does not know, at the end or
@@ -24,7 +29,7 @@
  * @NETGPU_REGION_REQUIRE_P2P: fail with EXDEV instead of accepting a region
  *	of which it is not known that DMA ends in device memory.
  * @NETGPU_REGION_RX: a queue will receive into the region.
- * @NETGPU_REGION_TX: it will be sent from. This kernel cannot, and says EOPNOTSUPP.
+ * @NETGPU_REGION_TX: it will be sent from, by all queues of the network device.
  */
 enum netgpu_region_flags {
 	NETGPU_REGION_REQUIRE_P2P	= 1 << 0,
@@ -81,7 +86,7 @@ enum netgpu_copy_cause {
 /**
  * enum netgpu_state - life of a region
  * @NETGPU_STATE_IDLE: mapped, no queue receives into it.
- * @NETGPU_STATE_BOUND: mapped, a queue receives into it.
+ * @NETGPU_STATE_BOUND: mapped, a queue receives into it, or it can be sent from.
  * @NETGPU_STATE_REVOKED: the exporter, the removal of the network device, or the
  *	system going to sleep has ended the region. It can only be closed.
  */
@@ -94,12 +99,13 @@ enum netgpu_state {
 /**
  * struct netgpu_region_create - argument of NETGPU_IOC_REGION_CREATE
  * @dmabuf_fd: dma-buf to attach.
- * @flags: &enum netgpu_region_flags, with RX.
+ * @flags: &enum netgpu_region_flags, with RX, TX, or both.
  * @offset: first byte of the region in the dma-buf; a multiple of the page
  *	size.
  * @length: bytes; a non-zero multiple of the page size.
  * @ifindex: network device, in the caller's network namespace.
- * @queue: receive queue of that device, 0 to its number of queues - 1.
+ * @queue: with RX, receive queue of that device, 0 to its number of queues - 1;
+ *	without, 0.
  * @msg_size: size in bytes of the buffer at @msg, 0 for none.
  * @msg: address of a buffer. When the call fails for a reason that has a
  *	sentence, or succeeds and the memory will not be the device's, the reason
@@ -112,10 +118,10 @@ enum netgpu_state {
  * errno set:
  *
  * =============== ==========================================================
- * EPERM           no CAP_NET_ADMIN over the device's network namespace, or the
- *                 dma-buf's exporter is a proprietary module; @msg says which
- * EINVAL          unknown bit in @flags, or neither RX nor TX; the device does
- *                 not split headers from data
+ * EPERM           RX, and no CAP_NET_ADMIN over the device's network namespace, or
+ *                 the dma-buf's exporter is a proprietary module; @msg says which
+ * EINVAL          unknown bit in @flags, or neither RX nor TX; @queue is not 0
+ *                 without RX; the device does not split headers from data
  * EBADR           @resv is not zero
  * EMSGSIZE        struct shorter than its first version (64 bytes)
  * E2BIG           struct longer than the kernel's, and not zero there
@@ -128,8 +134,10 @@ enum netgpu_state {
  *                 of range; @msg says which
  * ENODEV          no device @ifindex in this network namespace, or the
  *                 memory has already been revoked
- * EOPNOTSUPP      TX; the driver cannot change a single queue's memory, or the
- *                 exporter does not take this kind of importer
+ * EOPNOTSUPP      RX, and the driver cannot change a single queue's memory; TX, and
+ *                 it cannot send what the CPU cannot read, or does not say when the
+ *                 device has read it; both, and another device sends than receives;
+ *                 or the exporter does not take this kind of importer
  * EEXIST          an XDP program is attached to the device
  * EBUSY           the queue is leased to another device
  * EXDEV           NETGPU_REGION_REQUIRE_P2P, and device memory is not in reach,
@@ -346,5 +354,65 @@ struct netgpu_zcrx_cqe {
  * network device has gone away. Posted once; receives end with ENODEV.
  */
 #define NETGPU_ZCRX_EVENT_REVOKED	31
+
+/**
+ * struct netgpu_uring_buffer - &io_uring_sqe.cmd of IORING_OP_URING_CMD on a region
+ * @index: of a buffer in the ring's table, see io_uring_register_buffers_sparse(3).
+ * @flags: must be 0.
+ * @resv: must be 0.
+ *
+ * &io_uring_sqe.cmd_op is one of:
+ *
+ * NETGPU_URING_BUFFER_REGISTER
+ *	Register a region that was made for TX. IORING_OP_SEND_ZC and
+ *	IORING_OP_SENDMSG_ZC with IORING_RECVSEND_FIXED_BUF send from it then, on
+ *	TCP sockets whose connection goes out by the region's network device.
+ *	Addresses are offsets into the region, in bytes.
+ *
+ * NETGPU_URING_BUFFER_UNREGISTER
+ *	Take the buffer out of the table. What has been sent from it is still
+ *	sent. Closing the ring, or the region, does the same.
+ *
+ * The completion of the command has in its result 0, or:
+ *
+ * =============== ==========================================================
+ * EACCES          the region was not made for TX
+ * ENODEV          the memory has been taken back
+ * EINVAL          the ring's table does not have @index, or has nothing there to
+ *                 unregister; @flags is not 0
+ * EBADR           @resv is not 0
+ * EBUSY           the ring has another buffer there
+ * ENOTTY          unknown command
+ * ENOMEM          as usual
+ * =============== ==========================================================
+ *
+ * A send has two completions. The first says how many bytes were queued; it is
+ * negative, beside what send(2) says, with
+ *
+ * =============== ==========================================================
+ * EFAULT          not all of the range is in the region
+ * ENODEV          the memory has been taken back, or the connection goes out by
+ *                 another network device
+ * EOPNOTSUPP      the socket is not TCP, or what it sends is encrypted or looked
+ *                 at by the kernel; or it is not connected yet (MSG_FASTOPEN); or
+ *                 the network device has transmit checksums or scatter-gather
+ *                 switched off
+ * =============== ==========================================================
+ *
+ * The second, with IORING_CQE_F_NOTIF, comes when all of that has been acknowledged
+ * by the peer, or the connection has ended: the memory may be written again. Its
+ * result is as for other memory (IORING_NOTIF_USAGE_ZC_COPIED is never set), but
+ * -ENODEV when the memory was taken back meanwhile. Some of it may not have been
+ * sent then, and the connection has been reset. The order of these completions is
+ * not that of the sends: those of sends that share a packet come together.
+ */
+struct netgpu_uring_buffer {
+	__u32	index;
+	__u32	flags;
+	__aligned_u64 resv;
+};
+
+#define NETGPU_URING_BUFFER_REGISTER	1
+#define NETGPU_URING_BUFFER_UNREGISTER	2
 
 #endif /* _UAPI_LINUX_NETGPU_H */

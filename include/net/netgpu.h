@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * netgpu regions: device memory that network traffic is received into.
+ * netgpu regions: device memory that network traffic is received into, and sent from.
  *
  * A module imports the namespace NETGPU: all of this is GPL-only.
  */
@@ -23,11 +23,24 @@ struct device;
 struct dma_buf;
 struct module;
 struct net_device;
+struct net_devmem_dmabuf_binding;
 struct netgpu_attachment;
 struct netlink_ext_ack;
 struct user_struct;
 
 #define NETGPU_COPY_CAUSES	3
+
+/**
+ * enum netgpu_use - what a region is bound for
+ * @NETGPU_USE_RX: a queue receives into it.
+ * @NETGPU_USE_TX: it is sent from.
+ * @NETGPU_USES: how many there are, at the same time.
+ */
+enum netgpu_use {
+	NETGPU_USE_RX,
+	NETGPU_USE_TX,
+	NETGPU_USES
+};
 
 /**
  * struct netgpu_region_user - what binds a region, and gives it up on demand
@@ -38,7 +51,8 @@ struct user_struct;
  * @put: drop that reference. May sleep.
  * @revoke: the exporter takes the memory back. Stop the device and call
  *	netgpu_region_unbind(), within bounded time. Called from a work item,
- *	without locks; may run while the user stops for a reason of its own.
+ *	without locks; may run while the user stops for a reason of its own. The
+ *	other use of the same region may be told first.
  */
 struct netgpu_region_user {
 	struct module *owner;
@@ -59,6 +73,8 @@ struct netgpu_region_user {
  * @path: &enum netgpu_path, found at the same time.
  * @distance: of the devices, as pci_p2pdma_distance() counts; -1 when it is not
  *	known.
+ * @sender: what sockets send from it by, if it is a region of /dev/netgpu that was
+ *	made for that.
  */
 struct netgpu_region {
 	struct dma_buf *dmabuf;
@@ -69,6 +85,7 @@ struct netgpu_region {
 	u32 placement;
 	u32 path;
 	s32 distance;
+	struct net_devmem_dmabuf_binding *sender;
 
 	/* private: */
 	refcount_t refs;
@@ -86,6 +103,8 @@ struct netgpu_region {
 	u32 ifindex;
 	u32 queue;
 	u32 flags;
+	/* sent from by a device that does not say when it has read it */
+	bool undrained;
 	/* woken by each change of the state */
 	wait_queue_head_t wait;
 	struct work_struct revoke_work;
@@ -94,25 +113,25 @@ struct netgpu_region {
 	/* under the reservation lock */
 	int state;
 	struct list_head node;
-	const struct netgpu_region_user *user;
-	void *user_priv;
+	const struct netgpu_region_user *users[NETGPU_USES];
+	void *user_privs[NETGPU_USES];
 	u64 copied[NETGPU_COPY_CAUSES];
 	u64 copy_refused;
 };
 
 /**
  * struct netgpu_region_params - what a region is made for
- * @dev: DMA device that is to write into the memory.
+ * @dev: DMA device that is to access the memory.
  * @offset: first byte in the dma-buf, a multiple of PAGE_SIZE.
  * @length: bytes, a non-zero multiple of PAGE_SIZE.
- * @flags: &enum netgpu_region_flags.
+ * @flags: &enum netgpu_region_flags; NETGPU_REGION_RX, _TX, or both.
  * @netdev: for a region of /dev/netgpu, the network device it was asked for: its
  *	unregistration ends the region. NULL for a region that lives for one
  *	binding, whose user sees to that. Not referenced.
  * @phys: device that the queue is of, where it is leased the one that it is leased
  *	from. Held by the caller, and by the region as long as it is mapped: its
  *	driver keeps @dev working.
- * @queue: receive queue of @netdev.
+ * @queue: receive queue of @netdev, when it is received into.
  */
 struct netgpu_region_params {
 	struct device *dev;
@@ -165,39 +184,52 @@ netgpu_region_create(struct dma_buf *dmabuf,
 void netgpu_region_put(struct netgpu_region *region);
 
 /**
+ * netgpu_region_get - take a reference
+ * @region: a region that the caller has one on.
+ */
+static inline void netgpu_region_get(struct netgpu_region *region)
+{
+	refcount_inc(&region->refs);
+}
+
+/**
  * netgpu_region_bind - start to use a region
  * @region: the region.
+ * @use: what for; it was created for that.
  * @user: callbacks, of static lifetime.
  * @priv: passed to them.
  *
  * From here on @user->revoke may be called, until netgpu_region_unbind(). No
- * two regions of /dev/netgpu may overlap while they are bound: one would
+ * two regions of /dev/netgpu may overlap while they are received into: one would
  * overwrite what the other has received.
  *
  * Context: process context. Takes the reservation lock of the dma-buf; the
  * netdev instance lock may be held.
  *
- * Return: 0, -EBUSY when the region is in use or overlaps one that is, -ENODEV
- * when it was revoked, or @user->owner is being unloaded, -ERESTARTSYS for a signal.
+ * Return: 0, -EACCES when it was not created for that use, -EBUSY when the region is
+ * in use or overlaps one that is, -ENODEV when it was revoked, or @user->owner is
+ * being unloaded, -ERESTARTSYS for a signal.
  */
-int netgpu_region_bind(struct netgpu_region *region,
+int netgpu_region_bind(struct netgpu_region *region, enum netgpu_use use,
 		       const struct netgpu_region_user *user, void *priv);
 
 /**
  * netgpu_region_unbind - the device has stopped to access a region
  * @region: a region; when it is not bound (any more), nothing happens.
+ * @use: what it was bound for.
  *
- * A region that only lives for its user, and one that was revoked, ends here.
- * A region that has a file descriptor of its own can be bound again.
+ * A region that only lives for its user, and one that was revoked, ends here,
+ * with the last of its uses. A region that has a file descriptor of its own can be
+ * bound again.
  *
  * Context: takes the reservation lock of the dma-buf. The caller has made sure
  * that the device does not access the memory any more.
  */
-void netgpu_region_unbind(struct netgpu_region *region);
+void netgpu_region_unbind(struct netgpu_region *region, enum netgpu_use use);
 
 /**
  * netgpu_region_copy - copy stray payload into a region
- * @region: a bound region.
+ * @region: a region that is bound for receiving.
  * @priv: as given to netgpu_region_bind().
  * @offset: where to in the region, bytes.
  * @from: the payload.
@@ -222,6 +254,16 @@ int netgpu_region_copy(struct netgpu_region *region, void *priv, u64 offset,
 		       const void *from, size_t length,
 		       enum netgpu_copy_cause cause);
 
+/**
+ * netgpu_region_is_revoked - was the memory taken back?
+ * @region: the region.
+ *
+ * Context: any. It may be taken back at any time.
+ *
+ * Return: true from the moment on that the exporter wants it.
+ */
+bool netgpu_region_is_revoked(const struct netgpu_region *region);
+
 #else
 static inline struct netgpu_region *
 netgpu_region_create(struct dma_buf *dmabuf,
@@ -236,14 +278,21 @@ static inline void netgpu_region_put(struct netgpu_region *region)
 }
 
 static inline int netgpu_region_bind(struct netgpu_region *region,
+				     enum netgpu_use use,
 				     const struct netgpu_region_user *user,
 				     void *priv)
 {
 	return -EOPNOTSUPP;
 }
 
-static inline void netgpu_region_unbind(struct netgpu_region *region)
+static inline void netgpu_region_unbind(struct netgpu_region *region,
+					enum netgpu_use use)
 {
+}
+
+static inline bool netgpu_region_is_revoked(const struct netgpu_region *region)
+{
+	return false;
 }
 
 static inline int netgpu_region_copy(struct netgpu_region *region, void *priv,
@@ -266,6 +315,14 @@ static inline void netgpu_region_unverified(struct netgpu_region *region)
 {
 	atomic64_inc(&region->unverified);
 }
+
+/* net/core/devmem.c, for regions of /dev/netgpu */
+struct net_devmem_dmabuf_binding *
+net_devmem_bind_region(struct netgpu_region *region, struct net_device *dev,
+		       void *vdev, struct netlink_ext_ack *extack);
+void net_devmem_unbind_region(struct net_devmem_dmabuf_binding *binding);
+bool net_devmem_hold_sender(struct net_devmem_dmabuf_binding *binding);
+void net_devmem_put_sender(struct net_devmem_dmabuf_binding *binding);
 
 #if IS_ENABLED(CONFIG_NETGPU)
 /**
