@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * netgpu bench: a receiver for iperf3. One thread, one loop.
+ * netgpu bench: both ends of iperf3. One thread, one loop.
  *
  * bench.c         who connects is given to a test; tests one after the other
  * options.c       the command line
- * iperf3_server.c a test, fed with the bytes of its connections
+ * test.c          a test, fed with the bytes of its connections
+ * iperf3_server.c, iperf3_client.c   its two ends
  * iperf3_wire.c   what is said in it
+ * sender.c        the streams of it that go out
  * test_clock.c    its times
  * report.c        what is printed of it, as text or as iperf3's JSON
  * record.c        where each byte has gone
  * listener.c, connection.c, loop.c   sockets
- * receiver_zc.c, receiver_socket.c   how bytes get from a socket to bench.c
+ * transport_zc.c, transport_socket.c   how bytes get from a socket to bench.c, and back
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,12 +24,14 @@
 
 #include "command.h"
 #include "connection.h"
+#include "iperf3_client.h"
 #include "iperf3_server.h"
 #include "listener.h"
 #include "loop.h"
 #include "options.h"
-#include "receiver.h"
+#include "transport.h"
 #include "report.h"
+#include "sender.h"
 
 #define COOKIE_TIME	(10 * NSEC)
 #define LAST_TIME	(2 * NSEC)
@@ -63,7 +67,7 @@ static void begin_test(struct bench *b, struct conn *c)
 	c->deadline = 0;
 	c->role = ROLE_CONTROL;
 	if (c->cookie_len)
-		server_control(b->test, c->cookie, c->cookie_len);
+		test_control(b->test, c->cookie, c->cookie_len);
 }
 
 /*
@@ -132,13 +136,13 @@ static bool received(void *owner, struct conn *c, const struct chunk *chunk)
 	}
 	switch (c->role) {
 	case ROLE_DATA:
-		server_data(b->test, c->stream, &rest);
+		test_data(b->test, c->stream, &rest);
 		return b->opt.hold && rest.offset != NOT_IN_REGION;
 	case ROLE_CONTROL:
 		if (rest.data)
-			server_control(b->test, rest.data, rest.length);
+			test_control(b->test, rest.data, rest.length);
 		else
-			server_error(b->test, IE_INITTEST, EOPNOTSUPP,
+			test_error(b->test, IE_INITTEST, EOPNOTSUPP,
 				     "control data is in memory that the CPU cannot read");
 		return false;
 	default:
@@ -156,12 +160,14 @@ static void ended(void *owner, struct conn *c, int error)
 	c->eof = true;
 	switch (c->role) {
 	case ROLE_CONTROL:
-		server_control_ended(b->test, error);
+		b->test->end->ended(b->test, error);
 		break;
 	case ROLE_DATA:
+		if (st->sending)
+			sender_sample(b->test, st);
 		st->conn = NULL;
 		conn_close(c);
-		server_data_ended(b->test, st, error);
+		test_data_ended(b->test, st, error);
 		break;
 	case ROLE_NEW:
 	case ROLE_CLOSING:
@@ -178,10 +184,19 @@ static void exhausted(void *owner)
 		b->test->exhausted = true;
 }
 
-static const struct receiver_events events = {
+static void sent(void *owner, struct conn *c, uint32_t length, int error)
+{
+	struct bench *b = owner;
+
+	if (!c->dead && c->role == ROLE_DATA)
+		sender_sent(b->test, c->stream, length, error);
+}
+
+static const struct transport_events events = {
 	.received = received,
 	.ended = ended,
 	.exhausted = exhausted,
+	.sent = sent,
 };
 
 static void hold(struct bench *b)
@@ -189,7 +204,7 @@ static void hold(struct bench *b)
 	if (!b->opt.hold || b->quit || !b->test->clock.start)
 		return;
 	if (b->test->broken) {
-		b->run.receiver->ops->release(b->run.receiver);
+		b->run.transport->ops->release(b->run.transport);
 		return;
 	}
 	b->holding = true;
@@ -203,7 +218,7 @@ static void release(struct bench *b)
 	if (!b->holding)
 		return;
 	b->holding = false;
-	b->run.receiver->ops->release(b->run.receiver);
+	b->run.transport->ops->release(b->run.transport);
 	if (b->opt.one_off)
 		b->quit = true;
 	else
@@ -219,7 +234,7 @@ static void end_test(struct bench *b)
 	if (b->test->failed || (b->test->broken && b->opt.one_off))
 		b->status = 1;
 	hold(b);
-	server_free(b->test);
+	test_free(b->test);
 	b->test = NULL;
 	if (b->opt.one_off && !b->holding)
 		b->quit = true;
@@ -248,7 +263,7 @@ static void signal_ready(struct watch *w, uint32_t ready)
 		return;
 	}
 	if (b->test) {
-		server_terminate(b->test, "interrupted");
+		test_terminate(b->test, "interrupted");
 		b->status = 1;
 	}
 	b->quit = true;
@@ -275,7 +290,7 @@ static void end_of_turn(struct bench *b)
 	uint64_t now = now_ns();
 
 	if (b->test)
-		server_clock(b->test, now);
+		b->test->end->clock(b->test, now);
 	conns_clock(&b->conns, now);
 	if (b->test && b->test->phase == PHASE_OVER)
 		end_test(b);
@@ -288,21 +303,22 @@ static int64_t timeout(struct bench *b)
 	int64_t t = conns_timeout(&b->conns, now), test = -1;
 
 	if (b->test)
-		test = server_timeout(b->test, now);
+		test = test_timeout(b->test, now);
 	return t < 0 || (test >= 0 && test < t) ? test : t;
 }
 
 static void serve(struct bench *b)
 {
-	struct receiver *r = b->run.receiver;
+	struct transport *r = b->run.transport;
 	uint64_t until;
 
-	report_listening(&b->run);
+	if (!b->opt.client)
+		report_listening(&b->run);
 	while (!b->quit) {
 		if (r->ops->wait(r, timeout(b)) < 0) {
 			b->conns.cut_off = true;
 			if (b->test)
-				server_error(b->test, IE_INITTEST, ENODEV,
+				test_error(b->test, IE_INITTEST, ENODEV,
 					     "receiving has come to an end");
 			b->status = 1;
 			b->quit = true;
@@ -350,17 +366,17 @@ static int open_signals(struct bench *b)
 	return 0;
 }
 
-static struct receiver *open_receiver(struct bench *b)
+static struct transport *open_transport(struct bench *b)
 {
-	struct receiver init = {
+	struct transport init = {
 		.opt = &b->opt,
 		.epoll = b->epoll,
 		.events = &events,
 		.owner = b,
 	};
 
-	return b->opt.mode == MODE_ZC ? receiver_zc_open(&init) :
-					receiver_socket_open(&init);
+	return b->opt.mode == MODE_ZC ? transport_zc_open(&init) :
+					transport_socket_open(&init);
 }
 
 int cmd_bench(int argc, char **argv)
@@ -376,6 +392,7 @@ int cmd_bench(int argc, char **argv)
 
 	if (options_parse(argc, argv, &b.opt))
 		return 1;
+	b.opt.one_off |= !!b.opt.client;
 	if (b.opt.logfile) {
 		b.run.out = fopen(b.opt.logfile, "a");
 		if (!b.run.out) {
@@ -385,15 +402,21 @@ int cmd_bench(int argc, char **argv)
 	}
 	if (open_signals(&b))
 		goto out;
-	b.run.receiver = b.conns.receiver = open_receiver(&b);
-	if (!b.run.receiver || listener_open(&b.listener, b.epoll))
+	b.run.transport = b.conns.transport = open_transport(&b);
+	if (!b.run.transport)
+		goto out;
+	if (b.opt.client)
+		b.test = client_begin(&b.run, &b.conns);
+	else if (listener_open(&b.listener, b.epoll))
+		goto out;
+	if (b.opt.client && !b.test)
 		goto out;
 	b.status = 0;
 	serve(&b);
 out:
-	if (b.run.receiver) {
-		b.status |= b.run.receiver->failed;
-		b.run.receiver->ops->close(b.run.receiver);
+	if (b.run.transport) {
+		b.status |= b.run.transport->failed;
+		b.run.transport->ops->close(b.run.transport);
 	}
 	listener_close(&b.listener);
 	if (b.signals >= 0)

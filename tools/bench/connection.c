@@ -10,9 +10,9 @@
 
 #include "command.h"
 #include "connection.h"
-#include "receiver.h"
+#include "transport.h"
 
-#define CONNS_MAX	256
+#define CONNS_MAX	(2 * MAX_STREAMS + 64)
 #define LINGER_TIME	(2 * NSEC)
 #define OUTPUT_MAX	(64u << 20)
 
@@ -25,7 +25,7 @@ static void conn_free(struct conn *c)
 static void watch_output(struct conn *c, bool on)
 {
 	struct epoll_event ev = { .data.ptr = &c->watch };
-	struct receiver *r = c->all->receiver;
+	struct transport *r = c->all->transport;
 
 	if (c->want_write == on)
 		return;
@@ -106,7 +106,7 @@ void conn_close(struct conn *c)
 		return;
 	c->dead = true;
 	c->stream = NULL;
-	c->all->receiver->ops->del(c->all->receiver, c);
+	c->all->transport->ops->del(c->all->transport, c);
 	if (c->all->cut_off)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(c->fd);
@@ -174,7 +174,7 @@ struct conn *conn_open(struct conns *all, int fd)
 	if (!getsockname(fd, (struct sockaddr *)&ss, &len))
 		name_of(&ss, c->local_host, &c->local_port);
 
-	ret = all->receiver->ops->add(all->receiver, c);
+	ret = all->transport->ops->add(all->transport, c);
 	if (ret) {
 		complain("connection from %s: %s", c->remote_host, strerror(-ret));
 		close(fd);

@@ -9,7 +9,7 @@
 #include "loop.h"
 
 struct conns;
-struct receiver;
+struct transport;
 struct stream;
 
 enum role {
@@ -32,7 +32,7 @@ struct conn {
 	bool finish;		/* close when the output is out */
 	uint64_t deadline;	/* ns; 0 for none */
 	struct stream *stream;
-	void *rx;		/* the receiver's */
+	void *rx;		/* the transport's */
 	char *out;
 	size_t out_len, out_cap;
 	char cookie[COOKIE_SIZE];
@@ -42,7 +42,7 @@ struct conn {
 };
 
 struct conns {
-	struct receiver *receiver;
+	struct transport *transport;
 	struct conn *first;	/* the newest */
 	unsigned int count;
 	unsigned int opened;	/* so far */

@@ -48,7 +48,8 @@ int wire_take(struct wire *w, enum wire_item item, size_t json_max,
 	}
 	if (!w->body)
 		w->need = item == WIRE_COOKIE ? COOKIE_SIZE :
-			  item == WIRE_JSON ? sizeof(length) : 1;
+			  item == WIRE_JSON ? sizeof(length) :
+			  item == WIRE_ERROR ? 2 * sizeof(length) : 1;
 	ret = collect(w, data, len);
 	if (ret <= 0)
 		return ret;
@@ -142,19 +143,15 @@ bool parameters_parse(struct parameters *p, const struct cJSON *json,
 
 	if (get_flag(json, "udp"))
 		return refuse(why, IE_INITTEST, EPROTONOSUPPORT,
-			      "the client asked for UDP; only TCP is received");
+			      "the client asked for UDP; there is only TCP");
 	if (get_flag(json, "sctp"))
 		return refuse(why, IE_NOSCTP, EPROTONOSUPPORT,
-			      "the client asked for SCTP; only TCP is received");
+			      "the client asked for SCTP; there is only TCP");
 	if (!get_flag(json, "tcp"))
 		return refuse(why, IE_RECVPARAMS, EPROTO,
 			      "the client named no protocol");
-	if (get_flag(json, "reverse"))
-		return refuse(why, IE_UNIMP, EOPNOTSUPP,
-			      "the client asked for -R; this server only receives");
-	if (get_flag(json, "bidirectional"))
-		return refuse(why, IE_UNIMP, EOPNOTSUPP,
-			      "the client asked for --bidir; this server only receives");
+	p->reverse = get_flag(json, "reverse");
+	p->bidir = get_flag(json, "bidirectional");
 	if (cJSON_GetObjectItemCaseSensitive(json, "authtoken"))
 		return refuse(why, IE_AUTHTEST, EOPNOTSUPP,
 			      "the client wants to log in; this server has no users");
@@ -221,9 +218,9 @@ bool results_parse(struct results *r, const struct cJSON *json)
 	cJSON_ArrayForEach(item, streams) {
 		struct stream_results *st = &r->streams[r->nr_streams];
 
-		if (r->nr_streams == MAX_STREAMS)
+		if (r->nr_streams == 2 * MAX_STREAMS)
 			break;
-		if (get_number(item, "id", 1, MAX_STREAMS + 2, &v) != 1)
+		if (get_number(item, "id", 1, 2 * MAX_STREAMS + 2, &v) != 1)
 			continue;
 		r->nr_streams++;
 		st->id = v;

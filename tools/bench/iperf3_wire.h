@@ -48,11 +48,12 @@ enum iperf_error {
 	IE_RECVRESULTS	= 117,
 	IE_MESSAGE	= 110,
 	IE_AUTHTEST	= 142,
+	IE_STREAMWRITE	= 205,
 	IE_STREAMREAD	= 206,
 };
 
-/* Control input, an item after the other. */
-enum wire_item { WIRE_COOKIE, WIRE_MESSAGE, WIRE_JSON };
+/* Control input, an item after the other. An error is two numbers of 32 bits. */
+enum wire_item { WIRE_COOKIE, WIRE_MESSAGE, WIRE_JSON, WIRE_ERROR };
 
 struct wire {
 	char *in;		/* of the item: @have bytes out of @need */
@@ -75,6 +76,7 @@ struct parameters {
 	uint64_t bytes, blocks, bandwidth, fq_rate;
 	int seconds, omit, parallel, window, mss, length, tos;
 	int server_output;
+	bool reverse, bidir;
 	char congestion[16];
 	char *title, *extra;
 	char version[32];
@@ -105,7 +107,7 @@ struct results {
 	double cpu_total, cpu_user, cpu_system;	/* percent */
 	char congestion[16];
 	int nr_streams;
-	struct stream_results streams[MAX_STREAMS];
+	struct stream_results streams[2 * MAX_STREAMS];
 };
 
 /* False when it makes no sense. */

@@ -29,15 +29,22 @@
  */
 #define COARSE_WINDOW	(1 << 27)
 
+void listener_coarse_window(int fd)
+{
+	int coarse = COARSE_WINDOW;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &coarse, sizeof(coarse));
+}
+
 void listener_set_options(struct listener *l, int window, int mss)
 {
 	int half = l->rcvbuf / 2, unlocked = 0, no_clamp = 1 << 30;
-	int coarse = COARSE_WINDOW, fd = l->fd;
+	int fd = l->fd;
 
 	if (window) {
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof(window));
 	} else if (l->opt->mode == MODE_ZC) {
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &coarse, sizeof(coarse));
+		listener_coarse_window(fd);
 	} else if (l->window_set) {
 		/* Setting a buffer fixes it, and clamps the window. */
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));

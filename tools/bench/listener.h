@@ -23,6 +23,8 @@ struct listener {
 /* 0 or -errno, having complained. */
 int listener_open(struct listener *l, int epoll);
 void listener_close(struct listener *l);
+/* Of a socket that is not connected yet: see there. */
+void listener_coarse_window(int fd);
 /* Socket options of connections to come; 0 for the system's own. */
 void listener_set_options(struct listener *l, int window, int mss);
 

@@ -23,8 +23,16 @@ struct options {
 	bool one_off, json, hold, nodev, allow_host;
 	const char *record;
 	const char *logfile;
+	/* as the client */
+	const char *client;		/* NULL for a server */
+	bool reverse, bidir;
+	long seconds, omit, parallel, window, mss;
+	uint64_t bytes, length, bitrate;
 	long rcv_timeout;		/* ms without data that end a test, 0 for never */
 };
+
+/* A client without a receive queue: nothing of the test is received. */
+bool options_send_only(const struct options *opt);
 
 /* 0, or an errno having complained. */
 int options_parse(int argc, char **argv, struct options *opt);

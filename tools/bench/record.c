@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "command.h"
-#include "receiver.h"
+#include "transport.h"
 #include "record.h"
 
 int record_add(struct record *r, const struct stretch *stretch)

@@ -14,6 +14,7 @@
 #include "connection.h"
 #include "options.h"
 #include "report.h"
+#include "sender.h"
 
 #define RULE	"-----------------------------------------------------------\n"
 #define DASHES	"- - - - - - - - - - - - - - - - - - - - - - - - -\n"
@@ -84,24 +85,37 @@ static double rate(double bytes, double seconds)
 	return seconds > 0 ? bytes * 8 / seconds : 0;
 }
 
-static void line(struct test *t, int id, double start, double end,
-		 uint64_t bytes, const char *tail)
+/* What iperf3 calls the streams of this end, when they go both ways. */
+static const char *role(const struct test *t, bool sending)
+{
+	if (!t->par.bidir)
+		return "";
+	if (t->end->client)
+		return sending ? "[TX-C]" : "[RX-C]";
+	return sending ? "[TX-S]" : "[RX-S]";
+}
+
+/* @id < 0 is for all that go one way; @retransmits < 0 is not shown. */
+static void line(struct test *t, int id, bool sending, double start, double end,
+		 uint64_t bytes, int64_t retransmits, const char *tail)
 {
 	char f = t->run->opt->format;
-	char moved[32], speed[32], name[16];
+	char moved[32], speed[32], name[16], again[24] = "";
 	double bps = rate(bytes, end - start);
 
 	if (id < 0)
 		strcpy(name, "SUM");
 	else
 		snprintf(name, sizeof(name), "%3d", id);
+	if (retransmits >= 0)
+		snprintf(again, sizeof(again), "%" PRId64, retransmits);
 	amount(moved, sizeof(moved), bytes, 1024, 0);
 	if (f && isupper((unsigned char)f))
 		amount(speed, sizeof(speed), bps / 8, 1024, f);
 	else
 		amount(speed, sizeof(speed), bps, 1000, f);
-	print(t, "[%s] %6.2f-%-6.2f sec  %s  %s/sec                  %s\n",
-	      name, start, end, moved, speed, tail);
+	print(t, "[%s]%s %6.2f-%-6.2f sec  %s  %s/sec  %4s            %s\n",
+	      name, role(t, sending), start, end, moved, speed, again, tail);
 }
 
 static cJSON *figures(int socket, double start, double end, uint64_t bytes)
@@ -131,6 +145,17 @@ void report_accepted(struct test *t)
 	if (!t->run->opt->json)
 		print(t, "Accepted connection from %s, port %d\n",
 		      t->control->remote_host, t->control->remote_port);
+}
+
+void report_connecting(struct test *t)
+{
+	const struct options *opt = t->run->opt;
+
+	if (opt->json)
+		return;
+	print(t, "Connecting to host %s, port %ld\n", opt->client, opt->port);
+	if (opt->reverse)
+		print(t, "Reverse mode, remote host %s is sending\n", opt->client);
 }
 
 static cJSON *start_object(struct test *t)
@@ -203,8 +228,9 @@ void report_started(struct test *t)
 	cJSON_AddNumberToObject(sub, "timesecs", now.tv_sec);
 	cJSON_AddNumberToObject(sub, "timemillisecs",
 				now.tv_sec * 1000.0 + now.tv_nsec / 1000000);
-	sub = cJSON_AddObjectToObject(o, "accepted_connection");
-	cJSON_AddStringToObject(sub, "host", t->control->remote_host);
+	sub = cJSON_AddObjectToObject(o, t->end->client ? "connecting_to" : "accepted_connection");
+	cJSON_AddStringToObject(sub, "host", t->end->client ? t->run->opt->client :
+				t->control->remote_host);
 	cJSON_AddNumberToObject(sub, "port", t->control->remote_port);
 	cJSON_AddStringToObject(o, "cookie", t->cookie);
 	cJSON_AddNumberToObject(o, "tcp_mss_default",
@@ -219,20 +245,75 @@ void report_started(struct test *t)
 	cJSON_AddNumberToObject(sub, "duration", p->seconds);
 	cJSON_AddNumberToObject(sub, "bytes", p->bytes);
 	cJSON_AddNumberToObject(sub, "blocks", p->blocks);
-	cJSON_AddNumberToObject(sub, "reverse", 0);
+	cJSON_AddNumberToObject(sub, "reverse", p->reverse);
 	cJSON_AddNumberToObject(sub, "tos", p->tos);
 	cJSON_AddNumberToObject(sub, "target_bitrate", p->bandwidth);
-	cJSON_AddNumberToObject(sub, "bidir", 0);
+	cJSON_AddNumberToObject(sub, "bidir", p->bidir);
 	cJSON_AddNumberToObject(sub, "fqrate", p->fq_rate);
 	cJSON_AddNumberToObject(sub, "interval", t->run->opt->interval);
 	t->json_intervals = cJSON_CreateArray();
 }
 
+static bool sends(const struct test *t)
+{
+	return t->par.bidir || t->par.reverse != t->end->client;
+}
+
+static void head(struct test *t)
+{
+	print(t, "[ ID]%s Interval           Transfer     Bitrate%s\n",
+	      t->par.bidir ? "[Role]" : "",
+	      sends(t) || t->end->client ? "         Retr" : "");
+}
+
 static void heading(struct test *t)
 {
 	if (!t->headed)
-		print(t, "[ ID] Interval           Transfer     Bitrate\n");
+		head(t);
 	t->headed = true;
+}
+
+/* Streams that go one way, and their sum; see sum_name(). */
+struct way {
+	bool sending;
+	int streams;
+	uint64_t bytes;
+	int64_t retransmits;	/* -1 for those that come in */
+};
+
+/* What the client sends comes first, and has the plain names, at both ends. */
+static const char *sum_name(const struct test *t, const struct way *way,
+			    const char *plain, const char *reverse)
+{
+	return t->par.bidir && way->sending != t->end->client ? reverse : plain;
+}
+
+static void interval_stream(struct test *t, struct stream *st, struct way *way,
+			    double start, double end, cJSON *streams)
+{
+	const char *tail = t->clock.omitting ? "(omitted)" : "";
+	int64_t again = -1;
+	cJSON *o;
+
+	if (st->sending) {
+		sender_sample(t, st);
+		again = st->retransmits - st->retransmits_interval;
+		st->retransmits_interval = st->retransmits;
+		way->retransmits += again;
+	}
+	if (streams) {
+		o = figures(st->socket, start, end, st->interval_bytes);
+		if (again >= 0)
+			cJSON_AddNumberToObject(o, "retransmits", again);
+		cJSON_AddBoolToObject(o, "omitted", t->clock.omitting);
+		cJSON_AddBoolToObject(o, "sender", st->sending);
+		cJSON_AddItemToArray(streams, o);
+	} else {
+		line(t, st->socket, st->sending, start, end, st->interval_bytes, again, tail);
+	}
+	way->streams++;
+	way->bytes += st->interval_bytes;
+	st->interval_bytes = 0;
 }
 
 void report_interval(struct test *t, uint64_t now)
@@ -241,8 +322,7 @@ void report_interval(struct test *t, uint64_t now)
 	double start = (t->clock.interval_start - t->clock.start) / 1e9;
 	double end = (now - t->clock.start) / 1e9;
 	cJSON *interval = NULL, *streams = NULL, *o;
-	uint64_t sum = 0;
-	int i;
+	int i, turn;
 
 	if (!t->run->opt->interval)
 		return;
@@ -254,29 +334,26 @@ void report_interval(struct test *t, uint64_t now)
 			print(t, DASHES);
 		heading(t);
 	}
-	for (i = 0; i < t->nr_streams; i++) {
-		struct stream *st = &t->streams[i];
+	for (turn = 0; turn < 2; turn++) {
+		bool sending = (turn == 0) == t->end->client;
+		struct way way = { .sending = sending, .retransmits = sending ? 0 : -1 };
 
-		if (streams) {
-			o = figures(st->socket, start, end, st->interval_bytes);
+		for (i = 0; i < t->nr_streams; i++)
+			if (t->streams[i].sending == sending)
+				interval_stream(t, &t->streams[i], &way, start, end, streams);
+		if (interval && way.streams) {
+			o = figures(-1, start, end, way.bytes);
+			if (sending)
+				cJSON_AddNumberToObject(o, "retransmits", way.retransmits);
 			cJSON_AddBoolToObject(o, "omitted", t->clock.omitting);
-			cJSON_AddBoolToObject(o, "sender", false);
-			cJSON_AddItemToArray(streams, o);
-		} else {
-			line(t, st->socket, start, end, st->interval_bytes, tail);
+			cJSON_AddBoolToObject(o, "sender", sending);
+			cJSON_AddItemToObject(interval, sum_name(t, &way, "sum", "sum_bidir_reverse"), o);
+		} else if (way.streams > 1) {
+			line(t, -1, sending, start, end, way.bytes, way.retransmits, tail);
 		}
-		sum += st->interval_bytes;
-		st->interval_bytes = 0;
 	}
-	if (interval) {
-		o = figures(-1, start, end, sum);
-		cJSON_AddBoolToObject(o, "omitted", t->clock.omitting);
-		cJSON_AddBoolToObject(o, "sender", false);
-		cJSON_AddItemToObject(interval, "sum", o);
+	if (interval)
 		cJSON_AddItemToArray(t->json_intervals, interval);
-	} else if (t->nr_streams > 1) {
-		line(t, -1, start, end, sum, tail);
-	}
 	fflush(t->run->out);
 }
 
@@ -304,14 +381,14 @@ static const char *mode_name(enum receive_mode mode)
 	return mode == MODE_ZC ? "zc" : mode == MODE_RECV ? "recv" : "recv-copy";
 }
 
-static cJSON *netgpu_object(struct test *t, uint64_t bytes)
+static cJSON *netgpu_object(struct test *t, uint64_t bytes, uint64_t bytes_sent)
 {
 	const struct options *opt = t->run->opt;
-	struct receive_stats *st = &t->stats;
-	struct receive_info info = { 0 };
+	struct transport_stats *st = &t->stats;
+	struct transport_info info = { 0 };
 	cJSON *o = cJSON_CreateObject(), *r;
 
-	t->run->receiver->ops->info(t->run->receiver, &info);
+	t->run->transport->ops->info(t->run->transport, &info);
 	cJSON_AddStringToObject(o, "mode", mode_name(opt->mode));
 	if (opt->mode == MODE_ZC && opt->iface) {
 		cJSON_AddStringToObject(o, "interface", opt->iface);
@@ -341,17 +418,82 @@ static cJSON *netgpu_object(struct test *t, uint64_t bytes)
 	cJSON_AddNumberToObject(o, "refill_flushes", st->flushes);
 	cJSON_AddNumberToObject(o, "allocation_failures", st->alloc_failures);
 	cJSON_AddNumberToObject(o, "held_bytes", st->held_bytes);
+	if (sends(t)) {
+		r = cJSON_AddObjectToObject(o, "send");
+		cJSON_AddNumberToObject(r, "bytes", bytes_sent);
+		cJSON_AddNumberToObject(r, "sends", st->sends);
+		cJSON_AddNumberToObject(r, "program_copy_bytes", st->send_copy_bytes);
+	}
 	if (opt->record)
 		cJSON_AddStringToObject(o, "record", opt->record);
 	return o;
 }
 
-static void final_json(struct test *t)
+/* Both ends' figures of a stream, or of all that go one way. */
+struct ends {
+	uint64_t sent, received;
+};
+
+static struct ends ends_of(const struct stream *st)
+{
+	return st->sending ? (struct ends) { st->bytes, st->claimed } :
+			     (struct ends) { st->claimed, st->bytes };
+}
+
+/* -1 where that is not known */
+static int64_t retransmits(const struct stream *st)
+{
+	return st->sending ? st->retransmits - st->retransmits_start : st->retransmits;
+}
+
+static void final_streams(struct test *t, cJSON *json, struct way *way)
 {
 	double end = clock_seconds(&t->clock);
-	cJSON *e, *streams, *o, *st_json;
-	uint64_t sum = 0;
+	cJSON *st_json, *o;
+	struct ends sum = { 0 };
+	int64_t again;
 	int i;
+
+	for (i = 0; i < t->nr_streams; i++) {
+		struct stream *st = &t->streams[i];
+		struct ends both = ends_of(st);
+
+		if (st->sending != way->sending)
+			continue;
+		st_json = cJSON_CreateObject();
+		o = figures(st->socket, 0, end, both.sent);
+		again = retransmits(st);
+		if (again >= 0) {
+			cJSON_AddNumberToObject(o, "retransmits", again);
+			way->retransmits = (way->retransmits < 0 ? 0 : way->retransmits) + again;
+		}
+		cJSON_AddBoolToObject(o, "sender", st->sending);
+		cJSON_AddItemToObject(st_json, "sender", o);
+		o = figures(st->socket, 0, end, both.received);
+		cJSON_AddBoolToObject(o, "sender", st->sending);
+		cJSON_AddItemToObject(st_json, "receiver", o);
+		cJSON_AddItemToArray(cJSON_GetObjectItem(json, "streams"), st_json);
+		sum.sent += both.sent;
+		sum.received += both.received;
+		way->bytes += st->bytes;
+		way->streams++;
+	}
+	if (!way->streams)
+		return;
+	o = figures(-1, 0, end, sum.sent);
+	if (way->retransmits >= 0)
+		cJSON_AddNumberToObject(o, "retransmits", way->retransmits);
+	cJSON_AddBoolToObject(o, "sender", way->sending);
+	cJSON_AddItemToObject(json, sum_name(t, way, "sum_sent", "sum_sent_bidir_reverse"), o);
+	o = figures(-1, 0, end, sum.received);
+	cJSON_AddBoolToObject(o, "sender", way->sending);
+	cJSON_AddItemToObject(json, sum_name(t, way, "sum_received", "sum_received_bidir_reverse"), o);
+}
+
+static void final_json(struct test *t)
+{
+	struct way out = { .sending = true }, in = { .retransmits = -1 };
+	cJSON *e, *o;
 
 	t->json = cJSON_CreateObject();
 	if (t->par.title)
@@ -363,26 +505,9 @@ static void final_json(struct test *t)
 	t->json_start = t->json_intervals = NULL;
 
 	e = cJSON_AddObjectToObject(t->json, "end");
-	streams = cJSON_AddArrayToObject(e, "streams");
-	for (i = 0; i < t->nr_streams; i++) {
-		struct stream *st = &t->streams[i];
-
-		st_json = cJSON_CreateObject();
-		o = figures(st->socket, 0, end, st->claimed);
-		cJSON_AddBoolToObject(o, "sender", false);
-		cJSON_AddItemToObject(st_json, "sender", o);
-		o = figures(st->socket, 0, end, st->bytes);
-		cJSON_AddBoolToObject(o, "sender", false);
-		cJSON_AddItemToObject(st_json, "receiver", o);
-		cJSON_AddItemToArray(streams, st_json);
-		sum += st->bytes;
-	}
-	o = figures(-1, 0, end, t->remote_bytes);
-	cJSON_AddBoolToObject(o, "sender", false);
-	cJSON_AddItemToObject(e, "sum_sent", o);
-	o = figures(-1, 0, end, sum);
-	cJSON_AddBoolToObject(o, "sender", false);
-	cJSON_AddItemToObject(e, "sum_received", o);
+	cJSON_AddArrayToObject(e, "streams");
+	final_streams(t, e, t->end->client ? &out : &in);
+	final_streams(t, e, t->end->client ? &in : &out);
 	o = cJSON_AddObjectToObject(e, "cpu_utilization_percent");
 	cJSON_AddNumberToObject(o, "host_total", t->clock.cpu_total);
 	cJSON_AddNumberToObject(o, "host_user", t->clock.cpu_user);
@@ -390,43 +515,84 @@ static void final_json(struct test *t)
 	cJSON_AddNumberToObject(o, "remote_total", t->remote.cpu_total);
 	cJSON_AddNumberToObject(o, "remote_user", t->remote.cpu_user);
 	cJSON_AddNumberToObject(o, "remote_system", t->remote.cpu_system);
-	if (t->remote.congestion[0])
-		cJSON_AddStringToObject(e, "sender_tcp_congestion",
-					t->remote.congestion);
-	cJSON_AddStringToObject(e, "receiver_tcp_congestion", t->congestion);
-	cJSON_AddItemToObject(t->json, "netgpu", netgpu_object(t, sum));
+	if (out.streams)
+		cJSON_AddStringToObject(e, "sender_tcp_congestion", t->congestion);
+	else if (t->remote.congestion[0])
+		cJSON_AddStringToObject(e, "sender_tcp_congestion", t->remote.congestion);
+	if (in.streams)
+		cJSON_AddStringToObject(e, "receiver_tcp_congestion", t->congestion);
+	else if (t->remote.congestion[0])
+		cJSON_AddStringToObject(e, "receiver_tcp_congestion", t->remote.congestion);
+	cJSON_AddItemToObject(t->json, "netgpu", netgpu_object(t, in.bytes, out.bytes));
 	if (t->why)
 		cJSON_AddStringToObject(t->json, "error", t->why);
 }
 
-static void final_text(struct test *t)
+static void final_lines(struct test *t, struct way *way)
 {
-	struct receive_stats *st = &t->stats;
-	struct receive_info info = { 0 };
 	double end = clock_seconds(&t->clock);
-	uint64_t sum = 0;
-	char a[32], c[32];
+	bool claims = false;
+	struct ends sum = { 0 };
+	int64_t again;
 	int i;
 
-	print(t, DASHES);
-	print(t, "[ ID] Interval           Transfer     Bitrate\n");
 	for (i = 0; i < t->nr_streams; i++) {
-		line(t, t->streams[i].socket, 0, end, t->streams[i].bytes,
-		     "receiver");
-		sum += t->streams[i].bytes;
-	}
-	if (t->nr_streams > 1)
-		line(t, -1, 0, end, sum, "receiver");
+		struct stream *st = &t->streams[i];
+		struct ends both = ends_of(st);
 
-	t->run->receiver->ops->info(t->run->receiver, &info);
-	amount(a, sizeof(a), sum, 1024, 0);
-	amount(c, sizeof(c), copied_bytes(t), 1024, 0);
+		if (st->sending != way->sending)
+			continue;
+		if (st->sending || (t->end->client && st->has_claim)) {
+			again = retransmits(st);
+			line(t, st->socket, st->sending, 0, end, both.sent, again, "sender");
+			if (again >= 0)
+				way->retransmits = (way->retransmits < 0 ? 0 : way->retransmits) + again;
+		}
+		if (!st->sending || st->has_claim)
+			line(t, st->socket, st->sending, 0, end, both.received, -1, "receiver");
+		claims |= st->has_claim;
+		sum.sent += both.sent;
+		sum.received += both.received;
+		way->bytes += st->bytes;
+		way->streams++;
+	}
+	if (way->streams < 2)
+		return;
+	if (way->sending || (t->end->client && claims))
+		line(t, -1, way->sending, 0, end, sum.sent, way->retransmits, "sender");
+	if (!way->sending || claims)
+		line(t, -1, way->sending, 0, end, sum.received, -1, "receiver");
+}
+
+static void final_text(struct test *t)
+{
+	struct way out = { .sending = true }, in = { .retransmits = -1 };
+	struct transport_stats *st = &t->stats;
+	struct transport_info info = { 0 };
+	char a[32], c[32];
+
+	print(t, DASHES);
+	head(t);
+	final_lines(t, t->end->client ? &out : &in);
+	final_lines(t, t->end->client ? &in : &out);
+
+	t->run->transport->ops->info(t->run->transport, &info);
 	print(t, "[netgpu] mode %s", mode_name(t->run->opt->mode));
 	if (info.memory)
 		print(t, ", %s, placement %s", info.memory, info.placement);
-	print(t, "\n[netgpu] %s in %" PRIu64 " completions, %" PRIu64
-	      " extents; copied by the CPU: %s\n", a, st->completions,
-	      st->extents, c);
+	if (out.streams) {
+		amount(a, sizeof(a), out.bytes, 1024, 0);
+		amount(c, sizeof(c), st->send_copy_bytes, 1024, 0);
+		print(t, "\n[netgpu] %s sent by %" PRIu64 " calls; copied by the CPU: %s",
+		      a, st->sends, c);
+	}
+	if (in.streams) {
+		amount(a, sizeof(a), in.bytes, 1024, 0);
+		amount(c, sizeof(c), copied_bytes(t), 1024, 0);
+		print(t, "\n[netgpu] %s in %" PRIu64 " completions, %" PRIu64
+		      " extents; copied by the CPU: %s", a, st->completions, st->extents, c);
+	}
+	print(t, "\n");
 	if (st->kernel_copies || stray_payload(t))
 		print(t, "[netgpu] came in host memory: %" PRIu64 " bytes, of which the kernel copied %" PRIu64 "\n",
 		      st->kernel_copy_bytes + stray_payload(t),

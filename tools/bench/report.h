@@ -7,6 +7,7 @@
 
 void report_listening(const struct run *run);
 void report_accepted(struct test *t);
+void report_connecting(struct test *t);
 void report_stream(struct test *t, struct stream *st);
 void report_started(struct test *t);
 void report_interval(struct test *t, uint64_t now);

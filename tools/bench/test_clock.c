@@ -65,7 +65,9 @@ void clock_stop(struct test_clock *c)
 {
 	if (!c->stop)
 		c->stop = now_ns();
-	cpu_end(c);
+	if (!c->cpu_known)
+		cpu_end(c);
+	c->cpu_known = true;
 }
 
 double clock_seconds(const struct test_clock *c)

@@ -23,6 +23,7 @@ struct test_clock {
 
 	struct timespec cpu_wall;
 	struct rusage cpu_start;
+	bool cpu_known;
 	double cpu_total, cpu_user, cpu_system;	/* percent, of what counts */
 };
 

@@ -19,6 +19,12 @@ void conn_want_armed(struct netgpu_conn *c)
 	q->todo_end = &c->todo;
 }
 
+void conn_free_unused(struct netgpu_conn *c)
+{
+	if (!c->armed && !c->queued && !c->nr_sends)
+		conn_free(c);
+}
+
 void conn_free(struct netgpu_conn *c)
 {
 	if (c->next)
@@ -58,7 +64,9 @@ int netgpu_queue_add(struct netgpu_queue *q, int fd, void *user,
 	if (c->next)
 		c->next->prev = &c->next;
 	q->conns = c;
-	conn_want_armed(c);
+	c->sends_end = &c->sends;
+	if (!q->send_only)
+		conn_want_armed(c);
 	*conn = c;
 	return 0;
 }
@@ -73,16 +81,19 @@ void netgpu_conn_close(struct netgpu_conn *c)
 		c->starved = false;
 		q->nr_starved--;
 	}
+	conn_drop_sends(c);
+	/* Not later, when the caller has closed the socket, and another has its number. */
+	if (c->sending)
+		netgpu_conn_cancel(c);
 	if (!c->armed) {
-		if (!c->queued)
-			conn_free(c);
-		return;	/* else netgpu_queue_wait() will */
+		conn_free_unused(c);	/* else netgpu_queue_wait() will */
+		return;
 	}
 	sqe = queue_sqe(q);
 	if (!sqe)
 		return;	/* ends with the stream, or the queue */
 	io_uring_prep_cancel64(sqe, (uintptr_t)c | KIND_CONN, 0);
-	sqe->user_data = (uintptr_t)q | KIND_CANCEL;
+	sqe->user_data = (uintptr_t)q | KIND_CALLER;
 	io_uring_submit(&q->ring);
 }
 
@@ -127,7 +138,7 @@ void conn_complete(struct netgpu_conn *c, struct netgpu_completion *out, int res
 	out->result = result;
 	out->piece = result > 0 ? result : 0;
 	out->stride = 0;
-	out->resv = 0;
+	out->kind = NETGPU_RECEIVED;
 	if (result <= 0)
 		c->ended = true;
 }
@@ -171,7 +182,7 @@ int conn_arm_all(struct netgpu_queue *q, struct netgpu_completion *out)
 		list = c->todo;
 		c->queued = false;
 		if (c->closed) {
-			conn_free(c);
+			conn_free_unused(c);
 			continue;
 		}
 		if (!c->stray) {

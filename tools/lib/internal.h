@@ -31,6 +31,7 @@ void *map_shared(int fd, uint64_t size);
 
 struct netgpu_region {
 	int fd;
+	bool send;
 	struct netgpu_memory *memory;
 };
 

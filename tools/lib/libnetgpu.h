@@ -107,8 +107,10 @@ bool netgpu_memory_is_device(const struct netgpu_memory *memory);
 
 /* ------------------------------------------------------------- region */
 
-/** Flag of netgpu_region_open(): refuse (EXDEV) what is not peer-to-peer. */
-#define NETGPU_REQUIRE_P2P	(1u << 0)
+/** Flags of netgpu_region_open(). */
+#define NETGPU_REQUIRE_P2P	(1u << 0)	/* refuse (EXDEV) what is not peer-to-peer */
+#define NETGPU_RECEIVE		(1u << 1)	/* it is received into; so it is without NETGPU_SEND */
+#define NETGPU_SEND		(1u << 2)	/* it is sent from */
 
 enum netgpu_where {
 	NETGPU_WHERE_UNKNOWN	= 0,
@@ -147,7 +149,7 @@ struct netgpu_region_info {
  * @memory: must have a dma-buf.
  * @ifindex: network device, in the caller's network namespace.
  * @queue: receive queue, counted from 0.
- * @flags: 0 or NETGPU_REQUIRE_P2P.
+ * @flags: NETGPU_REQUIRE_P2P, NETGPU_RECEIVE, NETGPU_SEND.
  * @region: where the object is stored.
  *
  * The memory stays pinned until netgpu_region_close(). Errors: ENOENT the
@@ -246,6 +248,7 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
 /** Flags of struct netgpu_queue_params. */
 #define NETGPU_QUEUE_NODEV	(1u << 0)	/* no device: the kernel copies */
 #define NETGPU_QUEUE_MERGE	(1u << 1)	/* a completion may be many pieces */
+#define NETGPU_QUEUE_SEND_ONLY	(1u << 2)	/* nothing is received: no receive queue */
 
 /**
  * struct netgpu_queue_params - how to open a queue; zero what is not needed
@@ -287,7 +290,12 @@ struct netgpu_queue_params {
  * @piece: bytes of the data that follow each other without a gap
  * @stride: bytes from the start of one piece to the start of the next; 0 when
  *	there is one, of @result bytes
- * @resv: zero
+ * @kind: &enum netgpu_kind. What the rest says of data that was received, it says
+ *	with NETGPU_SENT of netgpu_conn_send(): @user, @offset and (as @piece) the
+ *	length are what was given to it; @result is the length, or a negative errno
+ *	when the kernel has not taken all of it, or the memory was taken away. The
+ *	memory may be written again: the peer has acknowledged what was taken, or the
+ *	connection has ended, which the next send, or receive, says.
  *
  * Byte i is at @offset + i / @piece * @stride + i % @piece, and as far from
  * @data. Only with NETGPU_QUEUE_MERGE is there more than one piece; they are
@@ -306,7 +314,12 @@ struct netgpu_completion {
 	int32_t result;
 	uint32_t piece;
 	uint32_t stride;
-	uint32_t resv;
+	uint32_t kind;
+};
+
+enum netgpu_kind {
+	NETGPU_RECEIVED		= 0,	/* or about a descriptor */
+	NETGPU_SENT		= 1,
 };
 
 #define NETGPU_IN_HOST		UINT64_MAX
@@ -343,7 +356,8 @@ struct netgpu_queue_stats {
  * @queue: where the object is stored.
  *
  * The calling thread is the one that must use the queue. Needs CAP_NET_ADMIN
- * and a queue whose packets have header and data split. Errors: EINVAL
+ * and a queue whose packets have header and data split, but with
+ * NETGPU_QUEUE_SEND_ONLY neither. Errors: EINVAL
  * parameters; EPERM; ENODEV no such device; EOPNOTSUPP the driver cannot do it;
  * ERANGE no such queue; EEXIST or EBUSY the queue is taken; ENOSYS the kernel has
  * no zero-copy receive; ENOMEM; others as the kernel gave them.
@@ -376,10 +390,57 @@ int netgpu_queue_add(struct netgpu_queue *queue, int fd, void *user,
 		     struct netgpu_conn **conn);
 
 /**
+ * netgpu_conn_send - send a part of the memory
+ * @conn: of a queue whose region was opened with NETGPU_SEND, or whose memory is
+ *	"host".
+ * @offset: first byte, from the start of the memory.
+ * @length: bytes, 1 to 2^30.
+ * @user: returned with the completion.
+ *
+ * Any number may be pending; they are sent in the order of the calls. The memory must
+ * not be written until the completion, whose kind is NETGPU_SENT, has come. One
+ * that fails ends the sending: those after it fail with the same error. The kernel
+ * starts with the next netgpu_queue_wait().
+ *
+ * Errors: EOPNOTSUPP the memory cannot be sent from so; EINVAL @length; ERANGE the
+ * memory ends before; ENOMEM; what an earlier send has failed with. In the
+ * completion: ENODEV the memory was taken away by its exporter, or the connection
+ * does not go out by the region's network device; EOPNOTSUPP the socket is
+ * not TCP, or encrypted by the kernel; EPIPE, ECONNRESET and others as send(2).
+ */
+int netgpu_conn_send(struct netgpu_conn *conn, uint64_t offset, uint32_t length,
+		     void *user);
+
+/**
+ * netgpu_conn_cancel - end the sending
+ *
+ * What the kernel has not taken is not sent any more: its completions say ECANCELED,
+ * also that of a part of which the kernel has taken some, and netgpu_conn_send() after
+ * this. What it has taken is sent.
+ */
+void netgpu_conn_cancel(struct netgpu_conn *conn);
+
+/**
+ * netgpu_conn_sent - bytes of the connection that the kernel has taken to send
+ *
+ * As far as netgpu_queue_wait() has heard of it. They may not have been acknowledged.
+ */
+uint64_t netgpu_conn_sent(const struct netgpu_conn *conn);
+
+/**
+ * netgpu_queue_copied - bytes of sends that the kernel had to copy
+ *
+ * As over the loopback. None out of device memory, which nobody can copy.
+ */
+uint64_t netgpu_queue_copied(const struct netgpu_queue *queue);
+
+/**
  * netgpu_conn_close - stop receiving
  *
- * No completion of it is handed out after this. May be called on a connection
- * that has ended; must be called once for each that was added.
+ * No completion of it is handed out after this. What the kernel has taken to
+ * send is sent, and the rest is not; who wants to write to the memory cancels, and
+ * waits for all completions, before this. May be called on a connection that has ended;
+ * must be called once for each that was added.
  */
 void netgpu_conn_close(struct netgpu_conn *conn);
 
@@ -408,7 +469,7 @@ int netgpu_queue_watch(struct netgpu_queue *queue, int fd, void *user);
  * Returns how many there are: 0 after the timeout, a signal, or when the kernel
  * is short of memory for a moment, else up to @count; more may be waiting. ENODEV: the memory was taken away by its
  * exporter, or the network device has gone; all completions were handed out,
- * and no more come. Never allocates.
+ * and no more come (not with NETGPU_QUEUE_SEND_ONLY: its sends say so). Never allocates.
  */
 int netgpu_queue_wait(struct netgpu_queue *queue,
 		      struct netgpu_completion *completions, unsigned int count,

@@ -184,7 +184,7 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 	size_t i;
 	int ret;
 
-	if (p->flags & ~(NETGPU_QUEUE_NODEV | NETGPU_QUEUE_MERGE))
+	if (p->flags & ~(NETGPU_QUEUE_NODEV | NETGPU_QUEUE_MERGE | NETGPU_QUEUE_SEND_ONLY))
 		return fail(-EINVAL, "queue: unknown flags %#x", p->flags);
 	for (i = 0; i < sizeof(p->resv) / sizeof(p->resv[0]); i++)
 		if (p->resv[i])
@@ -206,12 +206,18 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 		return fail(-ENOMEM, "out of memory");
 	q->memory = memory;
 	q->nodev = p->flags & NETGPU_QUEUE_NODEV;
+	q->send_only = p->flags & NETGPU_QUEUE_SEND_ONLY;
 	q->todo_end = &q->todo;
 	q->bounce = malloc(BOUNCE_SIZE);
 	ret = q->bounce ? 0 : fail(-ENOMEM, "out of memory");
 	if (!ret)
 		ret = open_ring(q, entries(p->cq_entries, usual, SQ_ENTRIES));
-	if (!ret)
+	/* first, as nothing else completes yet */
+	if (!ret && region && region->send) {
+		ret = queue_register_region(q, region);
+		q->sends_region = !ret;
+	}
+	if (!ret && !q->send_only)
 		ret = open_zcrx(q, p, region, rq);
 	if (ret)
 		netgpu_queue_close(q);
@@ -231,6 +237,7 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 void netgpu_queue_close(struct netgpu_queue *q)
 {
 	struct netgpu_conn *c;
+	struct send *s;
 
 	if (!q)
 		return;
@@ -239,6 +246,10 @@ void netgpu_queue_close(struct netgpu_queue *q)
 	while ((c = q->conns)) {
 		q->conns = c->next;
 		free(c);
+	}
+	while ((s = q->all_sends)) {
+		q->all_sends = s->all;
+		free(s);
 	}
 	if (q->refill)
 		munmap(q->refill, q->refill_size);

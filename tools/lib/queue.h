@@ -6,10 +6,12 @@
  * connection.c   what is received from, and starting to receive
  * wait.c         completions: what has come, and what has ended
  * refill.c       buffers that go back
+ * send.c         sending from the memory
  *
  * user_data of a completion is a pointer with its kind in the low bits; see
  * enum kind.  Nothing is allocated and no lock is taken between
- * netgpu_queue_open() and netgpu_queue_close() except by netgpu_queue_add().
+ * netgpu_queue_open() and netgpu_queue_close() except by netgpu_queue_add(), and
+ * by netgpu_conn_send() when more sends are pending than ever before.
  */
 #ifndef NETGPU_QUEUE_H
 #define NETGPU_QUEUE_H
@@ -24,8 +26,8 @@ enum kind {
 	KIND_CONN	= 0,
 	KIND_WATCH	= 1,
 	KIND_EVENT	= 2,
-	KIND_CANCEL	= 3,
-	KIND_CALLER	= 4,
+	KIND_SEND	= 3,	/* twice: taken, and acknowledged */
+	KIND_CALLER	= 4,	/* and above; or nobody wants to know */
 	KIND_MASK	= 7,
 };
 
@@ -35,18 +37,36 @@ struct watched {
 	void *user;
 };
 
+struct send {
+	struct send *next;
+	struct send *all;	/* the next that was ever allocated */
+	struct netgpu_conn *conn;
+	void *user;
+	uint64_t offset;
+	uint32_t length;
+	uint32_t taken;		/* bytes, by the kernel */
+	unsigned int notifs;	/* notifications that are due */
+	int32_t result;		/* once it is over */
+	bool over;
+};
+
 struct netgpu_conn {
 	struct netgpu_queue *queue;
 	struct netgpu_conn *next, **prev;	/* of all */
 	struct netgpu_conn *todo;		/* of those to be armed */
 	void *user;
+	struct send *sends, **sends_end;	/* that wait for the one before them */
+	struct send *sending;			/* not all of it is queued */
+	unsigned int nr_sends;			/* until the last that is heard of them */
+	int send_error;
+	uint64_t sent_bytes;			/* that the kernel has taken */
 	int fd;
 	bool queued;	/* on the list of those to be armed */
 	bool armed;	/* a receive is with the kernel */
 	bool stray;	/* data in host memory is in front */
 	bool starved;	/* waits for a buffer */
 	bool ended;	/* the last completion was handed out */
-	bool closed;	/* by the caller; freed with its last completion */
+	bool closed;	/* by the caller; freed with its last completion, or send */
 };
 
 struct netgpu_queue {
@@ -69,6 +89,14 @@ struct netgpu_queue {
 	unsigned int nr_starved;
 	unsigned int returned;	/* since starved connections were fed */
 	uint64_t lent;		/* completions with the caller */
+	struct send *all_sends, *free_sends;
+	unsigned int notifs;	/* of sends, that are due */
+	uint64_t copied;	/* bytes of sends, by the kernel */
+	bool sends_region;	/* is a buffer of the ring */
+	bool unsent;		/* there was no room for a submission */
+	bool short_of_memory;	/* a send waits for a notification */
+	bool failed_sends;	/* are to be handed out */
+	bool send_only;
 	bool kernel_writes;	/* to the memory: it copies what came elsewhere */
 	bool nodev;
 	bool merge;	/* completions tell of extents */
@@ -90,6 +118,23 @@ void conn_want_armed(struct netgpu_conn *c);
 int conn_arm_all(struct netgpu_queue *q, struct netgpu_completion *out);
 int watch_arm(struct watched *w);
 void conn_free(struct netgpu_conn *c);
+
+/* Free it when nothing of it is with the kernel, or queued here. */
+void conn_free_unused(struct netgpu_conn *c);
+
+/* send.c */
+int queue_register_region(struct netgpu_queue *q, const struct netgpu_region *region);
+void conn_send_next(struct netgpu_conn *c);
+void conn_drop_sends(struct netgpu_conn *c);
+void queue_send_all(struct netgpu_queue *q);
+/* 1 when *@out holds something. */
+int send_taken(struct send *s, const struct io_uring_cqe *cqe,
+		struct netgpu_completion *out);
+int send_acknowledged(struct send *s, const struct io_uring_cqe *cqe,
+		      struct netgpu_completion *out);
+/* How many are in @out. */
+unsigned int take_failed_sends(struct netgpu_queue *q, struct netgpu_completion *out,
+			       unsigned int count);
 
 /* Something but data in the memory: the caller sets where it is. */
 void conn_complete(struct netgpu_conn *c, struct netgpu_completion *out, int result);

@@ -38,13 +38,17 @@ int netgpu_queue_return(struct netgpu_queue *q,
 			const struct netgpu_completion *completions,
 			unsigned int count)
 {
-	unsigned int i, head = __atomic_load_n(q->khead, __ATOMIC_ACQUIRE);
+	unsigned int i, head;
 
+	if (q->send_only)
+		return count;
+	head = __atomic_load_n(q->khead, __ATOMIC_ACQUIRE);
 	for (i = 0; i < count; i++) {
 		const struct netgpu_completion *c = &completions[i];
 		struct io_uring_zcrx_rqe *rqe;
 
-		if (c->result <= 0 || c->offset == NETGPU_IN_HOST || !c->conn)
+		if (c->result <= 0 || c->offset == NETGPU_IN_HOST || !c->conn ||
+		    c->kind != NETGPU_RECEIVED)
 			continue;
 		if (q->tail - head > q->mask && !make_room(q, &head))
 			break;

@@ -23,7 +23,8 @@ static const char *remedy(const char *said)
 
 static __u32 region_flags(unsigned int flags)
 {
-	return NETGPU_REGION_RX |
+	return (flags & NETGPU_SEND && !(flags & NETGPU_RECEIVE) ? 0 : NETGPU_REGION_RX) |
+	       (flags & NETGPU_SEND ? NETGPU_REGION_TX : 0) |
 	       (flags & NETGPU_REQUIRE_P2P ? NETGPU_REGION_REQUIRE_P2P : 0);
 }
 
@@ -32,7 +33,7 @@ static int open_device(const struct netgpu_memory *memory, unsigned int flags)
 {
 	int dev;
 
-	if (flags & ~NETGPU_REQUIRE_P2P)
+	if (flags & ~(NETGPU_REQUIRE_P2P | NETGPU_RECEIVE | NETGPU_SEND))
 		return fail(-EINVAL, "region: unknown flags %#x", flags);
 	if (memory->fd < 0)
 		return fail(-EINVAL, "%s has no dma-buf, so no region can be made of it",
@@ -78,6 +79,7 @@ int netgpu_region_open(struct netgpu_memory *memory, unsigned int ifindex,
 		return fail(-ENOMEM, "out of memory");
 	}
 	r->fd = fd;
+	r->send = flags & NETGPU_SEND;
 	r->memory = memory;
 	*region = r;
 	return 0;

@@ -43,7 +43,7 @@ static int receive_ended(struct netgpu_conn *c, int res,
 
 	c->armed = false;
 	if (c->closed) {
-		conn_free(c);
+		conn_free_unused(c);
 		return 0;
 	}
 	switch (res) {
@@ -105,7 +105,7 @@ static int data(struct netgpu_queue *q, struct netgpu_conn *c,
 	out->result = cqe->res;
 	out->piece = cqe->res;
 	out->stride = 0;
-	out->resv = 0;
+	out->kind = NETGPU_RECEIVED;
 	if (q->merge) {
 		const struct netgpu_zcrx_cqe *merged = (const void *)zc;
 
@@ -146,6 +146,9 @@ static int take(struct netgpu_queue *q, const struct io_uring_cqe *cqe,
 	case KIND_EVENT:
 		event(q, cqe->res);
 		return 0;
+	case KIND_SEND:
+		return cqe->flags & IORING_CQE_F_NOTIF ? send_acknowledged(p, cqe, out) :
+							 send_taken(p, cqe, out);
 	}
 	return 0;
 }
@@ -158,7 +161,7 @@ static bool over(const struct netgpu_queue *q)
 	if (!q->revoked)
 		return false;
 	for (c = q->conns; c; c = c->next)
-		if (c->armed || c->queued || c->starved)
+		if (c->armed || c->queued || c->starved || c->nr_sends)
 			return false;
 	return true;
 }
@@ -208,7 +211,7 @@ static int submit_and_wait(struct netgpu_queue *q, int64_t timeout,
 	uint64_t now;
 
 	if ((!q->stuck && io_uring_cq_ready(&q->ring)) || timeout == 0 ||
-	    q->todo || over(q))
+	    q->todo || q->unsent || q->failed_sends || over(q))
 		return io_uring_submit_and_get_events(&q->ring);
 	if (timeout > 0) {
 		now = now_ns();
@@ -239,6 +242,13 @@ int netgpu_queue_wait(struct netgpu_queue *q, struct netgpu_completion *out,
 		feed_starved(q);
 		if (q->todo && conn_arm_all(q, out))
 			return 1;
+		if (q->unsent)
+			queue_send_all(q);
+		if (q->failed_sends) {
+			n = take_failed_sends(q, out, count);
+			if (n)
+				return n;
+		}
 		ret = submit_and_wait(q, timeout, &deadline);
 		if (ret < 0 && ret != -ETIME && ret != -EINTR &&
 		    ret != -EAGAIN && ret != -EBUSY)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
-/* netgpu probe: can a network device receive into the memory of a GPU, and how? */
+/* netgpu probe: can a network device receive into the memory of a GPU, and send from it, and how? */
 #include <argp.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -78,8 +78,9 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse_option,
 	.args_doc = "IFACE",
-	.doc = "Can a network device receive into the memory of a GPU, and where would the data land?\v"
-	       "Nothing is bound. The exit status is 0 when it can.",
+	.doc = "Can a network device receive into the memory of a GPU, that is write to it, and where would the data land? "
+	       "And can it send from there, that is read?\v"
+	       "Nothing is bound. The exit status is 0 when it can receive.",
 };
 
 static const char *word(const char * const *words, size_t count, unsigned int i)
@@ -87,37 +88,41 @@ static const char *word(const char * const *words, size_t count, unsigned int i)
 	return words[i < count ? i : 0];
 }
 
-static void print_words(const struct probe *p, const char *memory, int ret,
-			const struct netgpu_verdict *v)
+static void print_verdict(const char *who, const char *what, const char *memory, int ret,
+			  const struct netgpu_verdict *v)
 {
 	const char *also = v->sentence[0] ? ": " : "";
 
 	if (ret)
-		printf("%s queue %ld cannot receive into %s: %s\n", p->dev,
-		       p->queue, memory, v->sentence);
+		printf("%s cannot %s %s: %s\n", who, what, memory, v->sentence);
 	else if (v->where != NETGPU_WHERE_DEVICE)
-		printf("%s queue %ld can receive into %s, in host memory%s%s\n",
-		       p->dev, p->queue, memory, also, v->sentence);
+		printf("%s can %s %s, in host memory%s%s\n", who, what, memory, also, v->sentence);
 	else
-		printf("%s queue %ld can receive into %s, peer-to-peer %s\n",
-		       p->dev, p->queue, memory,
+		printf("%s can %s %s, peer-to-peer %s\n", who, what, memory,
 		       word(in_words, ARRAY_SIZE(in_words), v->way));
+}
+
+static void print_words(const struct probe *p, const char *memory, int ret,
+			const struct netgpu_verdict *v, int send_ret,
+			const struct netgpu_verdict *send)
+{
+	char who[IF_NAMESIZE + 32];
+
+	snprintf(who, sizeof(who), "%s queue %ld", p->dev, p->queue);
+	print_verdict(who, "receive into", memory, ret, v);
 	if (v->distance >= 0)
 		printf("distance %d\n", v->distance);
 	if (v->buffer_size)
 		printf("buffers of up to %u KiB\n", v->buffer_size / 1024);
+	print_verdict(p->dev, "send from", memory, send_ret, send);
+	/* What Linux knows of host bridges does not tell one from the other. */
+	if (!send_ret && (send->way == NETGPU_WAY_HOST_BRIDGE || send->way == NETGPU_WAY_IOMMU))
+		puts("there are host bridges that let a device write to another, and not read: \"netgpu bench -R\" shows it");
 }
 
-static void print_json(const struct probe *p, const char *memory, int ret,
-		       const struct netgpu_verdict *v)
+static void add_verdict(cJSON *o, int ret, const struct netgpu_verdict *v)
 {
-	cJSON *o = cJSON_CreateObject();
-	char *text;
-
 	cJSON_AddBoolToObject(o, "ok", !ret);
-	cJSON_AddStringToObject(o, "iface", p->dev);
-	cJSON_AddNumberToObject(o, "queue", p->queue);
-	cJSON_AddStringToObject(o, "memory", memory);
 	cJSON_AddStringToObject(o, "error", ret ? strerrorname_np(-ret) : "");
 	cJSON_AddStringToObject(o, "placement",
 				word(wheres, ARRAY_SIZE(wheres), v->where));
@@ -126,8 +131,23 @@ static void print_json(const struct probe *p, const char *memory, int ret,
 		cJSON_AddNumberToObject(o, "distance", v->distance);
 	else
 		cJSON_AddNullToObject(o, "distance");
-	cJSON_AddNumberToObject(o, "buffer_size", v->buffer_size);
 	cJSON_AddStringToObject(o, "sentence", v->sentence);
+}
+
+/* As ever what is received; what is sent has an object of its own. */
+static void print_json(const struct probe *p, const char *memory, int ret,
+		       const struct netgpu_verdict *v, int send_ret,
+		       const struct netgpu_verdict *send)
+{
+	cJSON *o = cJSON_CreateObject();
+	char *text;
+
+	cJSON_AddStringToObject(o, "iface", p->dev);
+	cJSON_AddNumberToObject(o, "queue", p->queue);
+	cJSON_AddStringToObject(o, "memory", memory);
+	add_verdict(o, ret, v);
+	cJSON_AddNumberToObject(o, "buffer_size", v->buffer_size);
+	add_verdict(cJSON_AddObjectToObject(o, "send"), send_ret, send);
 	text = cJSON_Print(o);
 	puts(text ? text : "{}");
 	free(text);
@@ -142,10 +162,10 @@ static bool sized(const char *spec)
 int cmd_probe(int argc, char **argv)
 {
 	struct probe p = { .queue = -1 };
-	struct netgpu_verdict verdict;
+	struct netgpu_verdict verdict, send;
 	struct netgpu_memory *memory;
-	unsigned int ifindex;
-	int ret;
+	unsigned int ifindex, flags;
+	int ret, send_ret;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &p))
 		return 1;
@@ -160,12 +180,13 @@ int cmd_probe(int argc, char **argv)
 		complain("%s", netgpu_error());
 		return 1;
 	}
-	ret = netgpu_probe(memory, ifindex, p.queue,
-			   p.require_p2p ? NETGPU_REQUIRE_P2P : 0, &verdict);
+	flags = p.require_p2p ? NETGPU_REQUIRE_P2P : 0;
+	ret = netgpu_probe(memory, ifindex, p.queue, flags, &verdict);
+	send_ret = netgpu_probe(memory, ifindex, 0, flags | NETGPU_SEND, &send);
 	if (p.json)
-		print_json(&p, netgpu_memory_name(memory), ret, &verdict);
+		print_json(&p, netgpu_memory_name(memory), ret, &verdict, send_ret, &send);
 	else
-		print_words(&p, netgpu_memory_name(memory), ret, &verdict);
+		print_words(&p, netgpu_memory_name(memory), ret, &verdict, send_ret, &send);
 	netgpu_memory_close(memory);
 	return ret != 0;
 }

@@ -14,7 +14,7 @@
 #define PREFIX "netgpu-"
 
 struct entry {
-	char exporter[40], placement[16], state[16];
+	char exporter[40], placement[16], state[16], use[16];
 	unsigned long long offset, length;
 	unsigned long long copied, refused, unverified;
 	unsigned int ifindex, queue;
@@ -44,6 +44,8 @@ static void take_line(struct entry *e, char *text)
 		snprintf(e->exporter, sizeof(e->exporter), "%s", value);
 	else if (!strcmp(text, "placement"))
 		snprintf(e->placement, sizeof(e->placement), "%s", value);
+	else if (!strcmp(text, "use"))
+		snprintf(e->use, sizeof(e->use), "%s", value);
 	else if (!strcmp(text, "state"))
 		snprintf(e->state, sizeof(e->state), "%s", value);
 	else if (!strcmp(text, "offset"))
@@ -96,17 +98,20 @@ static void command_name(const char *pid, char *name, size_t size)
 static void print_entry(const char *pid, const char *fd, const struct entry *e)
 {
 	char raw[IF_NAMESIZE], dev[4 * IF_NAMESIZE + 1], name[4 * 16 + 1];
-	char exporter[4 * sizeof(e->exporter) + 1];
+	char exporter[4 * sizeof(e->exporter) + 1], queue[16] = "-";
 
+	/* What only sends does so by all queues. */
+	if (strcmp(e->use, "tx"))
+		snprintf(queue, sizeof(queue), "%u", e->queue);
 	/* The device may be in another network namespace. */
 	if (if_indextoname(e->ifindex, raw))
 		printable(dev, sizeof(dev), raw);
 	else
 		snprintf(dev, sizeof(dev), "#%u", e->ifindex);
 	command_name(pid, name, sizeof(name));
-	printf("%-8s %-16s %4s  %-10s %5u  %-9s %-8s %14llu %14llu %12llu %12llu %10llu  %s\n",
-	       pid, name, fd, dev, e->queue, e->placement, e->state, e->offset,
-	       e->length, e->copied, e->refused, e->unverified,
+	printf("%-8s %-16s %4s  %-10s %5s  %-9s %-8s %14llu %14llu %12llu %12llu %10llu  %-5s  %s\n",
+	       pid, name, fd, dev, queue, e->placement, e->state, e->offset,
+	       e->length, e->copied, e->refused, e->unverified, e->use[0] ? e->use : "rx",
 	       printable(exporter, sizeof(exporter), e->exporter));
 }
 
@@ -130,10 +135,10 @@ static int scan_process(const char *pid, bool *header)
 		if (!read_entry(path, &e))
 			continue;
 		if (!*header)
-			printf("%-8s %-16s %4s  %-10s %5s  %-9s %-8s %14s %14s %12s %12s %10s  %s\n",
+			printf("%-8s %-16s %4s  %-10s %5s  %-9s %-8s %14s %14s %12s %12s %10s  %-5s  %s\n",
 			       "PID", "COMMAND", "FD", "DEVICE", "QUEUE",
 			       "PLACEMENT", "STATE", "OFFSET", "LENGTH",
-			       "COPIED", "REFUSED", "UNVERIFIED", "EXPORTER");
+			       "COPIED", "REFUSED", "UNVERIFIED", "USE", "EXPORTER");
 		*header = true;
 		print_entry(pid, d->d_name, &e);
 		found++;

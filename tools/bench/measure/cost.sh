@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-# The guest's part of make bench: cost.sh [-p] BYTES ROW.... A row is METHOD,MTU,FLOWS; each is measured once, in this order.
+# The guest's part of make bench: cost.sh [-p] BYTES ROW.... A row is METHOD,MTU,FLOWS, or of what sends METHOD,MTU,FLOWS,BLOCK, in
+# KiB that are sent by one call; each is measured once, in this order.
 # What came out of the Nth goes to the sender's side, as $LAB_RUN/N-spin, -receiver and -sender. -p: and -stacks, of perf.
 . "$(dirname "$0")/guest.sh"
 profiles=
@@ -40,7 +41,7 @@ stacks() {
 
 memory_of() { # METHOD
 	case $1 in
-	*-host) echo host ;;
+	*-host | send-zc) echo host ;;
 	*-udmabuf) echo udmabuf ;;
 	*-amdgpu) echo /dev/dri/renderD128 ;;
 	*) echo "vfio:$VRAM_PCI" ;;
@@ -69,6 +70,29 @@ receive() {
 		client=(socat -u "EXEC:head -c $((bytes / 8)) /dev/zero" "TCP:$LOCAL_V4:5201")
 		ncdevmem -l -f "$NETIF" -s "$LOCAL_V4" -p 5201 -t 0 -q 1 -n >/tmp/receiver 2>/tmp/said &
 		;;
+	send)
+		splits off
+		client+=(-R -l "${block}K")
+		iperf3 -s -1 -i 0 --json --logfile /tmp/receiver &
+		;;
+	send-copy)
+		splits off
+		client+=(-R -l "${block}K")
+		netgpu bench --server --one-off -i 0 --json --logfile /tmp/receiver --mode recv-copy --gpu "$memory" --region-size 128M &
+		;;
+	send-zc | send-vram)
+		splits on
+		client+=(-R -l "${block}K")
+		netgpu bench --server --one-off -i 0 --json --logfile /tmp/receiver --iface "$NETIF" --queue 0 --gpu "$memory" --region-size 128M &
+		;;
+	send-cmsg | send-devmem) # which connect themselves
+		splits off
+		case $1 in send-cmsg) way=cmsg ;; *) way=sendmsg ;; esac
+		listener=$(remote -b socat -u 'TCP-LISTEN:5201,reuseaddr' OPEN:/dev/null)
+		until remote "ss -Hltn sport = :5201 | grep -q ."; do sleep 0.1; done
+		late=(zc_send -i "$NETIF" -a "$REMOTE_V4" -p 5201 -m "$memory" -s 0 -n "$bytes" -l $((block << 10)) -w $way -N)
+		return
+		;;
 	connections)
 		splits on
 		size=$((flows * (192 << 10) < bytes ? bytes : flows * (192 << 10)))
@@ -88,24 +112,30 @@ receive() {
 number=0
 # or it finds that samples cost too much, and takes fewer
 [ -z "$profiles" ] || sysctl -q kernel.perf_event_max_sample_rate=100000 kernel.perf_cpu_time_max_percent=0 || fail "perf cannot be set up"
-[[ " $* " != *vram,* && " $* " != *copy,* && " $* " != *connections,* ]] || vram
+[[ " $* " != *vram,* && " $* " != *copy,* && " $* " != *connections,* && " $* " != *cmsg,* && " $* " != *send-devmem,* ]] || vram
 [[ " $* " != *-amdgpu,* ]] || modprobe amdgpu || fail "amdgpu does not load"
 for row; do
-	IFS=, read -r method mtu flows <<<"$row"
+	IFS=, read -r method mtu flows block <<<"$row"
 	mtu "$mtu"
 	nothing_bound
 	rm -f /tmp/receiver /tmp/said /tmp/spin /tmp/spinning /tmp/end
+	late=() # what is to be started instead of the client
 	receive "$method"
 	mkfifo /tmp/end
 	exec 8<>/tmp/end
-	spin "$NETIF" /tmp/spin <&8 8<&- >/tmp/spinning &
+	spin "$NETIF" /tmp/spin ${block:+tx} <&8 8<&- >/tmp/spinning &
 	spinner=$!
 	waits $spinner spinning /tmp/spinning
 	sleep 0.2
 	[ -z "$profiles" ] || record
 	remote sysctl -qw net.ipv4.tcp_wmem="4096 16384 $buffer" || fail "the sender's buffers stay as they are"
-	remote "${client[@]}" >/tmp/sender || fail "the sender failed: $(cat /tmp/sender /tmp/said 2>/dev/null | tail -n 5)"
-	wait $receiver || fail "the receiver failed: $(cat /tmp/receiver /tmp/said 2>/dev/null | tail -n 5)"
+	if [ ${#late[@]} -gt 0 ]; then
+		"${late[@]}" >/tmp/receiver || fail "zc_send failed: $(cat /tmp/receiver)"
+		remote -w "$listener" >/tmp/sender || fail "nobody has received it: $(cat /tmp/sender)"
+	else
+		remote "${client[@]}" >/tmp/sender || fail "the sender failed: $(cat /tmp/sender /tmp/said 2>/dev/null | tail -n 5)"
+		wait $receiver || fail "the receiver failed: $(cat /tmp/receiver /tmp/said 2>/dev/null | tail -n 5)"
+	fi
 	echo >&8
 	wait $spinner || fail "spin failed"
 	if [ -n "$profiles" ]; then

@@ -25,11 +25,11 @@ def check_programs(profiles):
 def table(result):
     """What was measured, on the terminal."""
     if result["rows"]:
-        print(f"\n  Linux {result['kernel']}, one CPU; thousand instructions per MiB received (calibration {result['calibration']})\n")
-        print(f"  {'method':16} {'MTU':>5} {'flows':>6} {'kinsn/MiB':>10}   {'runs':16} {'completions':>12} {'extents':>8}")
+        print(f"\n  Linux {result['kernel']}, one CPU; thousand instructions per MiB (calibration {result['calibration']})\n")
+        print(f"  {'method':16} {'MTU':>5} {'flows':>6} {'KiB/call':>8} {'kinsn/MiB':>10}   {'runs':16} {'completions':>12} {'extents':>8}")
     for row in result["rows"]:
         counts = [row[f"{name}_per_mib"] for name in ("completions", "extents")]
-        print(f"  {row['name']:16} {row['mtu']:5} {row['flows']:6} {row['kinsn_per_mib']:10.0f}   "
+        print(f"  {row['name']:16} {row['mtu']:5} {row['flows']:6} {row.get('kib_per_call', ''):>8} {row['kinsn_per_mib']:10.0f}   "
               f"{' '.join(f'{r:.0f}' for r in row['runs']):16} {'' if counts[0] is None else f'{counts[0]:.0f}':>12} "
               f"{'' if counts[1] is None else f'{counts[1]:.0f}':>8}{'' if row['repeats'] else '  (the runs differ)'}")
     if result.get("bind"):
@@ -43,12 +43,16 @@ def table(result):
     print(flush=True)
 
 
+def row_name(row):
+    return ",".join(str(row[name]) for name in ("name", "mtu", "flows", "kib_per_call") if name in row)
+
+
 def remember(result, path, whole):
     """Every run of all parts, oldest first; this one among them."""
     history = json.loads(path.read_text()) if path.is_file() else []
     if whole:
         history.append({"time": time.strftime("%Y-%m-%d %H:%M", time.gmtime()), "kernel": result["kernel"],
-                        "rows": {f"{r['name']},{r['mtu']},{r['flows']}": r["kinsn_per_mib"] for r in result["rows"]},
+                        "rows": {row_name(r): r["kinsn_per_mib"] for r in result["rows"]},
                         "revocation_us": result["revocation_us"]["median"]})
         path.write_text(json.dumps(history, indent=1) + "\n")
     return history
@@ -67,11 +71,14 @@ def plot(commands, *tables):
 
 
 def by_method(rows):
-    kinds = sorted({(r["mtu"], r["flows"]) for r in rows if r["name"] != "connections"}, reverse=True)
-    for mtu, flows in kinds:
-        of_it = [(r["name"], r["kinsn_per_mib"]) for r in rows if (r["mtu"], r["flows"]) == (mtu, flows) and r["name"] not in ("connections", "devmem")]
+    def kind(row):
+        return row["mtu"], row["flows"], row.get("kib_per_call", 0)
+    kinds = sorted({kind(r) for r in rows if r["name"] != "connections"}, key=lambda k: (k[2], -k[0], k[1]))
+    for mtu, flows, block in kinds:
+        of_it = [(r["name"], r["kinsn_per_mib"]) for r in rows if kind(r) == (mtu, flows, block) and r["name"] not in ("connections", "devmem")]
         if of_it:
-            yield f"Cost by method: MTU {mtu}, {flows} flow{'s' * (flows > 1)}", plot(
+            what = f"Sending, {block} KiB a call" if block else "Cost by method"
+            yield f"{what}: MTU {mtu}, {flows} flow{'s' * (flows > 1)}", plot(
                 "set style fill solid 0.8\nset boxwidth 0.6\nset yrange [0:*]\nset ylabel 'thousand instructions per MiB'\nunset key\n"
                 "plot $T0 using 0:2:xtic(1) with boxes lc '#3a76af', '' using 0:2:(sprintf('%.0f', $2)) with labels offset 0,0.6\n", of_it)
 
@@ -109,7 +116,7 @@ def page(result, history, path):
     """bench.html: pictures, and the figures as they are."""
     parts = ["<!doctype html>\n<html lang='en'>\n<meta charset='utf-8'>\n<title>netgpu: make bench</title>\n"
              "<style>body { font: 15px/1.5 sans-serif; max-width: 880px; margin: 2em auto; padding: 0 1em } svg { max-width: 100%; height: auto } "
-             "pre { background: #f4f4f4; padding: 1em; overflow: auto }</style>\n<h1>What receiving costs the CPU</h1>\n"
+             "pre { background: #f4f4f4; padding: 1em; overflow: auto }</style>\n<h1>What receiving and sending cost the CPU</h1>\n"
              f"<p>Linux {html.escape(str(result['kernel']))}, one emulated CPU whose clock counts instructions. QEMU counts each byte that a "
              "string instruction copies as one, so methods that copy look worse than on silicon. "
              "ncdevmem, which prints and compares each fragment, would dwarf the rest: it is among the figures only.</p>\n"]
@@ -120,7 +127,7 @@ def page(result, history, path):
 
 
 INSTRUCTIONS = 50000    # that a sample stands for
-RECEIVING = ("netgpu", "iperf3", "ncdevmem", "many_recv", "ksoftirqd", "spin")  # and not what sets it up
+RECEIVING = ("netgpu", "iperf3", "ncdevmem", "many_recv", "zc_send", "iou-", "ksoftirqd", "spin")  # and not what sets it up
 
 
 def read_stacks(text):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""make bench: what receiving costs the CPU, by the ways there are, side by side.
+"""make bench: what receiving and sending cost the CPU, by the ways there are, side by side.
 
 run.py [--profile] [PART]: only what contains PART of "cost METHOD,MTU,FLOWS", "bind SIZE,BUFFER" and "revocation"
 --profile: the functions that the instructions are spent in instead, of the rows of cost; by default into VRAM
@@ -28,12 +28,16 @@ EXACT = 0.99            # of an idle machine's time the loop must account for
 RUNS = 2
 HEADERS = 14 + 20 + 32  # bytes of Ethernet, IPv4, and TCP with timestamps
 
-# Rows: the method, and for which (MTU, flows) by machine. Upstream: Linux with the patches of the network device only.
+# Rows: the method, and for which (MTU, flows) by machine; for what sends, with KiB a call. Upstream: Linux with the patches of the
+# network device only.
 ALL = [(4148, 1), (1500, 1), (4148, 64), (1500, 64)]
+SENDS = [(4148, 1, 64), (1500, 1, 64), (4148, 1, 1024), (1500, 1, 1024)]
 MACHINES = {
     "netgpu": {"kernel": "netgpu", "topology": "switch", "rows": {
         "trunc": ALL, "recv": ALL, "recv-copy": ALL[:2], "netgpu-host": ALL[:2], "netgpu-udmabuf": ALL[:2], "netgpu-vram": ALL,
         "connections": [(4148, 1), (4148, 100), (4148, 1000), (4148, 10000)]}},
+    "send": {"kernel": "netgpu", "topology": "switch", "rows": {
+        "send": SENDS, "send-copy": SENDS, "send-zc": SENDS, "send-vram": SENDS, "send-cmsg": SENDS, "send-devmem": SENDS}},
     "upstream": {"kernel": "upstream", "topology": "novram,switch", "rows": {"zcrx-host": ALL, "devmem": ALL[:2]}},
     "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {"netgpu-amdgpu": ALL[:2]}},
 }
@@ -98,11 +102,16 @@ def cost(samples, begin):
 def completions(receiver):
     """Completions and extents per MiB, of netgpu bench's report; others count none."""
     found = json.loads(receiver).get("netgpu", {}) if receiver.startswith("{") else {}
-    return tuple(round(found[name] / (found["bytes"] / MIB), 1) if name in found else None for name in ("completions", "extents"))
+    return tuple(round(found[name] / (found["bytes"] / MIB), 1) if found.get("bytes") else None for name in ("completions", "extents"))
 
 
 def kernel_of(directory):
     return (directory / "kernel").read_text().strip()
+
+
+def rows_of(machine, part):
+    rows = [(method, *kind) for method, kinds in machine["rows"].items() for kind in kinds]
+    return [row for row in rows if part in f"cost {','.join(map(str, row))}"]
 
 
 def limit(rows):
@@ -114,19 +123,20 @@ def costs(part):
     """The rows, each run twice, the second time after all others."""
     rows = {}
     for name, machine in MACHINES.items():
-        wanted = [(method, mtu, flows) for method, kinds in machine["rows"].items() for mtu, flows in kinds
-                  if part in f"cost {method},{mtu},{flows}"]
+        wanted = rows_of(machine, part)
         if not wanted:
             continue
         wanted.sort(key=lambda row: row[1])     # another MTU takes seconds
         words = [",".join(map(str, row)) for row in wanted] * RUNS
         say(f"bench: the machine {name} starts: {len(wanted)} rows, each {RUNS} times")
         directory = boot(f"bench-{name}", machine, [f"{GUEST}/cost.sh", str(BYTES), *words], limit(wanted * RUNS))
-        for number, (method, mtu, flows) in enumerate(wanted * RUNS):
+        for number, (method, mtu, flows, *block) in enumerate(wanted * RUNS):
             samples = [json.loads(line) for line in (directory / f"{number}-spin").read_text().splitlines()]
             # Many connections send 64 KiB in their turn, 10,000 of them three times. The first time they are new, which is not counted.
             kinsn, exact = cost(samples, 0.37 if method == "connections" else 0.05)
-            row = rows.setdefault((method, mtu, flows), {"name": method, "mtu": mtu, "flows": flows, "runs": [], "calibration": []})
+            row = rows.setdefault((method, mtu, flows, *block), {"name": method, "mtu": mtu, "flows": flows, "runs": [], "calibration": []})
+            if block:
+                row["kib_per_call"] = block[0]
             row["runs"].append(round(kinsn, 1))
             row["calibration"].append(exact)
             row["completions_per_mib"], row["extents_per_mib"] = completions((directory / f"{number}-receiver").read_text())
@@ -146,7 +156,7 @@ def profile(part):
     wanted = part or "netgpu-vram,4148,1"
     pages = []
     for name, machine in MACHINES.items():
-        rows = [(method, mtu, flows) for method, kinds in machine["rows"].items() for mtu, flows in kinds if wanted in f"cost {method},{mtu},{flows}"]
+        rows = rows_of(machine, wanted)
         if not rows:
             continue
         directory = boot(f"bench-{name}", machine, [f"{GUEST}/cost.sh", "-p", str(4 * BYTES), *(",".join(map(str, row)) for row in rows)], 2 * limit(rows))

@@ -9,8 +9,9 @@
  * all others. How many bytes the network device has received meanwhile is read
  * with the clock.
  *
- * spin INTERFACE FILE: samples go to FILE, as JSON lines, when anything comes on
- * standard input, or its end. Those before work begins say how exact this is.
+ * spin INTERFACE FILE [tx]: samples go to FILE, as JSON lines, when anything comes on
+ * standard input, or its end. Those before work begins say how exact this is. tx: it
+ * is bytes that were sent.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +34,7 @@
 struct sample {
 	uint64_t time;		/* ns, that is instructions */
 	uint64_t count;
-	uint64_t bytes, packets;	/* received */
+	uint64_t bytes, packets;	/* received, or sent */
 };
 
 static int statistic(const char *interface, const char *name)
@@ -85,12 +86,12 @@ int main(int argc, char **argv)
 	pid_t pid;
 	FILE *out;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: spin INTERFACE FILE\n");
+	if (argc < 3 || argc > 4 || (argc == 4 && strcmp(argv[3], "tx"))) {
+		fprintf(stderr, "usage: spin INTERFACE FILE [tx]\n");
 		return 2;
 	}
-	bytes = statistic(argv[1], "rx_bytes");
-	packets = statistic(argv[1], "rx_packets");
+	bytes = statistic(argv[1], argc == 4 ? "tx_bytes" : "rx_bytes");
+	packets = statistic(argv[1], argc == 4 ? "tx_packets" : "rx_packets");
 	counter = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	samples = calloc(SAMPLES_MAX, sizeof(*samples));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * The zero-copy receiver.
+ * The zero-copy transport.
  *
  * All connections are received this way, the control connection too: which
  * queue its packets come in on is the network device's choice, and one that
@@ -9,22 +9,29 @@
  * the CPU has of it. Packets that came in elsewhere are handed over by
  * libnetgpu with their data in host memory, in order, and are counted.
  *
+ * What is sent comes straight out of the region, too, but for control data.
+ *
  * The loop's other descriptors are behind one epoll instance, which the ring
  * watches.
  */
 #include <errno.h>
 #include <libnetgpu.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "connection.h"
 #include "options.h"
-#include "receiver.h"
+#include "transport.h"
 
 #define BATCH		256
+/* Small ones wait for each other in the library, and large ones for the peer. */
+#define SENDS_MAX	64
 #define BIND_TRIES	40
 #define BIND_PAUSE	50000	/* us */
 
@@ -33,38 +40,48 @@ struct pieces {
 	size_t nr, cap;
 };
 
-struct zc_receiver {
-	struct receiver base;
+struct zc_transport {
+	struct transport base;
 	struct netgpu_memory *memory;
 	struct netgpu_region *region;
 	struct netgpu_queue *queue;
 	struct netgpu_region_info info;
 	uint64_t next;		/* where an extent would go on */
 	uint64_t extents, alloc_failures;
+	uint64_t sends;
 	struct pieces held;	/* --hold */
 	uint64_t held_bytes;
 	struct pieces late;	/* the refill ring had no room for them */
+	bool send_only;		/* there is no receive queue */
+	bool sends_region;
+	char why_not[256];	/* if it does not */
 	struct netgpu_completion batch[BATCH], back[BATCH];
 };
 
-static struct zc_receiver *zc_of(struct receiver *r)
+static struct zc_transport *zc_of(struct transport *r)
 {
-	return container_of(r, struct zc_receiver, base);
+	return container_of(r, struct zc_transport, base);
 }
 
 /* Upstream kernels have no regions; there io_uring attaches the dma-buf. */
-static int attach(struct zc_receiver *zc, unsigned int ifindex)
+static int attach(struct zc_transport *zc, unsigned int ifindex)
 {
 	const struct options *opt = zc->base.opt;
-	unsigned int flags = 0;
+	unsigned int flags = 0, queue = opt->queue < 0 ? 0 : opt->queue;
 	int ret;
 
 	if (netgpu_memory_fd(zc->memory) < 0)
 		return 0;
 	if (netgpu_memory_is_device(zc->memory) && !opt->allow_host)
 		flags = NETGPU_REQUIRE_P2P;
-	ret = netgpu_region_open(zc->memory, ifindex, opt->queue, flags,
-				 &zc->region);
+	ret = netgpu_region_open(zc->memory, ifindex, queue, flags | NETGPU_SEND |
+				 (zc->send_only ? 0 : NETGPU_RECEIVE), &zc->region);
+	zc->sends_region = !ret;
+	if (!zc->send_only && (ret == -EOPNOTSUPP || ret == -EINVAL)) {
+		snprintf(zc->why_not, sizeof(zc->why_not), "%s", netgpu_error());
+		ret = netgpu_region_open(zc->memory, ifindex, queue, flags,
+					 &zc->region);
+	}
 	if (ret == -ENOENT && access("/dev/netgpu", F_OK)) {
 		complain("%s; going on without a region", netgpu_error());
 		return 0;
@@ -79,20 +96,21 @@ static int attach(struct zc_receiver *zc, unsigned int ifindex)
 	return ret;
 }
 
-/* The queue of a receiver that has just been killed is free a moment later. */
+/* The queue of a server that has just been killed is free a moment later. */
 static bool taken(int ret)
 {
 	return ret == -EEXIST || ret == -EBUSY;
 }
 
 /* 0 or -errno, having complained. */
-static int open_queue(struct zc_receiver *zc)
+static int open_queue(struct zc_transport *zc)
 {
 	const struct options *opt = zc->base.opt;
 	struct netgpu_queue_params params = {
-		.queue = opt->nodev ? 0 : opt->queue,
+		.queue = opt->nodev || zc->send_only ? 0 : opt->queue,
 		.buffer_size = opt->buffer_size,
-		.flags = NETGPU_QUEUE_MERGE | (opt->nodev ? NETGPU_QUEUE_NODEV : 0),
+		.flags = zc->send_only ? NETGPU_QUEUE_SEND_ONLY :
+			 NETGPU_QUEUE_MERGE | (opt->nodev ? NETGPU_QUEUE_NODEV : 0),
 	};
 	int ret, tries;
 
@@ -130,9 +148,9 @@ static int open_queue(struct zc_receiver *zc)
 	return ret;
 }
 
-static void zc_close(struct receiver *r)
+static void zc_close(struct transport *r)
 {
-	struct zc_receiver *zc = zc_of(r);
+	struct zc_transport *zc = zc_of(r);
 
 	netgpu_queue_close(zc->queue);
 	netgpu_region_close(zc->region);
@@ -142,7 +160,7 @@ static void zc_close(struct receiver *r)
 	free(zc);
 }
 
-static int zc_add(struct receiver *r, struct conn *c)
+static int zc_add(struct transport *r, struct conn *c)
 {
 	struct netgpu_conn *nc;
 	int ret = netgpu_queue_add(zc_of(r)->queue, c->fd, c, &nc);
@@ -151,14 +169,80 @@ static int zc_add(struct receiver *r, struct conn *c)
 	return ret;
 }
 
-static void zc_del(struct receiver *r, struct conn *c)
+/* Without a receive queue: control data, as everybody reads it. */
+static void readable(struct watch *w, uint32_t events)
+{
+	struct conn *c = container_of(w, struct conn, watch);
+	struct transport *r = c->all->transport;
+	struct chunk chunk = { .offset = NOT_IN_REGION };
+	static char buffer[4096];
+	ssize_t n;
+
+	if (events & EPOLLOUT)
+		conn_send(c, NULL, 0);
+	if (c->dead || c->eof || !(events & ~EPOLLOUT))
+		return;
+	n = recv(c->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+	if (n > 0) {
+		chunk.data = buffer;
+		chunk.length = n;
+		r->events->received(r->owner, c, &chunk);
+	} else if (!n || (errno != EAGAIN && errno != EINTR)) {
+		epoll_ctl(r->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+		r->events->ended(r->owner, c, n ? -errno : 0);
+	}
+}
+
+static int send_only_add(struct transport *r, struct conn *c)
+{
+	struct epoll_event ev = {
+		.events = EPOLLIN | EPOLLRDHUP,
+		.data.ptr = &c->watch,
+	};
+	int ret = zc_add(r, c);
+
+	if (ret)
+		return ret;
+	c->watch.ready = readable;
+	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->fd, &ev) ? -errno : 0;
+}
+
+static void zc_del(struct transport *r, struct conn *c)
 {
 	(void)r;
 	netgpu_conn_close(c->rx);
 	c->rx = NULL;
 }
 
-static bool keep(struct zc_receiver *zc, struct pieces *in,
+static void send_only_del(struct transport *r, struct conn *c)
+{
+	epoll_ctl(r->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	zc_del(r, c);
+}
+
+static int zc_send(struct transport *r, struct conn *c, uint64_t offset, uint32_t length)
+{
+	int ret = netgpu_conn_send(c->rx, offset, length, c);
+
+	(void)r;
+	if (ret)
+		complain("%s", netgpu_error());
+	return ret;
+}
+
+static void zc_stop(struct transport *r, struct conn *c)
+{
+	(void)r;
+	netgpu_conn_cancel(c->rx);
+}
+
+static uint64_t zc_taken(struct transport *r, struct conn *c)
+{
+	(void)r;
+	return netgpu_conn_sent(c->rx);
+}
+
+static bool keep(struct zc_transport *zc, struct pieces *in,
 		 const struct netgpu_completion *c)
 {
 	if (in->nr == in->cap) {
@@ -178,7 +262,7 @@ static bool keep(struct zc_receiver *zc, struct pieces *in,
 }
 
 /* Give back, the late ones first; what finds no room is late the next time. */
-static void give_back(struct zc_receiver *zc,
+static void give_back(struct zc_transport *zc,
 		      const struct netgpu_completion *p, size_t nr)
 {
 	struct pieces *late = &zc->late;
@@ -198,7 +282,7 @@ static void give_back(struct zc_receiver *zc,
 }
 
 /* Runs of adjacent bytes. */
-static void count_extents(struct zc_receiver *zc,
+static void count_extents(struct zc_transport *zc,
 			  const struct netgpu_completion *done)
 {
 	uint32_t before_last;
@@ -214,9 +298,9 @@ static void count_extents(struct zc_receiver *zc,
 }
 
 /* True when the buffers may go back. */
-static bool received(struct zc_receiver *zc, const struct netgpu_completion *done)
+static bool received(struct zc_transport *zc, const struct netgpu_completion *done)
 {
-	const struct receiver *r = &zc->base;
+	const struct transport *r = &zc->base;
 	bool in_region = done->offset != NETGPU_IN_HOST, hold = false;
 	uint32_t left = done->result, piece = done->piece;
 	struct conn *c = done->user;
@@ -244,7 +328,7 @@ static bool received(struct zc_receiver *zc, const struct netgpu_completion *don
 	return false;
 }
 
-static void notice_exhaustion(struct zc_receiver *zc)
+static void notice_exhaustion(struct zc_transport *zc)
 {
 	struct netgpu_queue_stats st;
 
@@ -255,9 +339,9 @@ static void notice_exhaustion(struct zc_receiver *zc)
 	zc->base.events->exhausted(zc->base.owner);
 }
 
-static int zc_wait(struct receiver *r, int64_t timeout)
+static int zc_wait(struct transport *r, int64_t timeout)
 {
-	struct zc_receiver *zc = zc_of(r);
+	struct zc_transport *zc = zc_of(r);
 	unsigned int back = 0;
 	bool revoked = false;
 	int i, n;
@@ -276,6 +360,10 @@ static int zc_wait(struct receiver *r, int64_t timeout)
 			revoked = true;
 		} else if (!done->conn) {
 			loop_dispatch(r->epoll, 0);
+		} else if (done->kind == NETGPU_SENT) {
+			zc->sends++;
+			r->events->sent(r->owner, done->user, done->piece,
+					done->result < 0 ? done->result : 0);
 		} else if (done->result > 0) {
 			if (received(zc, done))
 				zc->back[back++] = *done;
@@ -289,22 +377,22 @@ static int zc_wait(struct receiver *r, int64_t timeout)
 	return revoked ? -ENODEV : 0;
 }
 
-static void zc_release(struct receiver *r)
+static void zc_release(struct transport *r)
 {
-	struct zc_receiver *zc = zc_of(r);
+	struct zc_transport *zc = zc_of(r);
 
 	give_back(zc, zc->held.p, zc->held.nr);
 	zc->held.nr = 0;
 	zc->held_bytes = 0;
 }
 
-static void zc_stats(struct receiver *r, struct receive_stats *stats)
+static void zc_stats(struct transport *r, struct transport_stats *stats)
 {
-	struct zc_receiver *zc = zc_of(r);
+	struct zc_transport *zc = zc_of(r);
 	struct netgpu_queue_stats st;
 
 	netgpu_queue_get_stats(zc->queue, &st);
-	*stats = (struct receive_stats) {
+	*stats = (struct transport_stats) {
 		.completions = st.completions,
 		.extents = zc->extents,
 		.rearms = st.rearms,
@@ -314,19 +402,21 @@ static void zc_stats(struct receiver *r, struct receive_stats *stats)
 		.kernel_copy_bytes = st.copy_bytes,
 		.stray_bytes = st.stray_bytes,
 		.held_bytes = zc->held_bytes,
+		.sends = zc->sends,
+		.send_copy_bytes = netgpu_queue_copied(zc->queue),
 	};
 }
 
-static const char *where(const struct zc_receiver *zc)
+static const char *where(const struct zc_transport *zc)
 {
 	if (zc->region)
 		return zc->info.where == NETGPU_WHERE_DEVICE ? "device" : "host";
 	return netgpu_memory_fd(zc->memory) < 0 ? "host" : "unknown";
 }
 
-static void zc_info(struct receiver *r, struct receive_info *info)
+static void zc_info(struct transport *r, struct transport_info *info)
 {
-	struct zc_receiver *zc = zc_of(r);
+	struct zc_transport *zc = zc_of(r);
 
 	/* Asked again: it may have been revoked, and the counters move. */
 	if (zc->region)
@@ -339,30 +429,55 @@ static void zc_info(struct receiver *r, struct receive_info *info)
 	info->region = zc->region;
 }
 
-static const struct receiver_ops zc_ops = {
+static const struct transport_ops zc_ops = {
 	.close = zc_close,
 	.add = zc_add,
 	.del = zc_del,
+	.send = zc_send,
+	.stop = zc_stop,
+	.taken = zc_taken,
 	.wait = zc_wait,
 	.release = zc_release,
 	.stats = zc_stats,
 	.info = zc_info,
 };
 
-struct receiver *receiver_zc_open(const struct receiver *init)
+static const struct transport_ops send_only_ops = {
+	.in_epoll = true,
+	.close = zc_close,
+	.add = send_only_add,
+	.del = send_only_del,
+	.send = zc_send,
+	.stop = zc_stop,
+	.taken = zc_taken,
+	.wait = zc_wait,
+	.release = zc_release,
+	.stats = zc_stats,
+	.info = zc_info,
+};
+
+struct transport *transport_zc_open(const struct transport *init)
 {
-	struct zc_receiver *zc = calloc(1, sizeof(*zc));
+	struct zc_transport *zc = calloc(1, sizeof(*zc));
 
 	if (!zc) {
 		complain("out of memory");
 		return NULL;
 	}
 	zc->base = *init;
-	zc->base.ops = &zc_ops;
+	zc->send_only = options_send_only(zc->base.opt);
+	zc->base.ops = zc->send_only ? &send_only_ops : &zc_ops;
 	zc->next = NOT_IN_REGION;
 	if (open_queue(zc)) {
 		zc_close(&zc->base);
 		return NULL;
 	}
+	zc->base.why_not = zc->why_not;
+	zc->base.sends_max = SENDS_MAX;
+	if (zc->sends_region || netgpu_memory_fd(zc->memory) < 0)
+		zc->base.sendable = netgpu_memory_size(zc->memory);
+	else if (!zc->region)
+		snprintf(zc->why_not, sizeof(zc->why_not),
+			 "this kernel has no regions, of which to send");
 	return &zc->base;
 }
