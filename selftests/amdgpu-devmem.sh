@@ -36,14 +36,24 @@ pinned() {
 	gpu_debugfs amdgpu_gem_info | grep -q "$1.* pin count [1-9]"
 }
 
-ktap_plan 37
+ktap_plan 39
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 memory=gpu:$node size=$((16 << 20))
 devmem_orders
 
-start hung -g && wait_for 20 grep -q '^transmit 0' /tmp/hung
+start there -g && wait_for 20 grep -q '^transmit 0' /tmp/there
 ktap_ok "transmit: a buffer of VRAM is bound" $?
+pinned VRAM && ! pinned GTT
+ktap_ok "transmit: it is pinned where it is" $?
+kill "$receiver"
+wait "$receiver" 2>/dev/null
+limit=$(sysctl -n net.netgpu.max_pinned_bytes)
+undo sysctl -qw net.netgpu.max_pinned_bytes="$limit"
+sysctl -qw net.netgpu.max_pinned_bytes=0
+start hung -g && wait_for 20 grep -q '^transmit 0' /tmp/hung
+ktap_ok "transmit: beyond the limit of the user a buffer of VRAM is bound, too" $?
+sysctl -qw net.netgpu.max_pinned_bytes="$limit"
 pinned GTT && ! pinned VRAM
 ktap_ok "transmit: it is pinned in system memory" $?
 step hung netlink && wait_for 10 eval '! pinned GTT'

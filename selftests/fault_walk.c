@@ -3,9 +3,10 @@
  * Let the 1st, 2nd, ... allocation or copy of each operation fail, until the
  * operation ends without having reached the one that was to fail.
  *
- * Usage: fault_walk [-c] NETIF QUEUE PORT MEMORY[,BYTES]...
+ * Usage: fault_walk [-c|-s] NETIF QUEUE PORT MEMORY[,BYTES]...
  * On PORT somebody tries all the time to connect and to send. -c: to another
- * queue, so that what comes is copied into MEMORY; and walk only this.
+ * queue, so that what comes is copied into MEMORY; and walk only this. -s: walk
+ * sending out of MEMORY, to whoever has connected.
  *
  * Every attempt has to fail, or to do without; after it there must be no
  * region, no mapped byte, no page pool of a memory provider and no file
@@ -34,6 +35,10 @@
 #define SIZE		(256 << 10)	/* of MEMORY, if not given */
 #define POINTS_MAX	2000
 #define PATIENCE	30	/* seconds until everything has to be gone */
+
+#ifndef SCM_DEVMEM_DMABUF
+#define SCM_DEVMEM_DMABUF	79
+#endif
 
 static unsigned int ifindex, queue;
 static int port, netgpu, fail_nth;
@@ -273,6 +278,146 @@ static int close_devmem(void)
 	return mnl_socket_close(socket) ? -errno : 0;
 }
 
+static int open_sender(void)
+{
+	struct netgpu_region_create send = create;
+
+	send.flags = NETGPU_REGION_TX;
+	send.queue = 0;
+	region = region_create(netgpu, &send);
+	return region < 0 ? -errno : 0;
+}
+
+static int with_buffers(void)
+{
+	return open_sender() ?: open_ring() ?:
+	       io_uring_register_buffers_sparse(&target.ring, 1);
+}
+
+static int buffer_command(unsigned int op)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&target.ring);
+
+	/* buffer 0 */
+	io_uring_prep_nop(sqe);
+	memset(sqe->cmd, 0, sizeof(struct netgpu_uring_buffer));
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = region;
+	sqe->cmd_op = op;
+	return complete();
+}
+
+static int register_buffer(void)
+{
+	return buffer_command(NETGPU_URING_BUFFER_REGISTER);
+}
+
+static int unregister_buffer(void)
+{
+	return buffer_command(NETGPU_URING_BUFFER_UNREGISTER);
+}
+
+static int with_buffer(void)
+{
+	return with_buffers() ?: register_buffer();
+}
+
+/* Whoever is the first to connect, by plain means. */
+static int with_peer(void)
+{
+	listener = pattern_listen(port);
+	conn = accept(listener, NULL, NULL);
+	return conn < 0 ? -errno : 0;
+}
+
+static int with_buffer_and_peer(void)
+{
+	return with_buffer() ?: with_peer();
+}
+
+/* Both completions of a send; the result of the first, as the second only says that it is over. */
+static int complete_send(void)
+{
+	struct __kernel_timespec patience = { .tv_sec = PATIENCE };
+	struct io_uring_cqe *cqe;
+	int ret, left = 1;
+
+	ret = io_uring_submit(&target.ring);
+	if (ret < 0)
+		return ret;
+	ret = 0;
+	while (left) {
+		int err = io_uring_wait_cqe_timeout(&target.ring, &cqe, &patience);
+
+		/* The wait may have failed, and what it waits for comes all the same. */
+		if (err == -ETIME)
+			return err;
+		if (err)
+			continue;
+		left += (cqe->flags & IORING_CQE_F_MORE ? 1 : 0) - 1;
+		if (!(cqe->flags & IORING_CQE_F_NOTIF) && cqe->res < 0)
+			ret = cqe->res;
+		io_uring_cqe_seen(&target.ring, cqe);
+	}
+	return ret;
+}
+
+#define SENT	(64 << 10)	/* bytes; the peer takes them without reading */
+
+static int send_fixed(void)
+{
+	io_uring_prep_send_zc_fixed(io_uring_get_sqe(&target.ring), conn, NULL, SENT,
+				    MSG_WAITALL, 0, 0);
+	return complete_send();
+}
+
+static int send_vector(void)
+{
+	struct iovec iov[] = { { NULL, SENT / 2 }, { (void *)4096, SENT / 2 } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&target.ring);
+
+	io_uring_prep_sendmsg_zc(sqe, conn, &msg, MSG_WAITALL);
+	sqe->ioprio |= IORING_RECVSEND_FIXED_BUF;
+	sqe->buf_index = 0;
+	return complete_send();
+}
+
+static unsigned int binding;
+
+static int bind_tx(void)
+{
+	return netdev_nl_bind_tx_id(nl, ifindex, mem.dmabuf, &binding);
+}
+
+static int with_tx(void)
+{
+	return open_nl() ?: bind_tx();
+}
+
+static int with_tx_and_peer(void)
+{
+	return with_tx() ?: open_ring() ?: with_peer();
+}
+
+static int send_cmsg(void)
+{
+	char control[CMSG_SPACE(sizeof(binding))] = { 0 };
+	struct iovec iov = { NULL, SENT };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_DEVMEM_DMABUF;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(binding));
+	memcpy(CMSG_DATA(cmsg), &binding, sizeof(binding));
+	io_uring_prep_sendmsg_zc(io_uring_get_sqe(&target.ring), conn, &msg, MSG_WAITALL);
+	return complete_send();
+}
+
 struct operation {
 	const char *name;
 	int (*prepare)(void);
@@ -295,6 +440,19 @@ static const struct operation operations[] = {
 
 static const struct operation copying[] = {
 	{ "receive by a copy",		with_listener,		receive_copied },
+};
+
+static const struct operation sending[] = {
+	{ "region create, to send",	NULL,			open_sender },
+	{ "buffer register",		with_buffers,		register_buffer },
+	{ "buffer unregister",		with_buffer,		unregister_buffer },
+	{ "send",			with_buffer_and_peer,	send_fixed },
+	{ "send in two pieces",		with_buffer_and_peer,	send_vector },
+	{ "ring close, buffer",		with_buffer,		close_target },
+	{ "region close, buffer",	with_buffer,		close_region },
+	{ "devmem bind, to send",	open_nl,		bind_tx },
+	{ "send by a control message",	with_tx_and_peer,	send_cmsg },
+	{ "devmem close, to send",	with_tx,		close_devmem },
 };
 
 static int lowest_fd(void)
@@ -434,14 +592,14 @@ int main(int argc, char **argv)
 	unsigned int count = ARRAY_SIZE(operations), i, before, after;
 	int arg;
 
-	if (argc > 1 && !strcmp(argv[1], "-c")) {
-		ops = copying;
-		count = ARRAY_SIZE(copying);
+	if (argc > 1 && argv[1][0] == '-') {
+		ops = argv[1][1] == 'c' ? copying : sending;
+		count = argv[1][1] == 'c' ? ARRAY_SIZE(copying) : ARRAY_SIZE(sending);
 		argv++;
 		argc--;
 	}
 	if (argc < 5)
-		errx(2, "usage: fault_walk [-c] NETIF QUEUE PORT MEMORY[,BYTES]...");
+		errx(2, "usage: fault_walk [-c|-s] NETIF QUEUE PORT MEMORY[,BYTES]...");
 	ifindex = if_nametoindex(argv[1]);
 	queue = atoi(argv[2]);
 	port = atoi(argv[3]);

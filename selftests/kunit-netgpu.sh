@@ -10,8 +10,8 @@ kunit=/sys/kernel/debug/kunit
 mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
 [ -d $kunit/netgpu ] || skip_all "the kernel has no CONFIG_NETGPU_KUNIT_TEST"
 
-ktap_plan 2
-for suite in netgpu net_core; do
+ktap_plan 3
+for suite in netgpu net_core netdev_drain; do
 	if [ ! -d $kunit/$suite ]; then
 		ktap_skip "$suite" "the kernel is without it"
 		continue

@@ -10,6 +10,7 @@
 # lab: soak=netgpu CHURN_KILLS=1000 CHURN_REVOCATIONS=200 CHURN_UNPLUGS=50
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+. "$(dirname "$0")/plug.sh"
 need_netif
 need_programs zcrx_recv devmem_recv pattern_send page_pools ethtool
 
@@ -17,36 +18,6 @@ PORT=9100
 kills=${CHURN_KILLS:-$((30 / slower))}
 revocations=${CHURN_REVOCATIONS:-5}
 unplugs=${CHURN_UNPLUGS:-3}
-nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")
-bridge=$(basename "$(dirname "$(readlink -f "/sys/class/net/$NETIF/device")")")
-addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
-mtu=$(cat "/sys/class/net/$NETIF/mtu")
-mac=$(cat "/sys/class/net/$NETIF/address")
-
-qmp() { # COMMAND JSON: to QEMU
-	remote 'python3 tools/lab/qmp.py "$LAB_QMP" '"$1 '$2'" >/dev/null
-}
-# The lab's machine has a slot that a device can be taken out of; others have what sysfs has.
-unplug() {
-	if [ "$REMOTE_TYPE" = lab ]; then
-		qmp device_del '{"id":"nic0"}' && wait_for 60 test ! -e "/sys/bus/pci/devices/$nic"
-	else
-		echo 1 >"/sys/bus/pci/devices/$nic/remove"
-	fi
-}
-plug() {
-	if [ "$REMOTE_TYPE" = lab ]; then
-		# the slot's power goes off a second after its device
-		wait_for 20 qmp device_add '{"driver":"igb","netdev":"n0","id":"nic0","bus":"d0","mac":"'"$mac"'"}'
-	else
-		echo 1 >"/sys/bus/pci/devices/$bridge/rescan"
-	fi
-	wait_for 60 test -e "/sys/class/net/$NETIF" && ip link set "$NETIF" mtu "$mtu" up || return 1
-	for address in $addresses; do
-		ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
-	done
-	wait_for_carrier && steer_to_queue 1
-}
 # A pause of up to so many ms.
 pause() {
 	sleep "0.$(printf %03d $((RANDOM % $1)))"

@@ -151,8 +151,19 @@ static void test_struct(void)
 	expect("neither to receive nor to send", &create, EINVAL, "what the region is for");
 
 	create = good;
+	create.flags = NETGPU_REGION_TX;
+	create.queue = 1;
+	expect("to send, with a queue", &create, EINVAL, "has no queue");
+
+	create.queue = 0;
+	create.ifindex = 1;	/* the loopback */
+	expect("to send, by what does no DMA", &create, EOPNOTSUPP, "cannot send");
+
+	create = good;
 	create.flags |= NETGPU_REGION_TX;
-	expect("to send", &create, EOPNOTSUPP, "cannot send");
+	fd = region_create(netgpu, &create);
+	ksft_test_result(fd >= 0, "to receive and to send: accepted\n");
+	close(fd);
 
 	create = good;
 	create.placement = 77;
@@ -517,7 +528,7 @@ int main(int argc, char **argv)
 	good.queue = atoi(argv[2]);
 
 	ksft_print_header();
-	ksft_set_plan(58);
+	ksft_set_plan(60);
 	test_descriptors();
 	test_ranges();
 	test_struct();

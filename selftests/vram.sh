@@ -36,6 +36,11 @@ wait_for_carrier() {
 	return 1
 }
 
+# both_mtu BYTES: of $NETIF and what sends to it
+both_mtu() {
+	ip link set "$NETIF" mtu "$1" && remote ip link set tap0 mtu "$1" && wait_for_carrier
+}
+
 # Ordinary receive works, both families.
 ordinary_traffic() {
 	ping -q -c 2 -W 2 "$REMOTE_V4" >/dev/null && ping -q -c 2 -W 2 "$REMOTE_V6" >/dev/null

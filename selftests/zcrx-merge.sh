@@ -48,10 +48,6 @@ held_most() {
 	[ "${held:-0}" -gt $((AREA * 3 / 4)) ]
 }
 
-both_mtu() {
-	ip link set "$NETIF" mtu "$1" && remote ip link set tap0 mtu "$1" && wait_for_carrier
-}
-
 need_netif
 ktap_plan 31
 vram_bind

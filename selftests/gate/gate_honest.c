@@ -34,7 +34,7 @@ static void gate_put(void *priv)
 
 static void gate_revoke(void *priv)
 {
-	netgpu_region_unbind(gate_region);
+	netgpu_region_unbind(gate_region, NETGPU_USE_RX);
 	WRITE_ONCE(bound, false);
 }
 
@@ -93,6 +93,7 @@ static int __init gate_honest_init(void)
 {
 	struct netgpu_region_params params = {
 		.length	= PAGE_SIZE,
+		.flags	= NETGPU_REGION_RX,
 	};
 	int err;
 
@@ -117,7 +118,8 @@ static int __init gate_honest_init(void)
 	}
 	placement = gate_region->placement;
 
-	err = netgpu_region_bind(gate_region, &gate_region_user, NULL);
+	err = netgpu_region_bind(gate_region, NETGPU_USE_RX, &gate_region_user,
+				 NULL);
 	if (err)
 		goto err_region;
 	bound = true;

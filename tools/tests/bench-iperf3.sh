@@ -40,15 +40,26 @@ client() {
 }
 
 # A test must move bytes, all that were sent, and end with 0. A client that stops in the middle of a write does not
-# count that one, so a little more may come. (iperf3 3.22 hangs by itself with -i 0 -n, and with -n -P 128.)
+# count that one, so a little more may come; and one that stops to read does not count what comes behind.
+# (iperf3 3.22 hangs by itself with -i 0 -n, and with -n -P 128.)
 moves() {
 	client -J "$@" >client.json || { grep '"error"' client.json; return 1; }
 	python3 - <<-'PYTHON'
 		import json, sys
-		end = json.load(open("client.json"))["end"]
-		sent, received = end["sum_sent"]["bytes"], end["sum_received"]["bytes"]
-		print("sent", sent, "received", received)
-		sys.exit(not 0 < sent <= received < sent + (1 << 24))
+		test = json.load(open("client.json"))
+		end, reverse, streams = test["end"], test["start"]["test_start"]["reverse"], test["start"]["test_start"]["num_streams"]
+		def moved(suffix):
+		    sent, received = (end[name + suffix]["bytes"] for name in ("sum_sent", "sum_received"))
+		    print("sent", sent, "received", received)
+		    return sent, received
+		sent, received = moved("")
+		if reverse:
+		    sys.exit(not 0 < received <= sent < received + (streams << 26))
+		if not 0 < sent <= received < sent + (1 << 24):
+		    sys.exit(1)
+		if "sum_sent_bidir_reverse" in end:
+		    sent, received = moved("_bidir_reverse")
+		    sys.exit(not 0 < received <= sent < received + (streams << 26))
 	PYTHON
 }
 # With -O the two ends do not leave out the same bytes.
@@ -82,10 +93,13 @@ options=(
 	"-n 100K -l 1K" "-n 8M -l 1M" "-n 1M -w 64K" "-n 1M -w 4M" "-i 0.1 -t 1" "-i 0 -t 1" "-4 -n 1M" "-6 -n 1M" "-n 1M -Z"
 	"-n 1M -N" "-n 1M -C cubic" "-n 1M -C reno" "-n 1M -M 1000" "-n 1M --connect-timeout 2000" "-n 1M --get-server-output"
 	"-n 1M --extra-data words" "-n 1M -T title" "-b 50M -t 1" "-b 50M/10 -t 1" "-n 1M --fq-rate 1G" "-n 1M -S 0x10"
+	"-R -n 1M" "-R -n 4M -P 4" "-R -t 1" "-R -t 1 -P 16" "-R -k 20" "-R -k 20 -l 1000" "-R -n 8M -l 1M" "-R -n 1M -w 64K"
+	"-R -b 50M -t 1" "-R -6 -n 1M" "-R -n 1M -M 1000" "-R -n 1M -C reno" "-R -n 1M --get-server-output" "-R -n 1M --fq-rate 1G"
+	"-R -n 3000000 -F got" "--bidir -n 1M" "--bidir -t 1" "--bidir -t 1 -P 4" "--bidir -n 1M -P 2" "--bidir -n 1M -l 1000"
 	"-n 1M --dscp af11" "-n 1M --cport 21000 -P 2" "-n 1M -A 0" "-n 1M --repeating-payload" "-n 1M -L 7 -6"
 )
 mapfile -t cases < <(control list)
-ktap_plan $((${#options[@]} + ${#cases[@]} + 38))
+ktap_plan $((${#options[@]} + ${#cases[@]} + 40))
 
 serve --mode recv
 for line in "${options[@]}"; do
@@ -97,6 +111,7 @@ done
 host=127.0.0.1
 ktap_run "iperf3 -t 1 -O 1" omits -t 1 -O 1
 ktap_run "iperf3 -t 1 -O 1 -P 2" omits -t 1 -O 1 -P 2
+ktap_run "iperf3 -t 1 -O 1 -R" omits -t 1 -O 1 -R
 client -n 1M --get-server-output >client.out 2>&1
 ktap_ok "--get-server-output brings the server's lines" "$(grep -q '^\[netgpu\] mode recv' client.out; echo $?)"
 if has --json-stream; then
@@ -109,8 +124,6 @@ for _ in {1..8}; do client -n 10K >client.out 2>&1 || { bad=1; ktap_say "$(cat c
 ktap_ok "one test after another, at once" $bad
 
 ktap_run "refused: UDP" says "Protocol not supported" -u -t 1
-ktap_run "refused: -R" says "not implemented" -R -t 1
-ktap_run "refused: --bidir" says "not implemented" --bidir -t 1
 client --sctp -t 1 >client.out 2>&1
 if grep -q "Protocol not supported\|unrecognized\|SCTP" client.out; then
 	ktap_ok "refused: SCTP" 0
@@ -129,7 +142,7 @@ d+0g87xDx/BWSGK9iz0vU++IG2WYRxKB/MeNjbUnMjzrUIBKB/1iwAdDHuAahAsB
 -----END PUBLIC KEY-----
 KEY
 IPERF3_PASSWORD=secret ktap_run "refused: authentication" says "authorization failed" -t 1 --username me --rsa-public-key-path key
-ktap_ok "every refusal is a sentence of the server's, too" "$([ "$(grep -c 'the client asked\|the client wants' server.err)" -ge 4 ]; echo $?)"
+ktap_ok "every refusal is a sentence of the server's, too" "$([ "$(grep -c 'the client asked\|the client wants' server.err)" -ge 2 ]; echo $?)"
 ktap_run "and the server goes on" moves -n 1M
 
 for name in "${cases[@]}"; do
@@ -214,6 +227,26 @@ assert d["end"]["sum_sent"]["bytes"] == moved and "host_total" in d["end"]["cpu_
 # -n is shared: on a busy machine one stream may have sent all of it before the other begins
 assert len(d["end"]["streams"]) == 2 and sum(s["receiver"]["bytes"] for s in d["end"]["streams"]) == moved
 assert d["netgpu"]["mode"] == "recv" and d["netgpu"]["bytes"] == moved
+PYTHON
+
+serve --mode recv --one-off --json
+client -n 2M -R >/dev/null
+wait $server
+ktap_run "--json of what is sent" python3 - <<'PYTHON'
+import json
+d = json.load(open("server.out"))
+end = d["end"]
+assert d["start"]["test_start"]["reverse"] == 1
+assert end["sum_sent"]["bytes"] == end["sum_received"]["bytes"] == 2 << 20, end
+assert end["sum_sent"]["sender"] and "retransmits" in end["sum_sent"] and "retransmits" in d["intervals"][0]["sum"]
+assert d["netgpu"]["send"] == {"bytes": 2 << 20, "sends": 16, "program_copy_bytes": 0}, d["netgpu"]
+PYTHON
+serve --mode recv-copy --gpu host --region-size 1M --one-off --json
+ktap_run "recv-copy: -R" moves -R -n 3M -F got
+wait $server
+ktap_run "recv-copy: all that was sent was copied first" python3 - <<'PYTHON'
+import json
+assert json.load(open("server.out"))["netgpu"]["send"] == {"bytes": 3 << 20, "sends": 24, "program_copy_bytes": 3 << 20}
 PYTHON
 
 # recv-copy: every byte copied, and the record says where to.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# netgpu bench receiving without copies: iperf3's options with data and control connection in the region, every kind
-# of memory, clients that mean ill, and a receiver that is killed.
+# netgpu bench receiving and sending without copies: iperf3's options with data and control connection in the region, every
+# kind of memory, clients that mean ill, and a server that is killed; as a client, too.
 # lab: topology=switch
 # lab: timeout=400
 # lab: debug=it is about how much and how fast
@@ -37,10 +37,38 @@ moves() { # all that was sent has come; what a client cancels in the middle of a
 	remote timeout 40 iperf3 -c "${host:-$LOCAL_V4}" -J "$@" >client.json || { grep '"error"' client.json; tail -3 server.err; return 1; }
 	python3 - <<-'PYTHON'
 		import json, sys
-		end = json.load(open("client.json"))["end"]
-		sent, received = end["sum_sent"]["bytes"], end["sum_received"]["bytes"]
-		print("sent", sent, "received", received)
-		sys.exit(not 0 < sent <= received < sent + (1 << 24))
+		test = json.load(open("client.json"))
+		end, reverse, streams = test["end"], test["start"]["test_start"]["reverse"], test["start"]["test_start"]["num_streams"]
+		def moved(suffix):
+		    sent, received = (end[name + suffix]["bytes"] for name in ("sum_sent", "sum_received"))
+		    print("sent", sent, "received", received)
+		    return sent, received
+		sent, received = moved("")
+		if reverse:
+		    sys.exit(not 0 < received <= sent < received + (streams << 26))
+		if not 0 < sent <= received < sent + (1 << 24):
+		    sys.exit(1)
+		if "sum_sent_bidir_reverse" in end:
+		    sent, received = moved("_bidir_reverse")
+		    sys.exit(not 0 <= received <= sent < received + (streams << 26))
+	PYTHON
+}
+# goes OPTION...: netgpu is the client, iperf3 the server, and both say that something has moved
+goes() {
+	number=$(remote -b iperf3 -s -1 -p 5210)
+	wait_for 10 remote "ss -Hltn sport = :5210 | grep -q ."
+	timeout 60 netgpu bench --client "$REMOTE_V4" --port 5210 --iface "$NETIF" --region-size 64M --json "$@" >client.json 2>client.err ||
+		{ cat client.json client.err; remote -k "$number"; return 1; }
+	remote -w "$number" >/dev/null
+	python3 - <<-'PYTHON'
+		import json
+		test = json.load(open("client.json"))
+		end, start, netgpu = test["end"], test["start"]["test_start"], test["netgpu"]
+		for suffix in ("", "_bidir_reverse") if start["bidir"] else ("",):
+		    sent, received = (end[name + suffix]["bytes"] for name in ("sum_sent", "sum_received"))
+		    print("sent", sent, "received", received)
+		    assert 0 < received <= sent < received + (start["num_streams"] << 26)
+		assert netgpu["bytes_copied_by_cpu"] == 0 and netgpu.get("send", {}).get("program_copy_bytes", 0) == 0, netgpu
 	PYTHON
 }
 says() { # WORDS OPTION...
@@ -68,9 +96,11 @@ options=(
 	"-n 16M" "-n 4M -P 4" "-t 1" "-t 1 -P 2" "-k 20" "-k 20 -l 1000" "-n 1M -l 1K -N" "-n 8M -l 1M" "-n 4M -w 64K" "-n 4M -w 1M"
 	"-6 -n 4M" "-n 4M -Z" "-n 2M -M 1000" "-n 2M -M 536 -l 700" "-b 50M -t 1" "-n 1M --extra-data words" "-n 1M --get-server-output"
 	"-n 4M -P 16" "-n 8M -N -l 4116"
+	"-R -n 16M" "-R -n 4M -P 4" "-R -t 1" "-R -t 1 -P 2" "-R -k 20 -l 1000" "-R -n 8M -l 1M" "-R -n 4M -w 64K" "-R -6 -n 4M"
+	"-R -n 2M -M 1000" "-R -b 50M -t 1" "-R -n 4M -P 16" "--bidir -t 1" "--bidir -t 1 -P 4" "--bidir -n 4M"
 )
 mapfile -t cases < <(control list)
-ktap_plan $((${#options[@]} + ${#cases[@]} + 35))
+ktap_plan $((${#options[@]} + ${#cases[@]} + 42))
 
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
 undo netgpu reset "$NETIF"
@@ -86,7 +116,6 @@ for line in "${options[@]}"; do
 done
 host=$LOCAL_V4
 ktap_run "refused: UDP" says "Protocol not supported" -u -t 1
-ktap_run "refused: -R" says "not implemented" -R -t 1
 lasting
 ktap_run "a second client is told that the server is busy" says "busy running a test" -n 1M
 remote -k "$number" >/dev/null 2>&1
@@ -145,10 +174,22 @@ kill -KILL $server
 wait $server 2>/dev/null
 ktap_run "ordinary traffic goes on" ordinary_traffic
 
-zc udmabuf --one-off
-ktap_run "udmabuf" moves -n 16M
-zc host --one-off
-ktap_run "host memory" moves -n 16M
+for memory in udmabuf host; do
+	for way in "" -R; do
+		zc $memory --one-off
+		ktap_run "$memory $way" moves $way -n 16M
+		wait_for 10 ended
+	done
+done
+for line in "" "-P 4" "--queue 1 -R" "--queue 1 --bidir -t 1"; do
+	read -ra words <<<"$line"
+	case $line in *-t*) ;; *) words+=(-n 16M) ;; esac
+	ktap_run "as the client: ${words[*]}" goes --gpu "vfio:$VRAM_PCI" "${words[@]}"
+done
+serve --mode recv-copy --gpu "vfio:$VRAM_PCI" --region-size 64M --one-off --json
+ktap_run "recv-copy out of the memory of another device" moves -R -n 16M
+wait_for 10 ended
+ktap_ok "recv-copy: all that was sent was copied" "$(python3 -c 'import json; s = json.load(open("server.out"))["netgpu"]["send"]; assert s["program_copy_bytes"] >= s["bytes"] == 16 << 20, s'; echo $?)"
 # All has to be copied, and the network device has every buffer of so small a memory.
 ethtool -X "$NETIF" start 0 equal 1
 zc host --region-size 1M --one-off

@@ -17,7 +17,7 @@ put() { # FILE OFFSET [BYTES [SKIP]]: bytes of the data into a file
 	dd if=data of="$1" bs=1 seek="$2" count="${3:-64}" skip="${4:-0}" conv=notrunc status=none
 }
 
-ktap_plan 12
+ktap_plan 13
 ktap_run "marked data is made" marks make data 65536 key
 ktap_ok "every block of it is a mark" "$([ "$(marks_in data)" = "1024 1024" ]; echo $?)"
 
@@ -52,6 +52,15 @@ ktap_ok "a block with a changed byte is a mark, not a whole one" "$([ "$(marks_i
 
 marks make other 65536 otherkey
 ktap_ok "marks of another run do not count" "$([ "$(marks scan other key | grep -c '"marks": 0,')" = 1 ]; echo $?)"
+
+cp noise ram
+put ram 1000 640 128
+put ram 5000 100 6400
+marks make other 65536 otherkey
+[ "$(marks replace ram key otherkey)" = '{"replaced": 11}' ] && [ "$(marks_in ram)" = "1 0" ] &&
+	[ "$(marks scan ram otherkey | sed 's/.*"whole": \([0-9]*\),.*/\1/')" = 11 ] &&
+	[ "$(dd if=ram bs=1 skip=1000 count=640 status=none | cmp - <(dd if=other bs=1 skip=128 count=640 status=none); echo $?)" = 0 ]
+ktap_ok "marks are replaced by those of another run, whole ones only" $?
 
 # compare EDIT EXPECTATION: VRAM of 256 KiB with the data in pieces of 4096 at 16384, the second half first
 compare() {

@@ -114,7 +114,7 @@ int main(void)
 	ret = netgpu_region_open(m, 1, 0, 0, &r);
 	ok(ret == -EINVAL && !r && strstr(netgpu_error(), "dma-buf"),
 	   "host memory cannot be a region");
-	ret = netgpu_region_open(m, 1, 0, 2, &r);
+	ret = netgpu_region_open(m, 1, 0, 0x80, &r);
 	ok(ret == -EINVAL && strstr(netgpu_error(), "flags"),
 	   "unknown flags of a region");
 	refuse_queue(m, &(struct netgpu_queue_params){ .ifindex = 1, .flags = 0x80 },

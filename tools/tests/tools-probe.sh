@@ -23,7 +23,7 @@ fields() {
 	echo "$(field ok) $(field error) $(field placement) $(field path) $(field distance)"
 }
 
-ktap_plan 14
+ktap_plan 16
 vram_bind
 probe "vfio:$VRAM_PCI"
 [ $? = 1 ] && grep -q "cannot receive into vfio $VRAM_PCI BAR 2: tcp-data-split is disabled: .netgpu setup" /tmp/words &&
@@ -35,6 +35,16 @@ probe "vfio:$VRAM_PCI" && grep -q "peer-to-peer through PCI bridges" /tmp/words 
 ktap_ok "device memory: in words" $?
 [ "$(fields)" = "True  device switch 4" ]
 ktap_ok "device memory: as JSON" $?
+sending() {
+	python3 -c 'import json; s = json.load(open("/tmp/json"))["send"]; print(s["ok"], s["error"], s["placement"], s["path"])'
+}
+grep -q "^$NETIF can send from vfio $VRAM_PCI BAR 2, peer-to-peer through PCI bridges" /tmp/words && [ "$(sending)" = "True  device switch" ]
+ktap_ok "device memory: and what is sent" $?
+ethtool -K "$NETIF" rx off
+probe "vfio:$VRAM_PCI"
+grep -q "cannot receive into" /tmp/words && grep -q "can send from" /tmp/words && [ "$(sending)" = "True  device switch" ]
+ktap_ok "one without the other" $?
+ethtool -K "$NETIF" rx on
 probe udmabuf && grep -q "in host memory: the buffer is host memory" /tmp/words && [ "$(fields)" = "True  host host None" ]
 ktap_ok "udmabuf: can, in host memory" $?
 probe udmabuf --require-p2p

@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Peers that make it hard to send out of the memory of a device: who reads late, or never, who loses packets, who ends in the
+# middle; and the memory is taken back meanwhile.
+# lab: kernel=netgpu
+# lab: timeout=300
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+. "$(dirname "$0")/send.sh"
+need_netif
+[ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
+
+ktap_plan 18
+vram_bind
+BYTES=$((8 << 20))
+# late PORT: a peer that does not read for two seconds; never: for as long as there is a connection
+late='
+import socket, sys, time
+s = socket.create_server((sys.argv[1], int(sys.argv[2])), family=socket.AF_INET)
+s.settimeout(60)
+c = s.accept()[0]
+c.settimeout(60)
+time.sleep(float(sys.argv[3]))
+'
+count='
+n, right = 0, 1
+while True:
+    try:
+        b = c.recv(1 << 20)
+    except OSError as e:
+        print("error", e.errno)
+        break
+    if not b:
+        break
+    for i in range(-n % 8, len(b) - 7, 8):
+        right &= int.from_bytes(b[i:i + 8], "little") == (n + i) // 8
+    n += len(b)
+print("received", n)
+print("correct", right)
+'
+peer() { # PROGRAM ARG...: in the place of pattern_recv
+	port=$((port + 1))
+	listener=$(remote -b python3 -c "$1" "$REMOTE_V4" $port "${@:2}")
+	wait_for 10 remote "ss -Hltn sport = :$port | grep -q ."
+}
+
+peer "$late$count" 2
+send_to late -m "vfio:$VRAM_PCI" -s 0 -n $BYTES && [ "$(said late notified)" = $BYTES ] && [ "$(said listener received)" = $BYTES ] &&
+	[ "$(said listener correct)" = 1 ]
+ktap_ok "a peer that reads late, whose window is closed" $?
+
+if remote 'tc qdisc add dev tap0 root netem loss 3% limit 10000 2>/dev/null'; then
+	arrives lossy -m "vfio:$VRAM_PCI" -s 0
+	ktap_ok "acknowledgments are lost" $?
+	remote tc qdisc del dev tap0 root
+else
+	ktap_skip "acknowledgments are lost" "the sender's side has no netem"
+fi
+# What is sent is lost before the network device, from a queueing discipline.
+modprobe sch_netem && tc qdisc add dev "$NETIF" root netem loss 2% limit 10000
+lossy=$?
+undo tc qdisc del dev "$NETIF" root
+again() {
+	awk '/^Tcp: [0-9]/ { print $13 }' /proc/net/snmp
+}
+for way in registered vector cmsg; do
+	if [ $lossy = 0 ]; then
+		before=$(again)
+		arrives lossy -w $way -m "vfio:$VRAM_PCI" -s 0 -l 100000 && [ "$(again)" -gt "$before" ]
+		ktap_ok "$way: data is lost, and sent again (SACK)" $?
+	else
+		ktap_skip "$way: data is lost, and sent again (SACK)" "there is no netem"
+	fi
+done
+if [ $lossy = 0 ]; then
+	sack=$(sysctl -n net.ipv4.tcp_sack)
+	undo sysctl -qw net.ipv4.tcp_sack="$sack"
+	sysctl -qw net.ipv4.tcp_sack=0
+	arrives lossy -m "vfio:$VRAM_PCI" -s 0
+	ktap_ok "the same without SACK" $?
+	sysctl -qw net.ipv4.tcp_sack="$sack"
+	to=$REMOTE_V6 arrives lossy -m "vfio:$VRAM_PCI" -s 0
+	ktap_ok "the same by IPv6" $?
+	tc qdisc replace dev "$NETIF" root netem delay 2ms reorder 25% 50% limit 10000
+	arrives lossy -m "vfio:$VRAM_PCI" -s 0
+	ktap_ok "packets out of order" $?
+	tc qdisc replace dev "$NETIF" root netem loss 30% delay 20ms limit 10000
+	# the reset may be lost as well
+	expect
+	undo remote -k "$listener"
+	zc_send -i "$NETIF" -a "$REMOTE_V4" -p "$port" -m "vfio:$VRAM_PCI" -s 0 -n $((64 << 20)) -x disable >/tmp/gone 2>&1
+	sed 's/^/# /' /tmp/gone
+	[ "$(said gone revoke_us)" -lt $((1000000 * slower)) ] && { [ "$(said gone error)" = ENODEV ] || [ "$(said gone notif_error)" = ENODEV ]; }
+	status=$?
+	ktap_ok "the memory is taken back while much is lost, and much waits: after $(said gone revoke_us) us" $status
+	tc qdisc del dev "$NETIF" root
+else
+	for what in "the same without SACK" "the same by IPv6" "packets out of order" "the memory is taken back while much is lost, and much waits"; do
+		ktap_skip "$what" "there is no netem"
+	done
+fi
+
+old=$(sysctl -n net.ipv4.tcp_mtu_probing)
+sysctl -qw net.ipv4.tcp_mtu_probing=2 net.ipv4.tcp_probe_threshold=1
+undo sysctl -qw net.ipv4.tcp_mtu_probing="$old" net.ipv4.tcp_probe_threshold=8
+arrives probing -m "vfio:$VRAM_PCI" -s 0
+ktap_ok "while the path's MTU may be probed" $?
+sysctl -qw net.ipv4.tcp_mtu_probing="$old"
+
+peer "$late"'
+import struct
+c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+c.recv(1000000)
+c.close()' 0
+send_to reset -m "vfio:$VRAM_PCI" -s 0 -n $((64 << 20))
+[ "$(said reset error)" = ECONNRESET ] || [ "$(said reset error)" = EPIPE ]
+status=$?
+ktap_ok "a peer that resets in the middle: $(said reset error)" $status
+nothing_left
+ktap_ok "nothing is left of it" $?
+
+peer "$late"'
+c.shutdown(socket.SHUT_WR)
+'"$count" 0
+send_to half -m "vfio:$VRAM_PCI" -s 0 -n $BYTES && [ "$(said listener received)" = $BYTES ] && [ "$(said listener correct)" = 1 ]
+ktap_ok "a peer that has closed its own direction" $?
+
+for way in registered cmsg; do
+	peer "$late$count" 60
+	send_to never -w $way -m "vfio:$VRAM_PCI" -s 0 -n $((64 << 20)) -l $((1 << 20)) -x disable
+	[ "$(said never revoke_us)" -lt $((1000000 * slower)) ] &&
+		{ [ "$(said never notif_error)" = ENODEV ] || [ "$(said never error)" = ENODEV ]; }
+	status=$?
+	ktap_ok "$way: a peer that never reads, and the memory is taken back after $(said never revoke_us) us" $status
+	nothing_left 20
+	ktap_ok "$way: nothing is left" $?
+done
+arrives stream -m "vfio:$VRAM_PCI" -s 0 && nothing_left && ordinary_traffic
+ktap_ok "afterwards as ever" $?
+ktap_end

@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Behind an IOMMU: memory is sent from, by its addresses there, and the exporter gets it back under traffic without a fault.
+# lab: kernel=netgpu
+# lab: topology=rootports,epyc,iommu
+# lab: append=intel_iommu=on
+# lab: timeout=180
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+. "$(dirname "$0")/send.sh"
+
+ktap_plan 16
+vram_bind
+[ -e "/sys/class/net/$NETIF/device/iommu_group" ]
+ktap_ok "the device is behind the IOMMU" $?
+for way in registered cmsg; do
+	for memory in "vfio:$VRAM_PCI" heap udmabuf scattered; do
+		size=$((4 << 20))
+		[ "${memory%%:*}" = vfio ] && size=0
+		arrives stream -w $way -m "$memory" -s $size
+		ktap_ok "$way: from ${memory%%:*}" $?
+	done
+done
+steer_to_queue 1
+arrives stream -m "vfio:$VRAM_PCI" -s 0 -R
+ktap_ok "from a region that is for receiving, too" $?
+nothing_left
+ktap_ok "nothing is left" $?
+for how in disable reset close; do
+	revoked gone -m "vfio:$VRAM_PCI" -s 0 -x $how
+	status=$?
+	ktap_ok "$how: the memory is back after $(said gone revoke_us) us, ENODEV and a reset" $status
+done
+nothing_left && arrives stream -m "vfio:$VRAM_PCI" -s 0 && ordinary_traffic
+ktap_ok "a new region is sent from, ordinary traffic" $?
+! dmesg | grep -E 'DMAR:.*fault'
+ktap_ok "the IOMMU has seen no fault" $?
+ktap_end
