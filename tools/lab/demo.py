@@ -62,6 +62,22 @@ def transfer(name, kernel, gpu):
     return directory
 
 
+def judge_send(directory, gpu):
+    """What was put into VRAM from outside, and has come to the sender's side. In a GPU's, it lies where the driver has put it."""
+    got, sent, marks = (read(directory, f"send-{name}.json") for name in ("got", "bench", "proof"))
+    result = {
+        "bytes_sent": sent["netgpu"]["send"]["bytes"],
+        "bytes_match": got["marked"] if gpu else got["bytes"] if got["match"] else 0,
+        "bytes_in_vram": got["in_vram"] if gpu else MOVED,
+        "bytes_copied_by_cpu": sent["netgpu"]["send"]["program_copy_bytes"],
+        "guest_ram_marks": marks["ram"]["marks"],
+        "throughput_bits_per_second": round(sent["end"]["sum_received"]["bits_per_second"]),
+    }
+    if not gpu:
+        result["control_ram_marks"] = read(directory, "send-control-proof.json")["ram"]["marks"]
+    return result
+
+
 def judge(directory, without):
     """Put together what a run showed, and that on a kernel without netgpu, if there was one."""
     bench, iperf, proof = (read(directory, f"zc-{n}.json") for n in ("bench", "iperf3", "proof"))
@@ -81,6 +97,7 @@ def judge(directory, without):
         "sender": re.match(r"iperf [\d.]+\d", iperf["start"]["version"])[0],
         "kernel": (directory / "kernel").read_text().strip(),
     }
+    result["send"] = judge_send(directory, without)
     if without:
         found = read(without, "upstream-proof.json")
         result["gpu"] = "amdgpu (emulated Hainan)"
@@ -98,6 +115,14 @@ def judge(directory, without):
         faults.append(f"the CPU copied {result['bytes_copied_by_cpu']} bytes")
     if result["placement"] != "device":
         faults.append(f"the placement is {result['placement']}, not device")
+    send = result["send"]
+    # Messages of the control connection lie among it, in a GPU's.
+    if send["bytes_match"] != send["bytes_in_vram"] or not MOVED - (1 << 20) <= send["bytes_match"] <= send["bytes_sent"]:
+        faults.append(f"of {send['bytes_in_vram']} bytes in VRAM, {send['bytes_match']} have come as they are")
+    if send["guest_ram_marks"]:
+        faults.append(f"what was sent passed through RAM: {send['guest_ram_marks']} marks")
+    if not send.get("control_ram_marks", True):
+        faults.append("the control of sending found no mark, so its scan proves nothing")
     result["ok"] = not faults
     return result, faults, proof, control, bench
 
@@ -115,6 +140,13 @@ placement {result['placement']}
   in RAM        {result['guest_ram_marks']} marks in {proof['ram']['scanned'] / mib:.0f} MiB; {result['bytes_copied_by_cpu']} bytes copied by the CPU
   control       {result['control_ram_marks']} marks in {control['ram']['scanned'] / mib:.0f} MiB after the same data by plain recv()
 """)
+    send = result["send"]
+    print(f"""  and back      {send['bytes_match'] / mib:.0f} MiB, put into VRAM from outside, sent to iperf3 -R, \
+{send['throughput_bits_per_second'] / 1e9:.2f} Gbit/s: {'every byte matches' if send['bytes_match'] == send['bytes_in_vram'] else 'DIFFERENT'}
+  in RAM        {send['guest_ram_marks']} marks; {send['bytes_copied_by_cpu']} bytes copied by the CPU""")
+    if "control_ram_marks" in send:
+        print(f"  control       {send['control_ram_marks']} marks after the same by a copy out of VRAM and send()")
+    print()
     if "upstream" in result:
         other = result["upstream"]
         print(f"""  the same buffer, attached
@@ -124,7 +156,7 @@ placement {result['placement']}
     for fault in faults:
         print(f"  NOT OK        {fault}")
     if not faults:
-        print("  ok            the payload went from the NIC into the memory of another PCI device; the CPU never touched it")
+        print("  ok            the payload went from the NIC into the memory of another PCI device, and back; the CPU never touched it")
     print(flush=True)
 
 
@@ -135,6 +167,12 @@ def ktap(result):
              ("after a plain receive guest RAM holds marks", result["control_ram_marks"] > 0),
              ("no byte was copied by the CPU", result["bytes_copied_by_cpu"] == 0),
              ("the placement is device", result["placement"] == "device"))
+    send = result["send"]
+    tests += (("what is sent out of VRAM arrives as it is",
+               MOVED - (1 << 20) <= send["bytes_match"] == send["bytes_in_vram"] and send["bytes_match"] <= send["bytes_sent"]),
+              ("guest RAM holds no mark of it", send["guest_ram_marks"] == 0))
+    if "control_ram_marks" in send:
+        tests += (("after a copy and send() guest RAM holds marks", send["control_ram_marks"] > 0),)
     if "upstream" in result:
         tests += (("without netgpu, none of it is in VRAM", result["upstream"]["bytes_in_vram"] == 0),
                   ("but in guest RAM", result["upstream"]["guest_ram_marks"] > 0))

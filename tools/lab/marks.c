@@ -5,6 +5,7 @@
  *   marks make FILE BYTES KEYFILE    write data of marked blocks; the run's key, chosen at random, goes to KEYFILE
  *   marks scan FILE KEYFILE          count the marks in FILE, at any alignment
  *   marks cover FILE KEYFILE DATA    count the bytes of DATA, which was made with the key, that stand in FILE, wherever
+ *   marks replace FILE KEYFILE OTHER write in the place of each whole mark in FILE that of the same position, by the key in OTHER
  *
  * A block of 64 bytes: word A of the key, its position in the stream, a checksum of both, a filling; word B of the
  * key, three more words of filling. All of it follows from key and position. A and B are 64 random bits each, so
@@ -52,6 +53,8 @@ struct search {
 	const uint8_t *data;		/* or NULL */
 	uint64_t data_size;
 	uint8_t *covered;		/* a byte for each of the data */
+	const struct key *other;	/* or NULL */
+	int fd;
 };
 
 static void die(const char *what)
@@ -157,6 +160,11 @@ static void hit(const struct search *search, uint64_t at, struct found *found)
 	found->whole++;
 	if (search->data)
 		cover(search, at, block.position);
+	if (search->other) {
+		block = block_at(search->other, block.position);
+		if (pwrite(search->fd, &block, BLOCK, (off_t)at) != BLOCK)
+			die("write");
+	}
 }
 
 /* Search [from, to) of an image of size bytes for both words of the key, at any alignment. */
@@ -205,17 +213,25 @@ static const uint8_t *map_file(const char *path, uint64_t *size, int *fd)
 	return base;
 }
 
+static struct key read_key(const char *path)
+{
+	struct key key;
+	FILE *file;
+
+	file = fopen(path, "rb");
+	if (!file || fread(&key, sizeof(key), 1, file) != 1)
+		die(path);
+	fclose(file);
+	return key;
+}
+
 static struct found scan_file(const char *path, const char *keyfile, struct search *search)
 {
 	struct found found = { .first = -1 };
 	off_t from, to, size;
-	FILE *file;
 	int fd;
 
-	file = fopen(keyfile, "rb");
-	if (!file || fread(&search->key, sizeof(search->key), 1, file) != 1)
-		die(keyfile);
-	fclose(file);
+	search->key = read_key(keyfile);
 	search->base = map_file(path, &search->size, &fd);
 	size = (off_t)search->size;
 
@@ -249,6 +265,20 @@ static void cover_file(const char *path, const char *keyfile, const char *data)
 	free(search.covered);
 }
 
+/* The image is mapped, shared: a mark that has been replaced is not found again, as its key is another. */
+static void replace(const char *path, const char *keyfile, const char *otherfile)
+{
+	struct key other = read_key(otherfile);
+	struct search search = { .other = &other };
+	struct found found;
+
+	search.fd = open(path, O_WRONLY);
+	if (search.fd < 0)
+		die(path);
+	found = scan_file(path, keyfile, &search);
+	printf("{\"replaced\": %" PRIu64 "}\n", found.whole);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 5 && !strcmp(argv[1], "make")) {
@@ -267,6 +297,11 @@ int main(int argc, char **argv)
 		cover_file(argv[2], argv[3], argv[4]);
 		return 0;
 	}
-	fprintf(stderr, "usage: marks make FILE BYTES KEYFILE | marks scan FILE KEYFILE | marks cover FILE KEYFILE DATA\n");
+	if (argc == 5 && !strcmp(argv[1], "replace")) {
+		replace(argv[2], argv[3], argv[4]);
+		return 0;
+	}
+	fprintf(stderr, "usage: marks make FILE BYTES KEYFILE | marks scan FILE KEYFILE | marks cover FILE KEYFILE DATA |\n"
+		"marks replace FILE KEYFILE OTHER\n");
 	return 2;
 }

@@ -7,6 +7,9 @@
                                 let it go on. --base: offset of the region in VRAM
   proof scan                    the same, RAM only; where there is an emulated GPU, check and scan also count the bytes of
                                 the data that stand in its memory, wherever
+  proof replace                 stop the machine; put new data, with a new key, in the place of the old one wherever that stands in
+                                the emulated GPU's memory
+  proof got                     count what of the data is in $LAB_SENDER/got, in bytes, and in the emulated GPU's memory
   proof flip OFFSET             change one bit of VRAM (to see that check finds it)
   proof watch SECONDS           let the machine run, and look at VRAM again and again: does anything in it change?
 
@@ -118,6 +121,16 @@ def cover(image, key, data):
     return {"match": found["bytes"] == found["of"], "bytes": found["bytes"], "marks": scan(image, key)["marks"]}
 
 
+def replace(image, data, key):
+    """New data of the same size, and its blocks in the image where those of the old data stand."""
+    old = key.rename(key.with_name("old-key"))
+    subprocess.run(["marks", "make", data, str(data.stat().st_size), key], check=True)
+    done = subprocess.run(["marks", "replace", image, old, key], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failure(f"the data in {image} could not be replaced: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
 def watch(path, seconds):
     """Compare an image with what it was at first, until the time is over."""
     piece = 1 << 20
@@ -139,6 +152,8 @@ def main(arguments):
     sub.add_parser("make").add_argument("bytes", type=int)
     sub.add_parser("check").add_argument("--base", type=int, default=0)
     sub.add_parser("scan")
+    sub.add_parser("replace")
+    sub.add_parser("got")
     sub.add_parser("flip").add_argument("offset", type=int)
     sub.add_parser("watch").add_argument("seconds", type=float)
     options = p.parse_args(arguments)
@@ -152,6 +167,15 @@ def main(arguments):
     data, key = sender / "data", sender / "key"
     if options.command == "make":
         subprocess.run(["marks", "make", data, str(options.bytes), key], check=True)
+        return 0
+    if options.command == "replace":
+        with stopped(place("LAB_QMP")):
+            print(json.dumps(replace(place("LAB_GPU_VRAM"), data, key)))
+        return 0
+    if options.command == "got":
+        got = sender / "got"
+        print(json.dumps({"bytes": got.stat().st_size, "marked": scan(got, key)["whole"] * 64,
+                          "in_vram": scan(place("LAB_GPU_VRAM"), key)["whole"] * 64}))
         return 0
     if options.command == "flip":
         with open(place("LAB_VRAM"), "r+b") as vram:
