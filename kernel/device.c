@@ -249,7 +249,7 @@ static int netgpu_sender_get(struct netgpu_queue *queue, struct net *net,
 	}
 	queue->phys = netdev_find_netmem_tx_dev(queue->dev);
 	if (!queue->phys) {
-		NL_SET_ERR_MSG(extack, "the network device's driver cannot send what the CPU cannot read");
+		NL_SET_ERR_MSG(extack, "the driver cannot send what the CPU cannot read");
 		err = -EOPNOTSUPP;
 		goto out_unlock;
 	}

@@ -49,10 +49,10 @@ static unsigned int seconds = 10, seed = 1, ifindex;
 static time_t end;
 static struct memory heap, device;
 static int netgpu;
-static _Atomic int regions[SLOTS], sockets[SLOTS];
-static _Atomic unsigned long results[ERRORS], notifs[ERRORS], commands[ERRORS];
+static atomic_int regions[SLOTS], sockets[SLOTS];
+static atomic_ulong results[ERRORS], notifs[ERRORS], commands[ERRORS];
 
-static void count(_Atomic unsigned long *of, int res)
+static void count(atomic_ulong *of, int res)
 {
 	int i = res < 0 && res > -ERRORS ? -res : 0;
 
@@ -136,14 +136,16 @@ static void buffer(struct io_uring *ring, unsigned int *rnd)
 
 static void send_some(struct io_uring *ring, unsigned int *rnd)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
-	static _Thread_local struct iovec iov[3];
-	static _Thread_local struct msghdr msg;
+	static __thread struct iovec iov[3];
+	static __thread struct msghdr msg;
 	uint64_t offset = rand_r(rnd) % 4 ? rand_r(rnd) % SIZE + 0ull : rand_r(rnd) * 4096ull;
 	size_t len = rand_r(rnd) % 4 ? rand_r(rnd) % 100000 : rand_r(rnd) % (2 * SIZE);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 	int fd = sockets[rand_r(rnd) % SLOTS], i;
-	unsigned int flags = MSG_NOSIGNAL | MSG_DONTWAIT * (rand_r(rnd) % 2) | MSG_MORE * (rand_r(rnd) % 4 == 0);
+	unsigned int flags = MSG_NOSIGNAL;
 
+	flags |= rand_r(rnd) % 2 ? MSG_DONTWAIT : 0;
+	flags |= rand_r(rnd) % 4 ? 0 : MSG_MORE;
 	if (!sqe)
 		return;
 	if (rand_r(rnd) % 2) {
@@ -152,7 +154,10 @@ static void send_some(struct io_uring *ring, unsigned int *rnd)
 					    rand_r(rnd) % (BUFFERS + 1));
 	} else {
 		for (i = 0; i < 3; i++)
-			iov[i] = (struct iovec) { (void *)(uintptr_t)(rand_r(rnd) % (SIZE + 4096)), rand_r(rnd) % 65536 };
+			iov[i] = (struct iovec) {
+				.iov_base = (void *)(uintptr_t)(rand_r(rnd) % (SIZE + 4096)),
+				.iov_len = rand_r(rnd) % 65536,
+			};
 		msg = (struct msghdr) { .msg_iov = iov, .msg_iovlen = 1 + rand_r(rnd) % 3 };
 		io_uring_prep_sendmsg_zc(sqe, fd, &msg, flags);
 		sqe->ioprio |= IORING_RECVSEND_FIXED_BUF * (rand_r(rnd) % 8 != 0);
@@ -164,7 +169,8 @@ static void send_some(struct io_uring *ring, unsigned int *rnd)
 
 static void open_ring(struct io_uring *ring)
 {
-	if (io_uring_queue_init(ENTRIES, ring, 0) || io_uring_register_buffers_sparse(ring, BUFFERS))
+	if (io_uring_queue_init(ENTRIES, ring, 0) ||
+	    io_uring_register_buffers_sparse(ring, BUFFERS))
 		errx(1, "io_uring");
 }
 
@@ -209,22 +215,26 @@ static void shell(const char *line)
 /* What others do to the device and to the memory. */
 static void *disturb(void *arg)
 {
+	static const char * const commands[] = {
+		"ethtool -K %s tx off && ethtool -K %s tx on",
+		"ethtool -K %s sg off && ethtool -K %s sg on tso on",
+		"ethtool -K %s tso off && ethtool -K %s tso on",
+		"ip link set %s down && sleep 0.1; ip link set %s up",
+		NULL, NULL,
+	};
 	unsigned int rnd = seed * THREADS + 99;
+	const char *command;
 	char line[128];
 
 	(void)arg;
 	while (time(NULL) < end) {
-		switch (rand_r(&rnd) % 6) {
-		case 0: snprintf(line, sizeof(line), "ethtool -K %s tx off && ethtool -K %s tx on", netif, netif); break;
-		case 1: snprintf(line, sizeof(line), "ethtool -K %s sg off && ethtool -K %s sg on tso on", netif, netif); break;
-		case 2: snprintf(line, sizeof(line), "ethtool -K %s tso off && ethtool -K %s tso on", netif, netif); break;
-		case 3: snprintf(line, sizeof(line), "ip link set %s down && sleep 0.1; ip link set %s up", netif, netif); break;
-		default: line[0] = 0; break;
-		}
-		if (line[0])
+		command = commands[rand_r(&rnd) % (sizeof(commands) / sizeof(commands[0]))];
+		if (command) {
+			snprintf(line, sizeof(line), command, netif, netif);
 			shell(line);
-		else if (vfio)
+		} else if (vfio) {
 			memory_revoke(&device, "reset");
+		}
 		usleep(rand_r(&rnd) % 500000);
 	}
 	return NULL;
@@ -259,14 +269,16 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!netif || !address || !port)
-		errx(2, "usage: send_fuzz -i NETIF -a ADDRESS -p PORT [-m VFIO] [-t SECONDS] [-s SEED]");
+		errx(2, "usage: send_fuzz -i NETIF -a IP -p PORT [-m VFIO] [-t SECONDS] [-s SEED]");
 	ifindex = if_nametoindex(netif);
 	memory_open(&heap, "heap", SIZE);
 	if (vfio)
 		memory_open(&device, vfio, 0);
 	netgpu = open_netgpu();
-	for (i = 0; i < SLOTS; i++)
-		regions[i] = sockets[i] = -1;
+	for (i = 0; i < SLOTS; i++) {
+		regions[i] = -1;
+		sockets[i] = -1;
+	}
 	end = time(NULL) + seconds;
 	for (i = 0; i < THREADS; i++)
 		if (pthread_create(&threads[i], NULL, sender, (void *)i))

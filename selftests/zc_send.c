@@ -154,7 +154,10 @@ static void prepare_message(struct part *part, size_t offset)
 	struct cmsghdr *cmsg;
 
 	/* in two pieces, one of them short */
-	part->iov[0] = (struct iovec) { .iov_base = (void *)offset, .iov_len = part->len > 1000 ? 1000 : 0 };
+	part->iov[0] = (struct iovec) {
+		.iov_base = (void *)offset,
+		.iov_len = part->len > 1000 ? 1000 : 0,
+	};
 	part->iov[1] = (struct iovec) {
 		.iov_base = (void *)(offset + part->iov[0].iov_len),
 		.iov_len = part->len - part->iov[0].iov_len,
@@ -168,7 +171,8 @@ static void prepare_message(struct part *part, size_t offset)
 		cmsg->cmsg_level = SOL_SOCKET;
 		cmsg->cmsg_type = SCM_DEVMEM_DMABUF;
 		cmsg->cmsg_len = CMSG_LEN(sizeof(uint32_t));
-		memcpy(CMSG_DATA(cmsg), cmsg == CMSG_FIRSTHDR(&part->msg) ? &binding : &none, sizeof(binding));
+		memcpy(CMSG_DATA(cmsg), cmsg == CMSG_FIRSTHDR(&part->msg) ? &binding : &none,
+		       sizeof(binding));
 	}
 }
 
@@ -211,7 +215,10 @@ static int cause(int fd)
 	return send(fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : EIO;
 }
 
-/* One completion; the queued bytes of a stream are in order, as one send is with the kernel at a time. */
+/*
+ * One completion; the queued bytes of a stream are in order, as one send is with the kernel
+ * at a time.
+ */
 static void reap(void)
 {
 	struct __kernel_timespec patience = { .tv_sec = how ? 2 : 60 };
@@ -303,7 +310,8 @@ static void reap_messages(unsigned int left)
 }
 
 static const char usage[] =
-	"zc_send -i NETIF -a ADDRESS -p PORT -m MEMORY -s BYTES -n BYTES [-w WAY] [-l BYTES] [-o BYTES] [-c STREAMS] [-x HOW] [-R] [-N] [-k FILE]";
+	"zc_send -i NETIF -a ADDRESS -p PORT -m MEMORY -s BYTES -n BYTES [-w WAY] [-l BYTES]\n"
+	"	[-o BYTES] [-c STREAMS] [-x HOW] [-R] [-N] [-k FILE]";
 
 int main(int argc, char **argv)
 {
@@ -381,7 +389,9 @@ int main(int argc, char **argv)
 		if (first_error || notif_error || !mem.cpu)
 			break;
 		parts[index].stream = stream;
-		parts[index].len = bytes - stream->queued < part_size ? bytes - stream->queued : part_size;
+		parts[index].len = part_size;
+		if (bytes - stream->queued < part_size)
+			parts[index].len = bytes - stream->queued;
 		if (!parts[index].len)
 			continue;
 		if (!as_it_is)
@@ -398,14 +408,6 @@ int main(int argc, char **argv)
 		}
 		if (how && queued >= total / 2) {
 			take_away();
-			/* One more is an error. */
-			if (way == SENDMSG)
-				sendmsg_part(index);
-			else if (!parts[(index + 1) % nr_parts].busy) {
-				parts[(index + 1) % nr_parts].stream = stream;
-				parts[(index + 1) % nr_parts].len = part_size;
-				send_part((index + 1) % nr_parts);
-			}
 			break;
 		}
 	}
@@ -413,11 +415,22 @@ int main(int argc, char **argv)
 		usleep(20000);
 	while (pending)
 		reap();
+	/* It was taken away, and no send was cut short: one more is an error. */
+	if (!mem.cpu && !first_error) {
+		parts[0].stream = &streams[0];
+		parts[0].len = part_size;
+		if (way == SENDMSG)
+			sendmsg_part(0);
+		else
+			send_part(0);
+		while (pending)
+			reap();
+	}
 	/* The memory goes with the program. */
 	if (way == SENDMSG && mem.cpu && !first_error)
 		reap_messages(0);
-	printf("sent %llu\nnotified %llu\ncopied %llu\nerror %s\nnotif_error %s\n", sent, notified, copied,
-	       first_error ? strerrorname_np(first_error) : "0",
+	printf("sent %llu\nnotified %llu\ncopied %llu\nerror %s\nnotif_error %s\n",
+	       sent, notified, copied, first_error ? strerrorname_np(first_error) : "0",
 	       notif_error ? strerrorname_np(notif_error) : "0");
 	error = 0;
 	getsockopt(streams[0].fd, SOL_SOCKET, SO_ERROR, &error, &len);

@@ -123,6 +123,8 @@ void net_devmem_abort_senders(void)
 	struct net *net;
 
 	guard(mutex)(&net_devmem_sweep_lock);
+	/* Who sends says so first, then looks whether it may: see tcp_sendmsg_locked(). */
+	smp_mb();
 	/* Neither 0, which is for no sender, nor 1, for a new one. */
 	if (++net_devmem_sweep < 2)
 		net_devmem_sweep = 2;

@@ -19,7 +19,7 @@ record() {
 		rm -f /tmp/control /tmp/heard
 		mkfifo /tmp/control /tmp/heard
 		exec 6<>/tmp/control 7<>/tmp/heard
-		if [ $name = kernel ]; then set -- -a -e cpu-clock:k; else set -- -p $receiver -e cpu-clock:u; fi
+		if [ $name = kernel ]; then set -- -a -e cpu-clock:k; else set -- -p "$receiver" -e cpu-clock:u; fi
 		perf record -q -g "$@" -F 20000 -m 4096 -D -1 --control fifo:/tmp/control,/tmp/heard -o /tmp/perf.$name >>/tmp/perf.said 2>&1 &
 		perf+=($!)
 		echo enable >&6
@@ -90,7 +90,7 @@ receive() {
 		case $1 in send-cmsg) way=cmsg ;; *) way=sendmsg ;; esac
 		listener=$(remote -b socat -u 'TCP-LISTEN:5201,reuseaddr' OPEN:/dev/null)
 		until remote "ss -Hltn sport = :5201 | grep -q ."; do sleep 0.1; done
-		late=(zc_send -i "$NETIF" -a "$REMOTE_V4" -p 5201 -m "$memory" -s 0 -n "$bytes" -l $((block << 10)) -w $way -N)
+		late=(zc_send -i "$NETIF" -a "$REMOTE_V4" -p 5201 -m "$memory" -s 0 -n "$bytes" -l $((block << 10)) -w "$way" -N)
 		return
 		;;
 	connections)
@@ -134,7 +134,7 @@ for row; do
 		remote -w "$listener" >/tmp/sender || fail "nobody has received it: $(cat /tmp/sender)"
 	else
 		remote "${client[@]}" >/tmp/sender || fail "the sender failed: $(cat /tmp/sender /tmp/said 2>/dev/null | tail -n 5)"
-		wait $receiver || fail "the receiver failed: $(cat /tmp/receiver /tmp/said 2>/dev/null | tail -n 5)"
+		wait "$receiver" || fail "the receiver failed: $(cat /tmp/receiver /tmp/said 2>/dev/null | tail -n 5)"
 	fi
 	echo >&8
 	wait $spinner || fail "spin failed"
