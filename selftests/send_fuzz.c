@@ -60,7 +60,7 @@ static void count(atomic_ulong *of, int res)
 }
 
 /* Put @fd into a slot, and close what was there, whoever uses it. */
-static void replace(_Atomic int *slot, int fd)
+static void replace(atomic_int *slot, int fd)
 {
 	int old = atomic_exchange(slot, fd);
 
@@ -76,7 +76,7 @@ static int new_region(unsigned int *rnd)
 		.flags = rand_r(rnd) % 8 ? (unsigned int)NETGPU_REGION_TX : rand_r(rnd) % 16u,
 		.offset = rand_r(rnd) % 3 ? 0 : rand_r(rnd) % SIZE,
 		.length = rand_r(rnd) % 3 ? SIZE : rand_r(rnd) % (2 * SIZE),
-		.ifindex = rand_r(rnd) % 16 ? ifindex : rand_r(rnd) % 8,
+		.ifindex = rand_r(rnd) % 16 ? ifindex : rand_r(rnd) % 8u,
 		.queue = rand_r(rnd) % 16 ? 0 : rand_r(rnd) % 4,
 	};
 	int fd = ioctl(netgpu, NETGPU_IOC_REGION_CREATE, &create);
@@ -215,7 +215,7 @@ static void shell(const char *line)
 /* What others do to the device and to the memory. */
 static void *disturb(void *arg)
 {
-	static const char * const commands[] = {
+	static const char * const lines[] = {
 		"ethtool -K %s tx off && ethtool -K %s tx on",
 		"ethtool -K %s sg off && ethtool -K %s sg on tso on",
 		"ethtool -K %s tso off && ethtool -K %s tso on",
@@ -228,7 +228,7 @@ static void *disturb(void *arg)
 
 	(void)arg;
 	while (time(NULL) < end) {
-		command = commands[rand_r(&rnd) % (sizeof(commands) / sizeof(commands[0]))];
+		command = lines[rand_r(&rnd) % (sizeof(lines) / sizeof(lines[0]))];
 		if (command) {
 			snprintf(line, sizeof(line), command, netif, netif);
 			shell(line);
@@ -240,7 +240,7 @@ static void *disturb(void *arg)
 	return NULL;
 }
 
-static void print(const char *what, _Atomic unsigned long *of)
+static void print(const char *what, atomic_ulong *of)
 {
 	int i;
 
