@@ -4,7 +4,7 @@
 # lab: kernel=netgpu
 # lab: topology=switch,novram,radeon
 # lab: gpu=1024/64
-# lab: timeout=120
+# lab: timeout=240
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"

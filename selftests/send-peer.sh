@@ -3,7 +3,7 @@
 # Peers that make it hard to send out of the memory of a device: who reads late, or never, who loses packets, who ends in the
 # middle; and the memory is taken back meanwhile.
 # lab: kernel=netgpu
-# lab: timeout=300
+# lab: timeout=450
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/send.sh"

@@ -4,7 +4,7 @@
 # lab: kernel=netgpu
 # lab: topology=rootports,epyc,iommu
 # lab: append=intel_iommu=on
-# lab: timeout=180
+# lab: timeout=360
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/send.sh"
