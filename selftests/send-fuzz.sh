@@ -27,8 +27,8 @@ ktap_ok "$seconds s" $status
 many() { # WHAT RESULT NUMBER
 	[ "$(sed -n "s/^$1 .*\b$2:\([0-9]*\).*/\1/p" /tmp/fuzz)" -ge "$3" ]
 }
-many sends 0 100 && many sends EFAULT 100 && many sends EOPNOTSUPP 10 && many notifications 0 100 && many notifications ENODEV 1 &&
-	many commands 0 100
+many sends 0 $((100 / slower)) && many sends EFAULT $((100 / slower)) && many sends EOPNOTSUPP $((10 / slower)) &&
+	many notifications 0 $((100 / slower)) && many notifications ENODEV 1 && many commands 0 $((100 / slower))
 ktap_ok "sends and commands succeed and fail" $?
 remote -k "$reader" >/dev/null 2>&1
 nothing_left
