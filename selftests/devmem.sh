@@ -3,7 +3,7 @@
 # Sourced by tests that take apart what devmem TCP uses in different orders. Sets port; $memory is what is received into.
 
 nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")
-addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
+keep_addresses
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
 driver=$(basename "$(readlink "/sys/class/net/$NETIF/device/driver")")
 port=9000
@@ -21,9 +21,7 @@ nic_goes() {
 nic_comes() {
 	echo "$nic" >"/sys/bus/pci/drivers/$driver/bind" && wait_for 20 test -e "/sys/class/net/$NETIF" &&
 		ip link set "$NETIF" mtu "$mtu" up || return 1
-	for address in $addresses; do
-		ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
-	done
+	addresses_back
 	steer_to_queue 1
 }
 

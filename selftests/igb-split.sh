@@ -97,12 +97,10 @@ ethtool -L "$NETIF" combined 1 && carrier && [ "$(split)" = on ] && pings && str
 ktap_ok "on: one queue" $?
 ethtool -L "$NETIF" combined 2 && carrier && [ "$(split)" = on ] && pings && streams
 ktap_ok "on: two queues again" $?
-addresses=$(ip -o -6 addr show dev "$NETIF" scope global | awk '{ print $4 }')
+keep_addresses
 ip link set "$NETIF" down && ip link set "$NETIF" up && carrier && [ "$(split)" = on ]
 result=$?
-for address in $addresses; do
-	ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
-done
+addresses_back
 [ $result -eq 0 ] && pings && streams
 ktap_ok "on: down and up" $?
 ethtool -t "$NETIF" offline >/dev/null && carrier && pings

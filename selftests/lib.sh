@@ -84,6 +84,17 @@ need_netif() {
 	[ -n "${REMOTE_TYPE:-}" ] || skip_all "REMOTE_TYPE does not say how to reach the other side"
 }
 
+# keep_addresses, addresses_back: those of IPv6 go when the link goes down, all of them with the device
+keep_addresses() {
+	addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
+}
+addresses_back() {
+	local address
+	for address in $addresses; do
+		ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
+	done
+}
+
 # The lab has a command of this name in PATH; elsewhere this takes its place.
 # remote COMMAND...; remote -b COMMAND... (prints a number); remote -w NUMBER; remote -k NUMBER
 if [ "${REMOTE_TYPE:-}" = ssh ] || [ "${REMOTE_TYPE:-}" = netns ]; then

@@ -5,7 +5,7 @@ need_netif
 
 nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")
 bridge=$(basename "$(dirname "$(readlink -f "/sys/class/net/$NETIF/device")")")
-addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
+keep_addresses
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
 mac=$(cat "/sys/class/net/$NETIF/address")
 
@@ -28,8 +28,6 @@ plug() {
 		echo 1 >"/sys/bus/pci/devices/$bridge/rescan"
 	fi
 	wait_for 60 test -e "/sys/class/net/$NETIF" && ip link set "$NETIF" mtu "$mtu" up || return 1
-	for address in $addresses; do
-		ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
-	done
+	addresses_back
 	wait_for_carrier && steer_to_queue 1
 }

@@ -18,7 +18,7 @@ ktap_plan 6
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
-addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
+keep_addresses
 # The kernel writes where mutated structs tell it to, which may be the program itself: then with another seed.
 for ((seed = ${FUZZ_SEED:-1}, last = seed + 2; seed <= last; seed++)); do
 	region_fuzz -i "$NETIF" -q 1 -c "$corpus" -m "vfio:$VRAM_PCI" -t "$seconds" -s "$seed" 2>&1 |
@@ -36,9 +36,7 @@ successes="$(said fuzz successes) succeed, with $(said fuzz regions) regions, $(
 ktap_ok "$successes, the others have $(said fuzz distinct) different errors" $status
 nothing_left
 ktap_ok "nothing is left" $?
-for address in $addresses; do # IPv6 goes with the link
-	ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
-done
+addresses_back
 wait_for_carrier && ordinary_traffic
 ktap_ok "ordinary traffic afterwards" $?
 receive last -p 9200 -m "vfio:$VRAM_PCI" -r &&

@@ -12,7 +12,7 @@
 need_modules
 nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")
 driver=$(basename "$(readlink "/sys/class/net/$NETIF/device/driver")")
-addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
+keep_addresses
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
 
 # stalls WHAT MEMORY WORDS RESULT SECONDS [COMMAND]: meanwhile COMMAND, or a revocation, is done within 5 s, and the call ends with
@@ -37,9 +37,7 @@ stalls() {
 back() {
 	echo "$nic" >"/sys/bus/pci/drivers/$driver/bind"
 	wait_for 20 test -e "/sys/class/net/$NETIF" && ip link set "$NETIF" mtu "$mtu" up || return 1
-	for address in $addresses; do
-		ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
-	done
+	addresses_back
 	steer_to_queue 1
 }
 

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/vram.sh"
 
 nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")
-addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
+keep_addresses
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
 bridge=$(basename "$(dirname "$(readlink -f "/sys/class/net/$NETIF/device")")")
 
@@ -36,9 +36,7 @@ wait "$receiver" 2>/dev/null
 echo 1 >"/sys/bus/pci/devices/$bridge/rescan"
 wait_for 10 test -e "/sys/class/net/$NETIF" && ip link set "$NETIF" mtu "$mtu" up
 ktap_ok "the device is back" $?
-for address in $addresses; do
-	ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
-done
+addresses_back
 wait_for_carrier && ordinary_traffic
 ktap_ok "ordinary traffic afterwards" $?
 steer_to_queue 1 && receive again -p 9002 -m "vfio:$VRAM_PCI" -r &&

@@ -12,7 +12,7 @@
 
 nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")
 bridge=$(basename "$(dirname "$(readlink -f "/sys/class/net/$NETIF/device")")")
-addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
+keep_addresses
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
 driver=$(basename "$(readlink "/sys/class/net/$NETIF/device/driver")")
 mac=$(cat "/sys/class/net/$NETIF/address")
@@ -34,9 +34,7 @@ unplug_back() {
 # It has come back, and gets what it had.
 back() {
 	wait_for 20 test -e "/sys/class/net/$NETIF" && ip link set "$NETIF" mtu "$mtu" up || return 1
-	for address in $addresses; do
-		ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
-	done
+	addresses_back
 	steer_to_queue 1
 }
 
@@ -109,9 +107,7 @@ ktap_ok "ip link down: nothing in the memory changes" $?
 in_use
 ktap_ok "the region stays" $?
 ip link set "$NETIF" up && wait_for_carrier
-for address in $addresses; do
-	ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
-done
+addresses_back
 wait "$receiver"
 remote -w "$sender"
 [ "$(said kept received)" = $size ] && [ "$(said kept correct)" = 1 ] && [ "$(said kept error)" = 0 ]

@@ -17,7 +17,7 @@ seconds=${FUZZ_SECONDS:-20}
 
 ktap_plan 5
 vram_bind
-addresses=$(ip -o addr show dev "$NETIF" scope global | awk '{ print $4 }')
+keep_addresses
 reader=$(remote -b "socat -u TCP-LISTEN:9299,fork,reuseaddr /dev/null")
 wait_for 10 remote "ss -Hltn sport = :9299 | grep -q ."
 send_fuzz -i "$NETIF" -a "$REMOTE_V4" -p 9299 -m "vfio:$VRAM_PCI" -t "$seconds" -s "${FUZZ_SEED:-1}" >/tmp/fuzz 2>&1
@@ -33,9 +33,7 @@ ktap_ok "sends and commands succeed and fail" $?
 remote -k "$reader" >/dev/null 2>&1
 nothing_left
 ktap_ok "nothing is left" $?
-for address in $addresses; do # IPv6 goes with the link
-	ip addr add "$address" dev "$NETIF" nodad 2>/dev/null
-done
+addresses_back
 wait_for_carrier && ordinary_traffic
 ktap_ok "ordinary traffic afterwards" $?
 arrives last -m "vfio:$VRAM_PCI" -s 0

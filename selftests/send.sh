@@ -42,7 +42,18 @@ revoked() {
 		[ "$(said "$1" error)" = ENODEV ] && [ "$(said listener correct)" = 1 ] &&
 		[ "$(said listener error)" = ECONNRESET ]
 }
-
+# each_memory WAY...: a result for each way and each kind of memory
+each_memory() {
+	local way memory size
+	for way; do
+		for memory in "vfio:$VRAM_PCI" heap udmabuf scattered; do
+			size=$((4 << 20))
+			[ "${memory%%:*}" = vfio ] && size=0
+			arrives stream -w "$way" -m "$memory" -s $size
+			ktap_ok "$way: from ${memory%%:*}" $?
+		done
+	done
+}
 # refused NAME ERROR ARG...: nothing is sent, and the connection is what it was
 refused() {
 	local name=$1 error=$2

@@ -13,14 +13,7 @@ ktap_plan 16
 vram_bind
 [ -e "/sys/class/net/$NETIF/device/iommu_group" ]
 ktap_ok "the device is behind the IOMMU" $?
-for way in registered cmsg; do
-	for memory in "vfio:$VRAM_PCI" heap udmabuf scattered; do
-		size=$((4 << 20))
-		[ "${memory%%:*}" = vfio ] && size=0
-		arrives stream -w $way -m "$memory" -s $size
-		ktap_ok "$way: from ${memory%%:*}" $?
-	done
-done
+each_memory registered cmsg
 steer_to_queue 1
 arrives stream -m "vfio:$VRAM_PCI" -s 0 -R
 ktap_ok "from a region that is for receiving, too" $?

@@ -12,14 +12,7 @@ need_netif
 
 ktap_plan 36
 vram_bind
-for way in registered vector cmsg; do
-	for memory in "vfio:$VRAM_PCI" heap udmabuf scattered; do
-		size=$((4 << 20))
-		[ "${memory%%:*}" = vfio ] && size=0
-		arrives stream -w $way -m "$memory" -s $size
-		ktap_ok "$way: from ${memory%%:*}" $?
-	done
-done
+each_memory registered vector cmsg
 send stream -w sendmsg -m "vfio:$VRAM_PCI" -s 0 -n $((4 << 20)) -l $((64 << 10)) && [ "$(said listener received)" = $((4 << 20)) ] &&
 	[ "$(said listener correct)" = 1 ]
 ktap_ok "sendmsg: from vfio" $?

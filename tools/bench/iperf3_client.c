@@ -170,8 +170,9 @@ static void send_results(struct test *t)
 	test_set_phase(t, PHASE_ANSWER, RESULTS_TIME);
 }
 
-static void message_received(struct test *t, int8_t m)
+static void message_received(struct test *t)
 {
+	const int8_t m = t->wire.in[0];
 	static const struct {
 		enum message m;
 		enum phase phase;
@@ -251,21 +252,6 @@ static enum wire_item client_item(const struct test *t, size_t *json_max)
 	return t->phase == PHASE_ANSWER ? WIRE_JSON : WIRE_MESSAGE;
 }
 
-static void client_received(struct test *t, enum wire_item item)
-{
-	switch (item) {
-	case WIRE_ERROR:
-		error_received(t);
-		break;
-	case WIRE_JSON:
-		json_received(t);
-		break;
-	default:
-		message_received(t, t->wire.in[0]);
-		break;
-	}
-}
-
 static void client_not_received(struct test *t, int error)
 {
 	test_error(t, IE_RECVRESULTS, -error, error == -ENOMEM ? "out of memory" :
@@ -322,7 +308,11 @@ static void client_timeout(const struct test *t, uint64_t now, int64_t *timeout)
 static const struct test_end client_end = {
 	.client = true,
 	.item = client_item,
-	.received = client_received,
+	.received = {
+		[WIRE_MESSAGE] = message_received,
+		[WIRE_JSON] = json_received,
+		[WIRE_ERROR] = error_received,
+	},
 	.not_received = client_not_received,
 	.error = client_error,
 	.terminate = client_terminate,

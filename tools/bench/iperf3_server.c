@@ -131,8 +131,10 @@ static bool drained(struct test *t, uint64_t now)
 	return true;
 }
 
-static void message_received(struct test *t, int8_t m)
+static void message_received(struct test *t)
 {
+	const int8_t m = t->wire.in[0];
+
 	switch (m) {
 	case MSG_TEST_START:
 		return;
@@ -217,21 +219,6 @@ static enum wire_item server_item(const struct test *t, size_t *json_max)
 	}
 }
 
-static void server_received(struct test *t, enum wire_item item)
-{
-	switch (item) {
-	case WIRE_COOKIE:
-		cookie_received(t);
-		break;
-	case WIRE_JSON:
-		json_received(t);
-		break;
-	default:
-		message_received(t, t->wire.in[0]);
-		break;
-	}
-}
-
 static void server_ended(struct test *t, int error)
 {
 	switch (t->phase) {
@@ -303,7 +290,11 @@ static void server_timeout(const struct test *t, uint64_t now, int64_t *timeout)
 
 static const struct test_end server_end = {
 	.item = server_item,
-	.received = server_received,
+	.received = {
+		[WIRE_COOKIE] = cookie_received,
+		[WIRE_MESSAGE] = message_received,
+		[WIRE_JSON] = json_received,
+	},
 	.not_received = server_not_received,
 	.error = server_error,
 	.terminate = server_terminate,

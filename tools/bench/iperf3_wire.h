@@ -53,7 +53,7 @@ enum iperf_error {
 };
 
 /* Control input, an item after the other. An error is two numbers of 32 bits. */
-enum wire_item { WIRE_COOKIE, WIRE_MESSAGE, WIRE_JSON, WIRE_ERROR };
+enum wire_item { WIRE_COOKIE, WIRE_MESSAGE, WIRE_JSON, WIRE_ERROR, WIRE_ITEMS };
 
 struct wire {
 	char *in;		/* of the item: @have bytes out of @need */

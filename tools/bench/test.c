@@ -187,7 +187,7 @@ void test_control(struct test *t, const void *data, size_t len)
 		if (ret < 0)
 			t->end->not_received(t, ret);
 		if (ret > 0)
-			t->end->received(t, item);
+			t->end->received[item](t);
 	}
 }
 

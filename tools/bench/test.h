@@ -68,8 +68,8 @@ struct test_end {
 	bool client;
 	/* What comes next on the control connection. */
 	enum wire_item (*item)(const struct test *t, size_t *json_max);
-	/* It is in test::wire. */
-	void (*received)(struct test *t, enum wire_item item);
+	/* By &enum wire_item, of those that item() names: it is in test::wire. */
+	void (*received[WIRE_ITEMS])(struct test *t);
 	/* It makes no sense: -ENOMEM, -EMSGSIZE. */
 	void (*not_received)(struct test *t, int error);
 	/* Tell the other end why it ends. */

@@ -7,7 +7,8 @@
 # lab: debug=it is about how much and how fast
 . "$(dirname "$0")/../../selftests/lib.sh"
 . "$(dirname "$0")/../../selftests/vram.sh"
-PATH=$PATH:$(cd "$(dirname "$0")/../.." && pwd)/build/tools/tests
+here=$(cd "$(dirname "$0")" && pwd)
+PATH=$PATH:${here%/tools/tests}/build/tools/tests
 need_netif
 need_programs netgpu page_pools control python3 ethtool
 [ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
@@ -35,23 +36,7 @@ zc() { # MEMORY OPTION...
 }
 moves() { # all that was sent has come; what a client cancels in the middle of a write it does not count
 	remote timeout 40 iperf3 -c "${host:-$LOCAL_V4}" -J "$@" >client.json || { grep '"error"' client.json; tail -3 server.err; return 1; }
-	python3 - <<-'PYTHON'
-		import json, sys
-		test = json.load(open("client.json"))
-		end, reverse, streams = test["end"], test["start"]["test_start"]["reverse"], test["start"]["test_start"]["num_streams"]
-		def moved(suffix):
-		    sent, received = (end[name + suffix]["bytes"] for name in ("sum_sent", "sum_received"))
-		    print("sent", sent, "received", received)
-		    return sent, received
-		sent, received = moved("")
-		if reverse:
-		    sys.exit(not 0 < received <= sent < received + (streams << 26))
-		if not 0 < sent <= received < sent + (1 << 24):
-		    sys.exit(1)
-		if "sum_sent_bidir_reverse" in end:
-		    sent, received = moved("_bidir_reverse")
-		    sys.exit(not 0 <= received <= sent < received + (streams << 26))
-	PYTHON
+	python3 "$here/moved.py" client.json 0
 }
 # goes OPTION...: netgpu is the client, iperf3 the server, and both say that something has moved
 goes() {

@@ -16,35 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ktap.h"
+
 #define PAGE	4096
 #define MS	1000000ll
 #define BATCH	256
 #define ROOM	(8 * BATCH)
 #define LONG	(5000 * MS)
 #define TESTS	10
-
-static int count, failed;
-
-static void __attribute__((format(printf, 2, 3)))
-ok(bool passed, const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("%sok %d ", passed ? "" : "not ", ++count);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
-	failed += !passed;
-}
-
-static void must(bool good, const char *what)
-{
-	if (good)
-		return;
-	printf("Bail out! %s: %s\n", what, netgpu_error());
-	exit(1);
-}
 
 static int64_t now(void)
 {

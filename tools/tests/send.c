@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ktap.h"
+
 #define SIZE	(4u << 20)	/* of the memory */
 #define PART	65536u
 #define PARTS	(SIZE / PART)
@@ -24,28 +26,6 @@
 
 static struct netgpu_memory *memory;
 static struct netgpu_queue *queue;
-static int count, failed;
-
-static void __attribute__((format(printf, 2, 3)))
-ok(bool passed, const char *fmt, ...)
-{
-	va_list ap;
-
-	printf("%sok %d ", passed ? "" : "not ", ++count);
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
-	failed += !passed;
-}
-
-static void must(bool good, const char *what)
-{
-	if (good)
-		return;
-	printf("Bail out! %s: %s\n", what, netgpu_error());
-	exit(1);
-}
 
 /* Two ends of a TCP connection: [0] is sent to. */
 static void dial(int fds[2])
