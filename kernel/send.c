@@ -91,7 +91,7 @@ int netgpu_region_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 		io_uring_sqe_cmd(cmd->sqe, struct netgpu_uring_buffer);
 	u32 index = READ_ONCE(buffer->index);
 
-	if (READ_ONCE(buffer->flags))
+	if (READ_ONCE(buffer->flags) || cmd->flags & IORING_URING_CMD_MASK)
 		return -EINVAL;
 	if (READ_ONCE(buffer->resv))
 		return -EBADR;

@@ -5,14 +5,15 @@
  * A region is a dma-buf, or a page-aligned part of one, attached, pinned and
  * mapped for the DMA device of one receive queue, or of what a network device
  * sends by.  It is made on /dev/netgpu and is itself a file descriptor: closing it
- * releases the memory, poll() reports POLLHUP once the exporter has taken the
+ * releases the memory, of a region that was sent from a moment later, when what is
+ * on its way has been acknowledged. poll() reports POLLHUP once the exporter has taken the
  * memory back.
  *
  * To receive into it, an area of an io_uring zero-copy receive queue names its
  * descriptor.  To send from it, a ring has it as a registered buffer: see
  * &struct netgpu_uring_buffer.
  *
- * Every struct here may grow at its end.  A caller passes the size it was
+ * Every struct of an ioctl may grow at its end.  A caller passes the size it was
  * built with in the ioctl number.  What the kernel does not know, at the end or
  * as a bit of a flag, must be zero; fields marked "out" are not read.
  */
@@ -379,10 +380,12 @@ struct netgpu_zcrx_cqe {
  * EACCES          the region was not made for TX
  * ENODEV          the memory has been taken back
  * EINVAL          the ring's table does not have @index, or has nothing there to
- *                 unregister; @flags is not 0
+ *                 unregister; @flags, or a flag of the command, is not 0
  * EBADR           @resv is not 0
- * EBUSY           the ring has another buffer there
+ * EBUSY           the ring has another buffer there; to unregister: one of the
+ *                 program's memory, not of a region
  * ENOTTY          unknown command
+ * EOPNOTSUPP      this kernel does not send from regions
  * ENOMEM          as usual
  * =============== ==========================================================
  *
@@ -391,6 +394,8 @@ struct netgpu_zcrx_cqe {
  *
  * =============== ==========================================================
  * EFAULT          not all of the range is in the region
+ * EINVAL          SCM_DEVMEM_DMABUF is given, too
+ * EOVERFLOW       a vector of more than 2 GiB
  * ENODEV          the memory has been taken back, or the connection goes out by
  *                 another network device
  * EOPNOTSUPP      the socket is not TCP, or what it sends is encrypted or looked
@@ -403,7 +408,7 @@ struct netgpu_zcrx_cqe {
  * by the peer, or the connection has ended: the memory may be written again. Its
  * result is as for other memory (IORING_NOTIF_USAGE_ZC_COPIED is never set), but
  * -ENODEV when the memory was taken back meanwhile. Some of it may not have been
- * sent then, and the connection has been reset. The order of these completions is
+ * sent then; if so, the connection has been reset. The order of these completions is
  * not that of the sends: those of sends that share a packet come together.
  */
 struct netgpu_uring_buffer {

@@ -54,8 +54,10 @@ void net_devmem_abort_stuck(struct sock *sk)
 {
 	if (sk->sk_state == TCP_CLOSE || !net_devmem_is_stuck(sk))
 		return;
+	/* Whatever the peer still waits for, it hears that it does not come. */
 	if ((1 << sk->sk_state) &
-	    (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT | TCPF_FIN_WAIT1))
+	    (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT | TCPF_FIN_WAIT1 |
+	     TCPF_CLOSING | TCPF_LAST_ACK | TCPF_SYN_RECV))
 		tcp_send_active_reset(sk, SK_RST_REASON_ERROR);
 	tcp_done_with_error(sk, ENODEV);
 }

@@ -74,8 +74,9 @@ says() {
 	fi
 }
 
+# Much: iperf3 as a server counts only what it has read when its client says that it has sent all, and sockets take 8 MiB.
 options=(
-	"-n 16M" "-n 4M -P 4" "-t 1" "-t 1 -P 8" "-n 1M -l 1000" "-n 16M -l 1M" "-b 50M -t 1" "-n 4M -w 64K" "-n 4M -M 1000" "-t 1 -O 1"
+	"-n 64M" "-n 64M -P 4" "-t 1" "-t 1 -P 8" "-n 16M -l 1000" "-n 64M -l 1M" "-b 50M -t 1" "-n 4M -w 64K" "-n 64M -M 1000" "-t 1 -O 1"
 	"-R -n 16M" "-R -n 4M -P 4" "-R -t 1" "-R -t 1 -P 8" "-R -n 1M -l 1000" "-R -b 50M -t 1" "-R -t 1 -O 1"
 	"--bidir -n 4M" "--bidir -t 1" "--bidir -t 1 -P 4"
 )
