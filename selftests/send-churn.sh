@@ -25,6 +25,7 @@ progress() { # NUMBER OF WHAT
 }
 # A sender that does not end, its process is $sender; back when data flows.
 endless() {
+	sender=
 	expect && { zc_send -i "$NETIF" -a "$REMOTE_V4" -p "$port" -n $((64 << 30)) "$@" >/tmp/endless 2>&1 & } && sender=$! &&
 		wait_for 20 sent_some
 }
@@ -46,7 +47,7 @@ bad=0
 for ((round = 1; round <= revocations; round++)); do
 	{
 		send gone -m "vfio:$VRAM_PCI" -s 0 -w "${ways[round % 4]}" -n $((8 << 20)) -x "${hows[round % 3]}" &&
-			[ "$(said listener correct)" = 1 ] && nothing_left 30
+			[ -n "$(said gone revoke_us)" ] && [ "$(said listener correct)" = 1 ] && nothing_left 30
 	} >/tmp/round 2>&1 || { bad=$((bad + 1)); cat /tmp/round; }
 	said gone revoke_us >>/tmp/times
 	progress $round "$revocations" revocations

@@ -10,7 +10,7 @@
 need_netif
 [ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
 
-ktap_plan 18
+ktap_plan 19
 vram_bind
 BYTES=$((8 << 20))
 # late PORT: a peer that does not read for two seconds; never: for as long as there is a connection
@@ -93,9 +93,19 @@ if [ $lossy = 0 ]; then
 	[ "$(said gone revoke_us)" -lt $((1000000 * slower)) ] && { [ "$(said gone error)" = ENODEV ] || [ "$(said gone notif_error)" = ENODEV ]; }
 	status=$?
 	ktap_ok "the memory is taken back while much is lost, and much waits: after $(said gone revoke_us) us" $status
+	# All at once nothing leaves the machine, and the peer has nothing to say that would be answered by a reset (LAST_ACK).
+	tc qdisc del dev "$NETIF" root
+	peer "$late"'
+c.shutdown(socket.SHUT_WR)
+'"$count" 0
+	{ sleep 1; tc qdisc replace dev "$NETIF" root netem delay 4s limit 100000; } &
+	send_to ending -m "vfio:$VRAM_PCI" -s 0 -n $((64 << 30)) -x disable -e
+	[ "$(said ending revoke_us)" -lt $((1000000 * slower)) ] && [ "$(said listener error)" = 104 ]
+	ktap_ok "both directions are closed, and the memory is taken back: the peer that still reads is told" $?
 	tc qdisc del dev "$NETIF" root
 else
-	for what in "the same without SACK" "the same by IPv6" "packets out of order" "the memory is taken back while much is lost, and much waits"; do
+	for what in "both directions are closed, and the memory is taken back: the peer that still reads is told" \
+		 "the same without SACK" "the same by IPv6" "packets out of order" "the memory is taken back while much is lost, and much waits"; do
 		ktap_skip "$what" "there is no netem"
 	done
 fi

@@ -12,6 +12,7 @@
  * -c STREAMS	connections, to PORT and those that follow, with BYTES each; they take turns
  * -x HOW	when half has been sent, or nothing goes on for two seconds, have the
  *		exporter take the memory away: see memory_revoke()
+ * -e		end the stream before that, with what is queued still to be sent
  * -R		the region is for receiving, too
  * -N		do not fill the memory: it is sent as it is
  * -k FILE	when all is queued, wait until FILE is gone
@@ -78,6 +79,7 @@ static uint64_t region_offset;
 static unsigned long long sent, notified, copied, pending;
 static unsigned int messages, acknowledged;	/* of sendmsg() */
 static int first_error, notif_error;
+static bool end_first;
 static const char *how;		/* the memory is to be taken away */
 
 static int connected(const char *address, int port)
@@ -204,6 +206,8 @@ static void send_part(unsigned int index)
 
 static void take_away(void)
 {
+	if (end_first)
+		shutdown(streams[0].fd, SHUT_WR);
 	printf("revoke_us %lld\n", memory_revoke(&mem, how));
 	how = NULL;
 	mem.cpu = NULL;		/* no more can be filled */
@@ -311,7 +315,7 @@ static void reap_messages(unsigned int left)
 
 static const char usage[] =
 	"zc_send -i NETIF -a ADDRESS -p PORT -m MEMORY -s BYTES -n BYTES [-w WAY] [-l BYTES]\n"
-	"	[-o BYTES] [-c STREAMS] [-x HOW] [-R] [-N] [-k FILE]";
+	"	[-o BYTES] [-c STREAMS] [-x HOW] [-e] [-R] [-N] [-k FILE]";
 
 int main(int argc, char **argv)
 {
@@ -324,7 +328,7 @@ int main(int argc, char **argv)
 	struct mnl_socket *nl = NULL;
 	size_t size = 0;
 
-	while ((opt = getopt(argc, argv, "i:a:p:m:s:n:w:l:o:c:x:RNk:")) != -1) {
+	while ((opt = getopt(argc, argv, "i:a:p:m:s:n:w:l:o:c:x:eRNk:")) != -1) {
 		switch (opt) {
 		case 'i': netif = optarg; break;
 		case 'a': address = optarg; break;
@@ -338,6 +342,7 @@ int main(int argc, char **argv)
 		case 'x': how = optarg; break;
 		case 'R': flags |= NETGPU_REGION_RX; break;
 		case 'N': as_it_is = true; break;
+		case 'e': end_first = true; break;
 		case 'k': keep = optarg; break;
 		case 'w':
 			while (strcmp(ways[way], optarg))

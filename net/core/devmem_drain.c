@@ -119,7 +119,8 @@ static void netdev_drain_txq(struct net_device *dev, unsigned int index)
  * validate_xmit_skb() looks at. It may be in any queue of the kernel, but not in
  * one of the device when this returns. A queue that does not go on is reset, and
  * if that does not help either, the device is closed. That takes 4 seconds for
- * each queue at most, and to close it as long as others hold the RTNL. After a reset of all, or a close, the others are empty.
+ * each queue at most, and to close it as long as others hold the RTNL.
+ * After a reset of all, or a close, the others are empty.
  *
  * Context: process context, without locks of the device. May take the RTNL.
  */

@@ -70,7 +70,9 @@ void conn_send(struct conn *c, const void *data, size_t len)
 	if (c->dead)
 		return;
 	if (!queue_output(c, data, len)) {
-		conn_close(c);
+		/* Its receiving end says so: nobody else frees it under its owner. */
+		c->out_len = 0;
+		shutdown(c->fd, SHUT_RDWR);
 		return;
 	}
 	while (c->out_len) {

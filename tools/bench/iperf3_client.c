@@ -20,8 +20,6 @@
 #include "report.h"
 #include "sender.h"
 
-#define RESULTS_MAX	(16u << 20)	/* bytes of JSON: they may have the server's output */
-
 #define CONNECT_TIME	10		/* s */
 #define ANSWER_TIME	(15 * NSEC)	/* what the server does at once */
 #define RESULTS_TIME	(30 * NSEC)	/* it waits for what has been sent */

@@ -16,7 +16,6 @@
 #include "sender.h"
 
 #define PARAMETERS_MAX	(256u << 10)	/* bytes of JSON */
-#define RESULTS_MAX	(1u << 20)
 
 #define COOKIE_TIME	(10 * NSEC)
 #define PARAMETERS_TIME	(10 * NSEC)

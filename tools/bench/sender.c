@@ -99,11 +99,12 @@ void sender_start(struct test *t)
 
 	if (p->bandwidth && (!rate || p->bandwidth < rate))
 		rate = p->bandwidth;
-	pace = rate / 8 < UINT32_MAX ? rate / 8 : UINT32_MAX;
+	pace = rate / 8 < UINT32_MAX ? (rate + 7) / 8 : UINT32_MAX;
 	for (i = 0; i < t->nr_streams; i++) {
 		struct stream *st = &t->streams[i];
 
-		if (!st->sending)
+		/* One that fails ends them all. */
+		if (!st->sending || !st->conn)
 			continue;
 		if (pace)
 			setsockopt(st->conn->fd, SOL_SOCKET, SO_MAX_PACING_RATE, &pace,

@@ -63,6 +63,8 @@ struct stream {
 	int local_port, remote_port;
 };
 
+#define RESULTS_MAX	(1u << 20)	/* bytes of JSON, of either end's */
+
 /* An end of a test: the server's, or the client's. */
 struct test_end {
 	bool client;

@@ -96,9 +96,10 @@ static void send_more(struct conn *c)
 		if (ret < 0 && errno == EAGAIN)
 			return;
 		if (ret < 0) {
+			ret = -errno;
 			o->length = 0;
 			wait_for_room(c, false);
-			r->events->sent(r->owner, c, 0, -errno);
+			r->events->sent(r->owner, c, 0, ret);
 			return;
 		}
 		o->done += ret;

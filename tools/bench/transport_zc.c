@@ -42,6 +42,7 @@ struct pieces {
 
 struct zc_transport {
 	struct transport base;
+	struct transport_ops ops;
 	struct netgpu_memory *memory;
 	struct netgpu_region *region;
 	struct netgpu_queue *queue;
@@ -162,7 +163,7 @@ static void zc_close(struct transport *r)
 
 static int zc_add(struct transport *r, struct conn *c)
 {
-	struct netgpu_conn *nc;
+	struct netgpu_conn *nc = NULL;
 	int ret = netgpu_queue_add(zc_of(r)->queue, c->fd, c, &nc);
 
 	c->rx = nc;
@@ -204,7 +205,12 @@ static int send_only_add(struct transport *r, struct conn *c)
 	if (ret)
 		return ret;
 	c->watch.ready = readable;
-	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->fd, &ev) ? -errno : 0;
+	if (!epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->fd, &ev))
+		return 0;
+	ret = -errno;
+	netgpu_conn_close(c->rx);
+	c->rx = NULL;
+	return ret;
 }
 
 static void zc_del(struct transport *r, struct conn *c)
@@ -442,20 +448,6 @@ static const struct transport_ops zc_ops = {
 	.info = zc_info,
 };
 
-static const struct transport_ops send_only_ops = {
-	.in_epoll = true,
-	.close = zc_close,
-	.add = send_only_add,
-	.del = send_only_del,
-	.send = zc_send,
-	.stop = zc_stop,
-	.taken = zc_taken,
-	.wait = zc_wait,
-	.release = zc_release,
-	.stats = zc_stats,
-	.info = zc_info,
-};
-
 struct transport *transport_zc_open(const struct transport *init)
 {
 	struct zc_transport *zc = calloc(1, sizeof(*zc));
@@ -466,7 +458,13 @@ struct transport *transport_zc_open(const struct transport *init)
 	}
 	zc->base = *init;
 	zc->send_only = options_send_only(zc->base.opt);
-	zc->base.ops = zc->send_only ? &send_only_ops : &zc_ops;
+	zc->ops = zc_ops;
+	if (zc->send_only) {
+		zc->ops.in_epoll = true;
+		zc->ops.add = send_only_add;
+		zc->ops.del = send_only_del;
+	}
+	zc->base.ops = &zc->ops;
 	zc->next = NOT_IN_REGION;
 	if (open_queue(zc)) {
 		zc_close(&zc->base);

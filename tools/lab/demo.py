@@ -119,6 +119,8 @@ def judge(directory, without):
     # Messages of the control connection lie among it, in a GPU's.
     if send["bytes_match"] != send["bytes_in_vram"] or not MOVED - (1 << 20) <= send["bytes_match"] <= send["bytes_sent"]:
         faults.append(f"of {send['bytes_in_vram']} bytes in VRAM, {send['bytes_match']} have come as they are")
+    if send["bytes_copied_by_cpu"]:
+        faults.append(f"the CPU copied {send['bytes_copied_by_cpu']} bytes of what was sent")
     if send["guest_ram_marks"]:
         faults.append(f"what was sent passed through RAM: {send['guest_ram_marks']} marks")
     if not send.get("control_ram_marks", True):
@@ -170,7 +172,7 @@ def ktap(result):
     send = result["send"]
     tests += (("what is sent out of VRAM arrives as it is",
                MOVED - (1 << 20) <= send["bytes_match"] == send["bytes_in_vram"] and send["bytes_match"] <= send["bytes_sent"]),
-              ("guest RAM holds no mark of it", send["guest_ram_marks"] == 0))
+              ("guest RAM holds no mark of it", send["guest_ram_marks"] == 0 and send["bytes_copied_by_cpu"] == 0))
     if "control_ram_marks" in send:
         tests += (("after a copy and send() guest RAM holds marks", send["control_ram_marks"] > 0),)
     if "upstream" in result:

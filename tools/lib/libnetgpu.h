@@ -406,7 +406,8 @@ int netgpu_queue_add(struct netgpu_queue *queue, int fd, void *user,
  * memory ends before; ENOMEM; what an earlier send has failed with. In the
  * completion: ENODEV the memory was taken away by its exporter, or the connection
  * does not go out by the region's network device; EOPNOTSUPP the socket is
- * not TCP, or encrypted by the kernel; EPIPE, ECONNRESET and others as send(2).
+ * not TCP, or encrypted by the kernel, or the network device has transmit checksums
+ * or scatter-gather switched off; EPIPE, ECONNRESET and others as send(2).
  */
 int netgpu_conn_send(struct netgpu_conn *conn, uint64_t offset, uint32_t length,
 		     void *user);

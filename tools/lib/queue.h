@@ -46,6 +46,7 @@ struct send {
 	uint32_t length;
 	uint32_t taken;		/* bytes, by the kernel */
 	unsigned int notifs;	/* notifications that are due */
+	unsigned int empty;	/* of those, of attempts that failed */
 	int32_t result;		/* once it is over */
 	bool over;
 };

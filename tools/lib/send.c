@@ -72,18 +72,36 @@ static void send_free(struct send *s)
 	q->free_sends = s;
 }
 
+static struct send *pop_front(struct netgpu_conn *c)
+{
+	struct send *s = c->sends;
+
+	c->sends = s->next;
+	if (!c->sends)
+		c->sends_end = &c->sends;
+	return s;
+}
+
+/* To be sent, or gone on with, before those that wait. */
+static void push_front(struct netgpu_conn *c, struct send *s)
+{
+	s->next = c->sends;
+	c->sends = s;
+	if (!s->next)
+		c->sends_end = &s->next;
+}
+
 /* Nobody is going to hear of them. */
 void conn_drop_sends(struct netgpu_conn *c)
 {
 	struct send *s;
 
-	while ((s = c->sends)) {
-		c->sends = s->next;
+	while (c->sends) {
+		s = pop_front(c);
 		s->over = true;
 		if (!s->notifs)
 			send_free(s);
 	}
-	c->sends_end = &c->sends;
 }
 
 void conn_send_next(struct netgpu_conn *c)
@@ -100,10 +118,7 @@ void conn_send_next(struct netgpu_conn *c)
 		q->unsent = true;	/* netgpu_queue_wait() comes back to it */
 		return;
 	}
-	c->sends = s->next;
-	if (!c->sends)
-		c->sends_end = &c->sends;
-	c->sending = s;
+	c->sending = pop_front(c);
 	offset = s->offset + s->taken;
 	if (q->sends_region)
 		io_uring_prep_send_zc_fixed(sqe, c->fd, (void *)(uintptr_t)offset, s->length - s->taken,
@@ -153,15 +168,6 @@ static int finish(struct send *s, struct netgpu_completion *out)
 	return !closed;
 }
 
-/* To be sent, or gone on with, before those that wait. */
-static void push_front(struct netgpu_conn *c, struct send *s)
-{
-	s->next = c->sends;
-	c->sends = s;
-	if (!s->next)
-		c->sends_end = &s->next;
-}
-
 static void end(struct send *s, int result)
 {
 	s->over = true;
@@ -180,7 +186,11 @@ int send_taken(struct send *s, const struct io_uring_cqe *cqe,
 
 	c->sending = NULL;
 	s->notifs += notif;
-	q->notifs += notif;
+	/* That of an attempt which failed comes at once, and unlocks nothing. */
+	if (notif && cqe->res <= 0)
+		s->empty++;
+	else
+		q->notifs += notif;
 	if (cqe->res > 0) {
 		s->taken += cqe->res;
 		c->sent_bytes += cqe->res;
@@ -213,14 +223,24 @@ int send_acknowledged(struct send *s, const struct io_uring_cqe *cqe,
 	struct netgpu_queue *q = s->conn->queue;
 
 	s->notifs--;
+	if (s->empty) {
+		s->empty--;
+		return finish(s, out);
+	}
 	q->notifs--;
 	q->unsent |= q->short_of_memory;
 	q->short_of_memory = false;
 	/* IORING_NOTIF_USAGE_ZC_COPIED has the sign of an error. */
-	if (cqe->res < 0 && cqe->res > -4096)
-		end(s, cqe->res);
-	else if (cqe->res)
+	if (cqe->res < 0 && cqe->res > -4096) {
+		if (!s->conn->send_error)
+			s->conn->send_error = cqe->res;
+		/* Else it is still being sent, or waits, and ends there. */
+		if (s->over)
+			s->result = cqe->res;
+		q->failed_sends |= !!s->conn->sends;
+	} else if (cqe->res) {
 		q->copied += s->taken;
+	}
 	return finish(s, out);
 }
 
@@ -238,9 +258,7 @@ unsigned int take_failed_sends(struct netgpu_queue *q, struct netgpu_completion 
 				q->failed_sends = true;
 				return n;
 			}
-			c->sends = s->next;
-			if (!c->sends)
-				c->sends_end = &c->sends;
+			pop_front(c);
 			end(s, c->send_error);
 			n += finish(s, &out[n]);
 		}
@@ -274,6 +292,7 @@ int netgpu_conn_send(struct netgpu_conn *c, uint64_t offset, uint32_t length, vo
 	s->length = length;
 	s->taken = 0;
 	s->notifs = 0;
+	s->empty = 0;
 	s->result = 0;
 	s->over = false;
 	c->nr_sends++;

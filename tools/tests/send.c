@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@
 #define PART	65536u
 #define PARTS	(SIZE / PART)
 #define LONG	5000000000ll	/* ns */
-#define TESTS	21
+#define TESTS	22
 
 static struct netgpu_memory *memory;
 static struct netgpu_queue *queue;
@@ -245,6 +246,7 @@ static void closed(bool waited)
 	struct netgpu_completion done[16];
 	int fds[2], other[2], n;
 	struct netgpu_conn *c;
+	uint64_t taken;
 	struct reader r;
 
 	dial(fds);
@@ -252,14 +254,15 @@ static void closed(bool waited)
 	send_parts(c, 8 * PARTS, 0);
 	if (waited)
 		netgpu_queue_wait(queue, done, 16, LONG / 20);
+	taken = netgpu_conn_sent(c);
 	netgpu_conn_close(c);
 	close(fds[0]);
-	/* which gets the same number */
 	dial(other);
+	must(other[0] == fds[0], "a socket of the same number");
 	start(&r, fds[1]);
 	n = netgpu_queue_wait(queue, done, 16, LONG / 20);
 	pthread_join(r.thread, NULL);
-	ok(!n && r.read <= 8ull * SIZE && !r.wrong && !r.error,
+	ok(!n && r.read <= 8ull * SIZE && r.read >= taken && !r.wrong && !r.error,
 	   "closed %s: %llu bytes arrive, no completion comes (%d)", waited ? "in the middle" : "at once",
 	   (unsigned long long)r.read, n);
 	ok(recv(other[1], &(char){ 0 }, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN,
@@ -267,6 +270,36 @@ static void closed(bool waited)
 	close(fds[1]);
 	close(other[0]);
 	close(other[1]);
+}
+
+/* More than may be pinned: an error, and not tried again and again, as there is nothing to wait for. */
+static void pinned(void)
+{
+	struct netgpu_queue_params params = { .flags = NETGPU_QUEUE_SEND_ONLY };
+	struct netgpu_queue *others = queue;
+	struct netgpu_completion done = { 0 };
+	struct netgpu_conn *c;
+	struct rlimit before;
+	int fds[2], n;
+
+	getrlimit(RLIMIT_MEMLOCK, &before);
+	must(!setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){ 1 << 20, before.rlim_max }), "limit");
+	/* who is root may pin more */
+	must(geteuid() || !seteuid(65534), "another user");
+	must(!netgpu_queue_open(&params, memory, NULL, &queue), "a queue of its own");
+	dial(fds);
+	c = add(fds[0]);
+	must(!netgpu_conn_send(c, 0, SIZE, NULL), "send");
+	n = netgpu_queue_wait(queue, &done, 1, LONG);
+	ok(n == 1 && (done.result == -ENOMEM || done.result == -ENOBUFS), "more than may be pinned: an error (%d, %d)", n,
+	   done.result);
+	netgpu_conn_close(c);
+	netgpu_queue_close(queue);
+	queue = others;
+	must(!seteuid(getuid()), "back");
+	setrlimit(RLIMIT_MEMLOCK, &before);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 /* Many connections, whose sends meet. */
@@ -302,16 +335,19 @@ int main(void)
 	struct netgpu_queue_params params = { .flags = NETGPU_QUEUE_SEND_ONLY };
 	unsigned char *p;
 	uint64_t i;
+	int n;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	must(!netgpu_memory_open("host", SIZE, &memory), "host memory");
 	p = netgpu_memory_map(memory);
 	for (i = 0; i < SIZE; i++)
 		p[i] = byte_at(i);
-	if (netgpu_queue_open(&params, memory, NULL, &queue)) {
+	n = netgpu_queue_open(&params, memory, NULL, &queue);
+	if (n == -ENOSYS || n == -EPERM) {
 		printf("TAP version 13\n1..0 # SKIP %s\n", netgpu_error());
 		return 4;
 	}
+	must(!n, "a queue to send by");
 	printf("TAP version 13\n1..%d\n", TESTS);
 	in_order();
 	refusals();
@@ -320,6 +356,7 @@ int main(void)
 	closed(false);
 	closed(true);
 	many();
+	pinned();
 	netgpu_queue_close(queue);
 	netgpu_memory_close(memory);
 	return failed || count != TESTS;
