@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The GPU is unbound, reset, or unplugged while data flows into its VRAM: the NIC stops first, receives end with ENODEV, and
-# both devices work afterwards. It is reset by hand, and because of a job that hangs with the buffer.
+# both devices work afterwards. It is reset by hand, and because of a job that hangs with the buffer. netgpu bench that sends
+# out of its VRAM hears of it, too.
 # lab: long=region-revoke,revoke-outside
 # lab: kernel=netgpu
 # lab: topology=switch,novram,radeon
@@ -26,10 +27,11 @@ reset_ms() {
 		{ read -r begin && read -r end && echo $((10#$end - 10#$begin)); }
 }
 
+need_programs netgpu
 gpu_receives
 gpu_may_be_taken || skip_all "it takes the GPU away: only with GPU_DESTRUCTIVE=1"
 
-ktap_plan 38
+ktap_plan 42
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 [ -z "$LAB_GPU" ] || flood_start
@@ -81,6 +83,32 @@ echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/unbind
 ends unbind
 echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/bind
 works unbind
+
+# netgpu bench sends out of VRAM meanwhile.
+sent() { # BYTES: have gone out by that port
+	local bytes
+	bytes=$(ss -Htin sport = :5201 | grep -o 'bytes_acked:[0-9]*' | sort -t : -k 2n | tail -n 1)
+	[ "${bytes#*:}" -gt "$1" ] 2>/dev/null
+}
+netgpu bench --server --iface "$NETIF" --queue 1 --gpu "$node" --region-size 16M --port 5201 >/tmp/server 2>&1 </dev/null &
+server=$!
+wait_for 20 eval 'ss -Hltn sport = :5201 | grep -q .'
+client=$(remote -b timeout 60 iperf3 -c "$LOCAL_V4" -p 5201 -R -t 50)
+wait_for 20 sent $((4 << 20))
+ktap_ok "bench: it sends out of VRAM" $?
+echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/unbind
+wait_for 20 eval '! kill -0 $server 2>/dev/null'
+wait $server
+status=$?
+[ $status = 1 ] && grep -q 'taken away' /tmp/server
+status=$?
+ktap_ok "bench: it ends with 1, and says that the memory was taken away" $status
+[ $status -eq 0 ] || sed "s/^/# /" /tmp/server
+remote -w "$client" >/tmp/client 2>&1
+[ $? = 1 ] && ! grep -q 'iperf Done' /tmp/client
+ktap_ok "bench: so does its client, before its time" $?
+echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/bind
+works bench
 
 flowing dmabuf
 gpu_debugfs amdgpu_gpu_recover >/dev/null

@@ -89,7 +89,7 @@ queue_packets() {
 	ethtool -S "$NETIF" | sed -n "s/^ *rx_queue_${1}_packets: //p"
 }
 
-ktap_plan 42
+ktap_plan 43
 undo ethtool -G "$NETIF" tcp-data-split off
 undo ethtool -L "$NETIF" combined 2
 undo ethtool -X "$NETIF" default
@@ -200,7 +200,7 @@ ktap_ok "and that it has gone" $?
 
 # XDP and AF_XDP do not go with a provider, nor with split headers; each says so.
 # Programs for frags pass the stack's own check of the split, generic ones never see the driver.
-xdp_cases=13
+xdp_cases=14
 if ! grep -qw bpf_prog_put /proc/kallsyms; then
 	for _ in $(seq $xdp_cases); do ktap_skip "XDP, AF_XDP and a provider" "the kernel has no BPF"; done
 else
@@ -226,6 +226,12 @@ else
 	ethtool -G "$NETIF" tcp-data-split off && carrier
 	xdp_attach "$NETIF" sh -c "ping -q -c 2 -w $((20 * slower)) $REMOTE_V4 >/dev/null"
 	ktap_ok "without split headers: XDP" $?
+	# The driver stops and starts the queue for each.
+	job=$(remote -b "ping -q -i 0.01 -c 3000 $LOCAL_V4")
+	# shellcheck disable=SC2016 # expanded there
+	ktap_run "with XDP: AF_XDP comes and goes under traffic" env FLOOD="ping -q -i 0.01 -c 20 -w $((20 * slower)) $REMOTE_V4" NETIF="$NETIF" \
+		xdp_attach "$NETIF" sh -c 'for i in 1 2 3; do xsk "$NETIF" 1 $FLOOD && $FLOOD || exit; done'
+	remote -k "$job" >/dev/null
 	refused "detach the program first" xdp_attach -f "$NETIF" ethtool -G "$NETIF" tcp-data-split on
 	ktap_ok "with XDP: split headers are refused" $?
 	refused "close its sockets first" xsk "$NETIF" 1 ethtool -G "$NETIF" tcp-data-split on
