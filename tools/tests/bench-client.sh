@@ -51,6 +51,9 @@ moves() {
 		        assert 0 < received <= sent < received + (start["num_streams"] << 26)
 		    return sent
 		sent = moved("")
+		if "-b" in sys.argv:    # for each of the streams, by whoever sends
+		    print("rate", end["sum_sent"]["bits_per_second"])
+		    assert end["sum_sent"]["bits_per_second"] < 1.3 * 50e6
 		if start["bidir"]:
 		    moved("_bidir_reverse")
 		elif start["bytes"]:

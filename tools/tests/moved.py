@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""moved.py FILE [LEAST]: iperf3, as a client, says in FILE that something has moved, and the receiver of it no more than was sent.
+"""moved.py FILE [LEAST]: iperf3, as a client, says in FILE that something has moved, the receiver of it no more than was sent, and
+no faster than -b allows.
 
 What a client cancels in the middle of a write it does not count, nor what is still on its way to it when it stops. LEAST: bytes
 that must have come back with --bidir, by default 1.
@@ -29,4 +30,8 @@ else:
 if "sum_sent_bidir_reverse" in end:
     sent, received = moved("_bidir_reverse")
     good = good and least <= received <= sent < received + on_the_way
+if start.get("target_bitrate"):     # -b
+    rate = end["sum_sent"]["bits_per_second"]
+    print("rate", rate)
+    good = good and rate < 1.3 * start["target_bitrate"] * start["num_streams"]
 sys.exit(not good)
