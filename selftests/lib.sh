@@ -4,7 +4,7 @@
 #
 # Environment: NETIF the interface under test; LOCAL_V4/V6 and REMOTE_V4/V6 the addresses; REMOTE_TYPE how commands
 # reach the other side: lab (the lab's virtual machine), ssh (REMOTE_ARGS: user@host), netns (REMOTE_ARGS: its name).
-# LAB_SLOWER says how many times longer than usual things may take here.
+# LAB_SLOWER says how many times longer than usual things may take here; MORE, when it is set, that there is time for all of a test.
 
 KSFT_SKIP=4
 slower=${LAB_SLOWER:-1}
@@ -60,6 +60,11 @@ ktap_end() {
 		exit 1
 	fi
 	exit $((ktap_failed > 0))
+}
+
+# more COMMAND...: where there is time for it (see check.py)
+more() {
+	[ -z "$MORE" ] || "$@"
 }
 
 # skip_all WHY: nothing of this test can run here

@@ -4,7 +4,8 @@
 # given back when the device has stopped writing to it, seen from outside; where the queue cannot be stopped, the device is
 # restarted, and says so.
 # lab: kernel=netgpu
-# lab: timeout=480
+# lab: timeout=240
+# lab: more=480
 # lab: modules=queue_fault
 # lab: console=cut here|WARNING: .*netdev_rx_queue
 . "$(dirname "$0")/lib.sh"
@@ -96,7 +97,7 @@ nothing_mapped() {
 	wait_for 30 eval '[ "$(region_count mapped)" = 0 ]'
 }
 
-ktap_plan 80
+ktap_plan $((39 + ${MORE:-0} * 41))
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
@@ -105,17 +106,17 @@ insmod "$MODULES/queue_fault.ko" netdev="$NETIF" && undo rmmod queue_fault
 ktap_ok "faults can be had" $?
 
 takes zcrx_recv disable no alloc=2			# tried again
-takes zcrx_recv disable yes alloc=-1			# there never is memory
-takes zcrx_recv disable yes alloc=-1 error=$EOPNOTSUPP	# as mlx5 says with HTB
+more takes zcrx_recv disable yes alloc=-1		# there never is memory
+more takes zcrx_recv disable yes alloc=-1 error=$EOPNOTSUPP	# as mlx5 says with HTB
 takes zcrx_recv disable yes stop=-1
-takes zcrx_recv disable no start=1			# the old queue goes on, until it is tried again
+more takes zcrx_recv disable no start=1		# the old queue goes on, until it is tried again
 takes zcrx_recv disable no start=2			# nor does that start again
-takes zcrx_recv disable yes start=-1			# none ever starts
-takes plain disable no alloc=2
-takes plain disable yes stop=-1
+more takes zcrx_recv disable yes start=-1		# none ever starts
+more takes plain disable no alloc=2
+more takes plain disable yes stop=-1
 takes zcrx_recv kill yes stop=-1
 takes devmem_recv disable yes stop=-1
-takes devmem_recv kill yes stop=-1
+more takes devmem_recv kill yes stop=-1
 
 receive_with=zcrx_recv
 stream again 9900 $((8 << 20))

@@ -9,6 +9,7 @@ A test says in its first lines what it needs:
   # lab: kernel=debug               only with check-debug
   # lab: also=upstream              check-long runs it, on that kernel
   # lab: drivers=NAMES              needs those of configs/drivers: only with check-drivers and check-debug
+  # lab: more=SECONDS               check-long and check-debug run it with MORE=1, and it takes so long
   # lab: long=NAMES                 only with check-long and check-debug; its core is in these tests
   # lab: memory=MIB                 # lab: machine=none (runs here, without one; may need several kernels: kernel=A,B)
   # lab: vram=MIB                   # lab: gpu=MIB/MIB (VRAM, and the BAR that shows it)
@@ -68,6 +69,9 @@ class Test:
                 if match:
                     self.is_test = True
                     self.settings[match[1]] = match[2].strip()
+        if "more" in self.settings and mode in ("check-long", "check-debug"):
+            self.settings["timeout"] = self.settings["more"]
+            self.variables = ["MORE=1"]
         if self.settings["machine"] != "none":
             self.adapt()
 
@@ -91,7 +95,7 @@ class Test:
         """Is this a test of its mode?"""
         s = self.settings
         return self.is_test and {"check": s.get("kernel") != "debug" and not {"drivers", "long"} & set(s),
-                                 "check-long": bool({"long", "also"} & set(s)),
+                                 "check-long": bool({"long", "also", "more"} & set(s)),
                                  "check-drivers": "drivers" in s,
                                  "check-debug": s["machine"] != "none",
                                  "soak": "soak" in s}[self.mode]
@@ -131,7 +135,7 @@ class Test:
                 path = f"{PROGRAMS}:{OWN}:{TOP}/tools/lab:{os.environ['PATH']}"
                 command = ["timeout", "-k", "5", s["timeout"], "bash", self.path]
                 status = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                        env=os.environ | {"PATH": path}, cwd=TOP, check=False).returncode
+                                        env=os.environ | {"PATH": path} | dict(v.split("=", 1) for v in self.variables), cwd=TOP, check=False).returncode
         else:
             command = ["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py",
                        "--name", f"{self.mode}-{self.name}", "--kernel", s["kernel"], "--topology", s["topology"],

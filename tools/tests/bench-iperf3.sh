@@ -3,7 +3,8 @@
 # netgpu bench as a server of stock iperf3, on the loopback: every option that a client may send, what is refused,
 # every order of closing, and clients that mean ill. IPERF3 names another iperf3 to test with.
 # lab: machine=none
-# lab: timeout=300
+# lab: timeout=200
+# lab: more=300
 if [ -z "${BENCH_NETNS:-}" ] && unshare -n true 2>/dev/null; then
 	BENCH_NETNS=1 exec unshare -n bash "$0"
 fi
@@ -73,15 +74,19 @@ says() { # WORDS OPTION...: the client fails with a sentence
 }
 
 options=(
-	"-n 1M" "-n 1M -P 2" "-n 4M -P 8" "-t 1 -P 128" "-t 1" "-t 1 -P 3" "-k 20" "-k 20 -l 1000" "-F data" "-F data -P 2"
-	"-n 100K -l 1K" "-n 8M -l 1M" "-n 1M -w 64K" "-n 1M -w 4M" "-i 0.1 -t 1" "-i 0 -t 1" "-4 -n 1M" "-6 -n 1M" "-n 1M -Z"
-	"-n 1M -N" "-n 1M -C cubic" "-n 1M -C reno" "-n 1M -M 1000" "-n 1M --connect-timeout 2000" "-n 1M --get-server-output"
-	"-n 1M --extra-data words" "-n 1M -T title" "-b 50M -t 1" "-b 50M/10 -t 1" "-n 1M --fq-rate 1G" "-n 1M -S 0x10"
-	"-R -n 1M" "-R -n 4M -P 4" "-R -t 1" "-R -t 1 -P 16" "-R -k 20" "-R -k 20 -l 1000" "-R -n 8M -l 1M" "-R -n 1M -w 64K"
-	"-R -b 50M -t 1" "-R -6 -n 1M" "-R -n 1M -M 1000" "-R -n 1M -C reno" "-R -n 1M --get-server-output" "-R -n 1M --fq-rate 1G"
-	"-R -n 3000000 -F got" "--bidir -n 1M" "--bidir -t 1" "--bidir -t 1 -P 4" "--bidir -n 1M -P 2" "--bidir -n 1M -l 1000"
-	"-n 1M --dscp af11" "-n 1M --cport 21000 -P 2" "-n 1M -A 0" "-n 1M --repeating-payload" "-n 1M -L 7 -6"
+	"-n 1M" "-n 4M -P 8" "-t 1 -P 128" "-t 1 -P 3" "-k 20 -l 1000" "-F data" "-n 8M -l 1M" "-n 1M -w 64K" "-6 -n 1M" "-n 1M -Z"
+	"-n 1M --get-server-output" "-b 50M -t 1" "-R -n 4M -P 4" "-R -t 1 -P 16" "-R -k 20 -l 1000" "-R -b 50M -t 1"
+	"-R -n 3000000 -F got" "--bidir -t 1 -P 4" "--bidir -n 1M -P 2"
 )
+longer=(
+	"-n 1M -P 2" "-t 1" "-k 20" "-F data -P 2" "-n 100K -l 1K" "-n 1M -w 4M" "-i 0.1 -t 1" "-i 0 -t 1" "-4 -n 1M" "-n 1M -N"
+	"-n 1M -C cubic" "-n 1M -C reno" "-n 1M -M 1000" "-n 1M --connect-timeout 2000" "-n 1M --extra-data words" "-n 1M -T title"
+	"-b 50M/10 -t 1" "-n 1M --fq-rate 1G" "-n 1M -S 0x10" "-R -n 1M" "-R -t 1" "-R -k 20" "-R -n 8M -l 1M" "-R -n 1M -w 64K"
+	"-R -6 -n 1M" "-R -n 1M -M 1000" "-R -n 1M -C reno" "-R -n 1M --get-server-output" "-R -n 1M --fq-rate 1G" "--bidir -n 1M"
+	"--bidir -t 1" "--bidir -n 1M -l 1000" "-n 1M --dscp af11" "-n 1M --cport 21000 -P 2" "-n 1M -A 0"
+	"-n 1M --repeating-payload" "-n 1M -L 7 -6"
+)
+[ -z "$MORE" ] || options+=("${longer[@]}")
 mapfile -t cases < <(control list)
 ktap_plan $((${#options[@]} + ${#cases[@]} + 40))
 
