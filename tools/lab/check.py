@@ -18,7 +18,7 @@ A test says in its first lines what it needs:
   # lab: soak=KERNEL NAME=VALUE...  soak runs it, on this kernel and with these variables
   # lab: modules=gate|queue_fault   it loads modules (modules.py)
 With --kernels: print which kernels the tests need; with --modules: for which of them they need modules.
-When RESUME is set, what has passed with the same kernel, programs and tests is not run again.
+When RESUME is set, what has passed with the same kernel, programs and scripts is not run again.
 """
 
 import concurrent.futures
@@ -29,6 +29,7 @@ import subprocess
 import sys
 import time
 
+import inputs
 import ktap
 import patched
 from paths import BUILD, LINUX, OWN, PROGRAMS, TOP, jobs
@@ -62,6 +63,7 @@ class Test:
         self.results = BUILD / mode
         self.is_test = False        # or a file that tests read
         self.variables = []
+        self.inputs = ""
         self.settings = {"topology": "switch", "timeout": "120", "memory": "1024", "vram": "256", "gpu": "512/256", "machine": "vm", "append": ""}
         with open(path, encoding="utf-8") as lines:
             for _, line in zip(range(30), lines):
@@ -100,18 +102,18 @@ class Test:
                                  "check-debug": s["machine"] != "none",
                                  "soak": "soak" in s}[self.mode]
 
-    def key(self, programs):
+    def key(self):
         """A hash over all that its result depends on."""
         # netgpu's headers and upstream's programs are everywhere; of it there is no more than these where all run on another
         kernels = {*self.settings.get("kernel", "netgpu").split(",")} | ({"netgpu"} if self.mode != "check-debug" else set())
         stamps = [LINUX / kernel / ".lab/stamp" for kernel in sorted(kernels)]
         machine = os.environ.get("LAB_ACCEL"), (BUILD / "host").exists()
-        return patched.digest([path for path in stamps if path.is_file()], programs, machine, sorted(self.settings.items()))
+        return patched.digest([path for path in stamps if path.is_file()], self.inputs, machine, sorted(self.settings.items()))
 
-    def run_once(self, programs, resume):
+    def run_once(self, resume):
         """The same; or what it said before, when that was right and nothing has changed."""
         passed = self.results / f"{self.name}.passed"
-        key = self.key(programs)
+        key = self.key()
         if resume and passed.is_file() and passed.read_text() == key:
             return self, ktap.count((self.results / f"{self.name}.ktap").read_text(errors="replace"), self.name, 0), 0.0
         passed.unlink(missing_ok=True)
@@ -158,15 +160,6 @@ class Test:
         if wrong:
             result.failed.append(f"on the console: {wrong[0].strip()}")
         return self, result, time.monotonic() - start
-
-
-def programs_now():
-    """A hash over what is run, and what that was made from, as it is when the tests start."""
-    places = [TOP / d for d in ("selftests", "tools", "uapi", "module")] + [PROGRAMS, OWN, BUILD / "tools", BUILD / "gate"]
-    paths = sorted(path for place in places for path in place.rglob("*") if path.is_file())
-    # the first machine makes its initramfs of what is here
-    return patched.digest(path for path in paths if path.parent.name != "__pycache__" and path.suffix != ".d"
-                          and not path.name.startswith("initramfs."))
 
 
 def follow(name, path, process):
@@ -238,11 +231,12 @@ def check(tests, results):
     at_once = int(os.environ.get("LAB_MACHINES") or max(1, min(jobs() + (results.name != "check-debug"), memory // 3)))
     say(f"{results.name}: {len(tests)} test files, {at_once} at a time")
     resume = bool(os.environ.get("RESUME"))
-    programs = programs_now()
+    for test in tests:      # as it is when they start
+        test.inputs = inputs.digest(test)
     passed = skipped = 0
     failed = []
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        waiting = [pool.submit(test.run_once, programs, resume) for test in tests]
+        waiting = [pool.submit(test.run_once, resume) for test in tests]
         try:
             for done in waiting:
                 test, result, seconds = done.result()
