@@ -106,7 +106,7 @@ class Test:
         """A hash over all that its result depends on."""
         # netgpu's headers and upstream's programs are everywhere; of it there is no more than these where all run on another
         kernels = {*self.settings.get("kernel", "netgpu").split(",")} | ({"netgpu"} if self.mode != "check-debug" else set())
-        stamps = [LINUX / kernel / ".lab/stamp" for kernel in sorted(kernels)]
+        stamps = [LINUX / kernel / ".lab/made-of" for kernel in sorted(kernels)]
         machine = os.environ.get("LAB_ACCEL"), (BUILD / "host").exists()
         return patched.digest([path for path in stamps if path.is_file()], self.inputs, machine, sorted(self.settings.items()))
 

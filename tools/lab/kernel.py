@@ -116,7 +116,7 @@ def copy_tree(kernel, other):
     new.mkdir(parents=True)
     names = [p.name for p in other.iterdir() if p.name != "obj"]
     subprocess.run(["cp", "-al", *(other / n for n in names), new], check=True)
-    for name in ("stamp", "total", "configured", *WORDS):
+    for name in ("stamp", "made-of", "total", "configured", *WORDS):
         (new / ".lab" / name).unlink(missing_ok=True)
     if (other / "obj").is_dir():
         subprocess.run(["cp", "-a", other / "obj", new / "obj"], check=True)
@@ -183,8 +183,8 @@ def build(name, source, headers=False):
         words = kernel.words(words)
         configs = fragments(variant, words)
         chosen = BUILD / "debian/.lab/chosen"
-        key = patched.digest([*patches, *files.values(), *configs, Path(__file__), *([chosen] if chosen.is_file() else [])],
-                             origin(source), *files)
+        made_of = [*patches, *configs, Path(__file__), *([chosen] if chosen.is_file() else [])]
+        key = patched.digest([*made_of, *files.values()], origin(source), *files)
         stamp = kernel.lab / "stamp"
         if not source.is_dir() and kernel.image.is_file() and stamp.is_file() and stamp.read_text() == key:
             return kernel
@@ -216,6 +216,9 @@ def build(name, source, headers=False):
         make(kernel, "modules_install", "headers", f"INSTALL_MOD_PATH={kernel.modules}", "DEPMOD=depmod")
         if not known:
             total.write_text(str(progress.done))
+        # The tests are in its tree, and not in it.
+        code = [path for path in files.values() if TOP / "selftests" not in path.parents]
+        (kernel.lab / "made-of").write_text(patched.digest([*made_of, *code], origin(source)))
         stamp.write_text(key)
         say(f"kernel {variant}: Linux {kernel.release()} ready after {clock(time.monotonic() - start)}"
             f" ({progress.done} compiled or linked)")

@@ -118,7 +118,7 @@ class Vm:
         append = f"console=ttyS0 quiet loglevel=7 panic=-1 oops=panic lab.run={options.name} {options.append}"
         if self.gpu:
             name = machine.gpu(options.topology)
-            append += f" {machine.GPUS[name]}"
+            append += f" {machine.GPUS[name].format(lockup=5000 * SLOWER[options.kernel])}"
             files["gpu"] = self.start_gpu(name)
         command, nics = machine.command(options.topology, options.memory, files, kernel, initramfs.make(), append, options.accel)
         network(nics)

@@ -35,11 +35,12 @@ client() {
 }
 # moves KIND OPTION...: both ends say that something has moved, the sender no less than the receiver
 moves() {
-	serve "$1" || return 1
+	local kind=$1
+	serve "$kind" || return 1
 	shift
 	client --json "$@" >client.json || { cat client.json server.out server.err; kill "$server"; wait "$server"; return 1; }
 	wait "$server" || { cat server.out server.err; return 1; }
-	python3 - "$@" <<-'PYTHON'
+	python3 - "$kind" "$@" <<-'PYTHON'
 		import json, sys
 		test = json.load(open("client.json"))
 		end, start = test["end"], test["start"]["test_start"]
@@ -48,12 +49,14 @@ moves() {
 		    print("sent", sent, "received", received)
 		    # -n ends both ways as soon as one is done, and -O leaves out other bytes at each end
 		    if not (start["bidir"] and start["bytes"]) and not start["omit"]:
-		        assert 0 < received <= sent < received + (start["num_streams"] << 26)
+		        # the end of a test may find iperf3 in the middle of a write, which it does not count
+		        slack = start["num_streams"] * start["blksize"] * (sys.argv[1] == "iperf3" and (suffix != "" or start["reverse"]))
+		        assert 0 < received <= sent + slack and sent < received + (start["num_streams"] << 26)
 		    return sent
 		sent = moved("")
-		if "-b" in sys.argv:    # for each of the streams, by whoever sends
-		    print("rate", end["sum_sent"]["bits_per_second"])
-		    assert end["sum_sent"]["bits_per_second"] < 1.3 * 50e6
+		if "-b" in sys.argv:    # what leaves the socket, which takes more
+		    print("rate", end["sum_received"]["bits_per_second"])
+		    assert end["sum_received"]["bits_per_second"] < 1.3 * 50e6
 		if start["bidir"]:
 		    moved("_bidir_reverse")
 		elif start["bytes"]:

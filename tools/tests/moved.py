@@ -31,7 +31,7 @@ if "sum_sent_bidir_reverse" in end:
     sent, received = moved("_bidir_reverse")
     good = good and least <= received <= sent < received + on_the_way
 if start.get("target_bitrate"):     # -b
-    rate = end["sum_sent"]["bits_per_second"]
+    rate = end["sum_received"]["bits_per_second"]
     print("rate", rate)
     good = good and rate < 1.3 * start["target_bitrate"] * start["num_streams"]
 sys.exit(not good)
