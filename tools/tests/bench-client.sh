@@ -117,6 +117,7 @@ ktap_run "something out of order" says "does not belong here" "$hello"'c.send(b"
 ktap_run "the server is told to end" says "server has terminated" "$hello"'c.send(b"\x09\x0b"); time.sleep(30)'
 ktap_run "silence" says "does not answer" "$hello"'time.sleep(60)'
 serve netgpu
+rm -f client.out
 netgpu bench --client 127.0.0.1 --mode recv --port $port -t 30 >client.out 2>&1 &
 lasting=$!
 wait_for 10 grep -q "sec .*Bytes" client.out

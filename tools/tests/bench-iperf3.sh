@@ -58,6 +58,7 @@ omits() {
 }
 # lasting: a client that is to be disturbed, its process is $lasting; back when its data flows
 lasting() {
+	rm -f lasting.out # or the last one's lines are taken for those of this one
 	"$iperf3" -c 127.0.0.1 -p $port -t 60 >lasting.out 2>&1 &
 	lasting=$!
 	wait_for 10 grep -q "sec .*Bytes" lasting.out
