@@ -24,6 +24,7 @@ brackets() {
 # in_once ADDRESS PORT: what arrives is the pattern, all of it, in device memory
 in_once() {
 	local receiver
+	rm -f /tmp/in
 	ncdevmem -l -f "$NETIF" -s "$1" -p "$2" -v 7 -t 1 -q 1 -n >/dev/null 2>/tmp/in &
 	receiver=$!
 	wait_for 10 grep -q Waiting /tmp/in || return 1

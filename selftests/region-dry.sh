@@ -46,6 +46,7 @@ ktap_ok "and not in vain soon after they are back, each time: $us us" $?
 ip link set "$NETIF" mtu 1500 && remote ip link set tap0 mtu 1500 && wait_for_carrier
 port=9102
 for buffer in 4096 65536; do
+	rm -f /tmp/parts
 	timeout $((90 * slower)) zcrx_starve "$NETIF" 1 $port 3 /tmp/stay-dry $buffer >/tmp/parts 2>&1 &
 	starve=$!
 	wait_for 10 grep -q "^listening $port" /tmp/parts && remote -b pattern_send "$LOCAL_V4" $port $((64 << 30)) >/dev/null

@@ -13,6 +13,7 @@ BYTES=$((64 << 20))
 # gets NAME PORT SIZE ARG...: the stream comes whole and right
 gets() {
 	local name=$1 port=$2 pid
+	rm -f "/tmp/$name"
 	timeout $((60 * slower)) merge "$NETIF" 1 "vfio:$VRAM_PCI" "$3" "$port" "${@:4}" >"/tmp/$name" 2>&1 &
 	pid=$!
 	wait_for 10 grep -q '^listening' "/tmp/$name" && remote pattern_send "$LOCAL_V4" "$port" $BYTES
