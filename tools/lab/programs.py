@@ -43,7 +43,7 @@ def main(_):
         if (directory / "Makefile").is_file():
             out.mkdir(parents=True, exist_ok=True)
             make(directory, f"-j{jobs()}", f"O={out}", f"OUT={out}", f"KSRC={linux}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include",
-                 *(("all", "measure", "fabric", "sanitized") if directory == TOP / "tools" else ()))
+                 *(("all", "measure") if directory == TOP / "tools" else ()))
     upstream(linux)
 
 
