@@ -430,14 +430,29 @@ static cJSON *netgpu_object(struct test *t, uint64_t bytes, uint64_t bytes_sent)
 }
 
 /* Both ends' figures of a stream, or of all that go one way. */
+/* Bytes, and the seconds that they took there. */
 struct ends {
 	uint64_t sent, received;
+	double sent_time, received_time;
 };
 
-static struct ends ends_of(const struct stream *st)
+static struct ends ends_of(const struct test *t, const struct stream *st)
 {
-	return st->sending ? (struct ends) { st->bytes, st->claimed } :
-			     (struct ends) { st->claimed, st->bytes };
+	double here = clock_seconds(&t->clock);
+	double there = st->has_claim && st->claimed_seconds > 0 ? st->claimed_seconds : here;
+
+	return st->sending ? (struct ends) { st->bytes, st->claimed, here, there } :
+			     (struct ends) { st->claimed, st->bytes, there, here };
+}
+
+static void add_ends(struct ends *sum, const struct ends *one)
+{
+	sum->sent += one->sent;
+	sum->received += one->received;
+	if (one->sent_time > sum->sent_time)
+		sum->sent_time = one->sent_time;
+	if (one->received_time > sum->received_time)
+		sum->received_time = one->received_time;
 }
 
 /* -1 where that is not known */
@@ -448,7 +463,6 @@ static int64_t retransmits(const struct stream *st)
 
 static void final_streams(struct test *t, cJSON *json, struct way *way)
 {
-	double end = clock_seconds(&t->clock);
 	cJSON *st_json, *o;
 	struct ends sum = { 0 };
 	int64_t again;
@@ -456,12 +470,12 @@ static void final_streams(struct test *t, cJSON *json, struct way *way)
 
 	for (i = 0; i < t->nr_streams; i++) {
 		struct stream *st = &t->streams[i];
-		struct ends both = ends_of(st);
+		struct ends both = ends_of(t, st);
 
 		if (st->sending != way->sending)
 			continue;
 		st_json = cJSON_CreateObject();
-		o = figures(st->socket, 0, end, both.sent);
+		o = figures(st->socket, 0, both.sent_time, both.sent);
 		again = retransmits(st);
 		if (again >= 0) {
 			cJSON_AddNumberToObject(o, "retransmits", again);
@@ -469,23 +483,22 @@ static void final_streams(struct test *t, cJSON *json, struct way *way)
 		}
 		cJSON_AddBoolToObject(o, "sender", st->sending);
 		cJSON_AddItemToObject(st_json, "sender", o);
-		o = figures(st->socket, 0, end, both.received);
+		o = figures(st->socket, 0, both.received_time, both.received);
 		cJSON_AddBoolToObject(o, "sender", st->sending);
 		cJSON_AddItemToObject(st_json, "receiver", o);
 		cJSON_AddItemToArray(cJSON_GetObjectItem(json, "streams"), st_json);
-		sum.sent += both.sent;
-		sum.received += both.received;
+		add_ends(&sum, &both);
 		way->bytes += st->bytes;
 		way->streams++;
 	}
 	if (!way->streams)
 		return;
-	o = figures(-1, 0, end, sum.sent);
+	o = figures(-1, 0, sum.sent_time, sum.sent);
 	if (way->retransmits >= 0)
 		cJSON_AddNumberToObject(o, "retransmits", way->retransmits);
 	cJSON_AddBoolToObject(o, "sender", way->sending);
 	cJSON_AddItemToObject(json, sum_name(t, way, "sum_sent", "sum_sent_bidir_reverse"), o);
-	o = figures(-1, 0, end, sum.received);
+	o = figures(-1, 0, sum.received_time, sum.received);
 	cJSON_AddBoolToObject(o, "sender", way->sending);
 	cJSON_AddItemToObject(json, sum_name(t, way, "sum_received", "sum_received_bidir_reverse"), o);
 }
@@ -530,7 +543,6 @@ static void final_json(struct test *t)
 
 static void final_lines(struct test *t, struct way *way)
 {
-	double end = clock_seconds(&t->clock);
 	bool claims = false;
 	struct ends sum = { 0 };
 	int64_t again;
@@ -538,30 +550,29 @@ static void final_lines(struct test *t, struct way *way)
 
 	for (i = 0; i < t->nr_streams; i++) {
 		struct stream *st = &t->streams[i];
-		struct ends both = ends_of(st);
+		struct ends both = ends_of(t, st);
 
 		if (st->sending != way->sending)
 			continue;
 		if (st->sending || (t->end->client && st->has_claim)) {
 			again = retransmits(st);
-			line(t, st->socket, st->sending, 0, end, both.sent, again, "sender");
+			line(t, st->socket, st->sending, 0, both.sent_time, both.sent, again, "sender");
 			if (again >= 0)
 				way->retransmits = (way->retransmits < 0 ? 0 : way->retransmits) + again;
 		}
 		if (!st->sending || st->has_claim)
-			line(t, st->socket, st->sending, 0, end, both.received, -1, "receiver");
+			line(t, st->socket, st->sending, 0, both.received_time, both.received, -1, "receiver");
 		claims |= st->has_claim;
-		sum.sent += both.sent;
-		sum.received += both.received;
+		add_ends(&sum, &both);
 		way->bytes += st->bytes;
 		way->streams++;
 	}
 	if (way->streams < 2)
 		return;
 	if (way->sending || (t->end->client && claims))
-		line(t, -1, way->sending, 0, end, sum.sent, way->retransmits, "sender");
+		line(t, -1, way->sending, 0, sum.sent_time, sum.sent, way->retransmits, "sender");
 	if (!way->sending || claims)
-		line(t, -1, way->sending, 0, end, sum.received, -1, "receiver");
+		line(t, -1, way->sending, 0, sum.received_time, sum.received, -1, "receiver");
 }
 
 static void final_text(struct test *t)

@@ -356,6 +356,7 @@ bool test_results_received(struct test *t, const cJSON *json)
 			continue;
 		if (r->has_bytes) {
 			st->claimed = r->bytes;
+			st->claimed_seconds = r->seconds;
 			st->has_claim = true;
 		}
 		if (!st->sending)

@@ -49,7 +49,8 @@ struct stream {
 	uint64_t interval_bytes;
 	uint64_t stray;		/* bytes that arrived in host memory */
 	uint64_t first, last;	/* ns, of data that counts */
-	uint64_t claimed;	/* bytes the client says it has sent */
+	uint64_t claimed;	/* bytes of the other end, which has sent or received them */
+	double claimed_seconds;	/* that it took there; -1 if it does not say so */
 	bool has_claim;
 	/* of one that is sending */
 	uint64_t offset;	/* of what is sent next */

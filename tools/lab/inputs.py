@@ -55,7 +55,8 @@ def names(path):
         return set()
     text = re.sub(r"(?m)^\s*#.*", "", path.read_text(encoding="utf-8", errors="replace"))
     # the path goes on behind "$(dirname "$0")" or ${a variable}
-    return {word.rsplit("/", 1)[-1] for word in re.findall(r"(?<![\w./-])(?:(?<=[\")}])/)?[\w.-][\w./-]*", text)}
+    # and behind ${another:-
+    return {word.rsplit("/", 1)[-1].lstrip("-") for word in re.findall(r"(?<![\w./-])(?:(?<=[\")}])/)?[\w.-][\w./-]*", text)}
 
 
 def inputs(test):
