@@ -4,9 +4,11 @@
 # other carries traffic, and stays with its queue through whatever happens to
 # the interface. The provider is upstream's device memory TCP or io_uring.
 # lab: also=upstream
+# lab: modules=queue_fault
 # lab: timeout=450
 . "$(dirname "$0")/lib.sh"
 
+MODULES=${GATE_MODULES:-$(dirname "$0")}/queue_fault
 need_netif
 need_programs ethtool iou-zcrx ncdevmem queues socat xdp_attach xsk
 [ "$(basename "$(readlink -f "/sys/class/net/$NETIF/device/driver")")" = igb ] ||
@@ -89,7 +91,7 @@ queue_packets() {
 	ethtool -S "$NETIF" | sed -n "s/^ *rx_queue_${1}_packets: //p"
 }
 
-ktap_plan 43
+ktap_plan 46
 undo ethtool -G "$NETIF" tcp-data-split off
 undo ethtool -L "$NETIF" combined 2
 undo ethtool -X "$NETIF" default
@@ -200,7 +202,7 @@ ktap_ok "and that it has gone" $?
 
 # XDP and AF_XDP do not go with a provider, nor with split headers; each says so.
 # Programs for frags pass the stack's own check of the split, generic ones never see the driver.
-xdp_cases=14
+xdp_cases=17
 if ! grep -qw bpf_prog_put /proc/kallsyms; then
 	for _ in $(seq $xdp_cases); do ktap_skip "XDP, AF_XDP and a provider" "the kernel has no BPF"; done
 else
@@ -227,11 +229,27 @@ else
 	xdp_attach "$NETIF" sh -c "ping -q -c 2 -w $((20 * slower)) $REMOTE_V4 >/dev/null"
 	ktap_ok "without split headers: XDP" $?
 	# The driver stops and starts the queue for each.
-	job=$(remote -b "ping -q -i 0.01 -c 3000 $LOCAL_V4")
-	# shellcheck disable=SC2016 # expanded there
-	ktap_run "with XDP: AF_XDP comes and goes under traffic" env FLOOD="ping -q -i 0.01 -c 20 -w $((20 * slower)) $REMOTE_V4" NETIF="$NETIF" \
-		xdp_attach "$NETIF" sh -c 'for i in 1 2 3; do xsk "$NETIF" 1 $FLOOD && $FLOOD || exit; done'
+	come_and_go() {
+		# shellcheck disable=SC2016 # expanded there
+		env FLOOD="ping -q -i 0.01 -c 20 -w $((20 * slower)) $REMOTE_V4" NETIF="$NETIF" \
+			xdp_attach "$NETIF" sh -c 'for i in 1 2 3; do xsk "$NETIF" 1 $FLOOD && $FLOOD || exit; done'
+	}
+	flows 1
+	job=$(remote -b "ping -q -i 0.01 -c 30000 $LOCAL_V4")
+	ktap_run "with XDP: AF_XDP comes and goes under traffic" come_and_go
+	if insmod "$MODULES/queue_stuck.ko" 2>/tmp/insmod; then
+		dmesg -C
+		ktap_run "a queue that does not stop: AF_XDP comes and goes" come_and_go
+		resets=$(dmesg | grep -c "queue 1 does not stop, resetting the device")
+		ktap_ok "each time the device is reset ($resets)" $((resets != 6))
+		echo 0 >/sys/kernel/livepatch/queue_stuck/enabled
+		wait_for 30 eval '[ ! -e /sys/kernel/livepatch/queue_stuck ]' && rmmod queue_stuck
+		ktap_ok "the queue can be stopped again" $?
+	else
+		for _ in 1 2 3; do ktap_skip "a queue that does not stop" "the module does not load: $(cat /tmp/insmod)"; done
+	fi
 	remote -k "$job" >/dev/null
+	flows 0
 	refused "detach the program first" xdp_attach -f "$NETIF" ethtool -G "$NETIF" tcp-data-split on
 	ktap_ok "with XDP: split headers are refused" $?
 	refused "close its sockets first" xsk "$NETIF" 1 ethtool -G "$NETIF" tcp-data-split on

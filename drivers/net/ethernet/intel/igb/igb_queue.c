@@ -142,8 +142,8 @@ static void igb_queue_mem_free(struct net_device *netdev, void *per_queue_mem)
 	page_pool_destroy(mem->page_pool);
 }
 
-static int igb_queue_disable(struct igb_adapter *adapter,
-			     struct igb_ring *ring)
+/* 0 when the receive queue writes nothing any more; -ETIMEDOUT when only a reset stops it. */
+int igb_queue_disable(struct igb_adapter *adapter, struct igb_ring *ring)
 {
 	struct e1000_hw *hw = &adapter->hw;
 	u32 rxdctl;
