@@ -8,6 +8,7 @@
 
 KSFT_SKIP=4
 slower=${LAB_SLOWER:-1}
+MORE=${MORE:+1}
 
 ktap_count=0
 ktap_failed=0

@@ -319,7 +319,7 @@ static void serve(struct bench *b)
 			b->conns.cut_off = true;
 			if (b->test)
 				test_error(b->test, IE_INITTEST, ENODEV,
-					     "receiving has come to an end");
+					     "the memory or the network device has gone");
 			b->status = 1;
 			b->quit = true;
 		}

@@ -108,7 +108,8 @@ class Test:
         kernels = {*self.settings.get("kernel", "netgpu").split(",")} | ({"netgpu"} if self.mode != "check-debug" else set())
         stamps = [LINUX / kernel / ".lab/made-of" for kernel in sorted(kernels)]
         machine = os.environ.get("LAB_ACCEL"), (BUILD / "host").exists()
-        return patched.digest([path for path in stamps if path.is_file()], self.inputs, machine, sorted(self.settings.items()))
+        return patched.digest([path for path in stamps if path.is_file()], self.inputs, machine, WRONG.pattern, KNOWN.pattern,
+                              sorted(self.settings.items()))
 
     def run_once(self, resume):
         """The same; or what it said before, when that was right and nothing has changed."""

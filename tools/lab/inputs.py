@@ -8,7 +8,7 @@ import re
 from paths import BUILD, OWN, PROGRAMS, TOP
 
 # These run tests, or do other things, but are no part of the machine that a test runs in.
-OUTSIDE = ("check.py", "inputs.py", "lint.py", "ktap.py")
+OUTSIDE = ("check.py", "inputs.py", "lint.py", "ktap.py")     # check.py adds what it takes for wrong
 
 
 @functools.cache
@@ -41,6 +41,7 @@ def by_name():
     for path in below(TOP / "selftests", TOP / "tools"):
         if path.suffix in (".sh", ".py"):
             found.setdefault(path.name, []).append(path)
+    found["corpus"] = below(TOP / "selftests/corpus")
     for place in (PROGRAMS, BUILD / "tools"):
         for path in below(place):
             for name in {path.name, path.relative_to(place).parts[0]} - {"tests", "lib", "bench", "command"}:

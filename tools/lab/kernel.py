@@ -218,7 +218,8 @@ def build(name, source, headers=False):
             total.write_text(str(progress.done))
         # The tests are in its tree, and not in it.
         code = [path for path in files.values() if TOP / "selftests" not in path.parents]
-        (kernel.lab / "made-of").write_text(patched.digest([*made_of, *code], origin(source)))
+        built = [kernel.image, *sorted(kernel.modules.rglob("*.ko"))] if source.is_dir() else []    # whatever it was made of
+        (kernel.lab / "made-of").write_text(patched.digest([*made_of, *code, *built], origin(source)))
         stamp.write_text(key)
         say(f"kernel {variant}: Linux {kernel.release()} ready after {clock(time.monotonic() - start)}"
             f" ({progress.done} compiled or linked)")

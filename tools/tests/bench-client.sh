@@ -55,8 +55,9 @@ moves() {
 		    return sent
 		sent = moved("")
 		if "-b" in sys.argv:    # the socket has taken more
-		    print("rate", end["sum_received"]["bits_per_second"], "in", end["sum_received"]["seconds"], "s")
-		    assert end["sum_received"]["bits_per_second"] < 1.3 * 50e6
+		    rate = end["sum_received"]["bits_per_second"] / 50e6
+		    print(f"{rate:.2f} of the rate")
+		    assert 0.3 < rate < 1.4
 		if start["bidir"]:
 		    moved("_bidir_reverse")
 		elif start["bytes"]:

@@ -53,7 +53,9 @@ goes() {
 		for suffix in ("", "_bidir_reverse") if start["bidir"] else ("",):
 		    sent, received = (end[name + suffix]["bytes"] for name in ("sum_sent", "sum_received"))
 		    print("sent", sent, "received", received)
-		    assert 0 < received <= sent < received + (start["num_streams"] << 26)
+		    # the end of a test may find iperf3 in the middle of a write, which it does not count
+		    slack = start["num_streams"] * start["blksize"] * (suffix != "" or start["reverse"])
+		    assert 0 < received <= sent + slack and sent < received + (start["num_streams"] << 26)
 		assert netgpu["bytes_copied_by_cpu"] == 0 and netgpu.get("send", {}).get("program_copy_bytes", 0) == 0, netgpu
 	PYTHON
 }

@@ -219,7 +219,12 @@ def main(arguments):
             measured = [pool.submit(costs, name, machine, part) for name, machine in MACHINES.items()]
             measured += [pool.submit(measure, part) for measure in (bind, revocation)]
             for done in measured:
-                found = done.result()
+                try:
+                    found = done.result()
+                except BaseException:   # or the machines that wait for their turn would still start
+                    for each in measured:
+                        each.cancel()
+                    raise
                 if not found:
                     continue
                 if "rows" in found:
