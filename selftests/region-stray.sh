@@ -69,7 +69,7 @@ for memory in udmabuf heap; do
 
 	receive steered -p $((port + 4)) -m $memory -s $((16 << 20)) -r -n $LONG
 	sender=$(remote -b pattern_send "$LOCAL_V4" $((port + 4)) $LONG)
-	sleep 0.2
+	wait_for 20 flows $((port + 4)) 1
 	ethtool -X "$NETIF" start 1 equal 1
 	wait "$receiver"
 	remote -w "$sender" >/dev/null

@@ -21,7 +21,7 @@ receive idle -m heap -s $((1 << 20)) -r -w
 idle=$receiver
 receive bound -p 9001 -m "vfio:$VRAM_PCI" -r -b
 remote -b pattern_send "$LOCAL_V4" 9001 $((1 << 30)) >/dev/null
-sleep 0.5
+wait_for 20 flows 9001 1
 (echo 1 >"/sys/bus/pci/devices/$nic/remove")
 ktap_ok "unplug with a region bound and data flowing" $?
 [ "$(region_count mapped)" = 0 ]

@@ -56,7 +56,7 @@ for how in remove unplug unbind rmmod; do
 	receive idle -m heap -s $((1 << 20)) -r -w
 	idle=$receiver
 	victim $how $((port + 1)) -b
-	sleep 1
+	wait_for 20 flows $((port + 1)) 1
 	$how
 	ktap_ok "$how: with a region bound and data flowing" $?
 	[ "$(region_count mapped)" = 0 ] && still
@@ -92,7 +92,7 @@ ktap_ok "netns: a new region is bound and receives" $?
 size=$(((1 << 30) / slower))
 receive kept -p 9061 -r -m "vfio:$VRAM_PCI" -n $size
 sender=$(remote -b pattern_send "$LOCAL_V4" 9061 $size)
-sleep 0.5
+wait_for 20 flows 9061 1
 ! ethtool -L "$NETIF" combined 1 2>/tmp/refusal
 status=$?
 ktap_ok "ethtool -L without the queue: refused ($(tail -1 /tmp/refusal))" $status
