@@ -732,7 +732,8 @@ static void test_limit_send(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
 	KUNIT_EXPECT_TRUE(test, region->attachment->attach->peer2peer);
 	KUNIT_EXPECT_EQ(test, fake->dir, DMA_TO_DEVICE);
-	KUNIT_EXPECT_EQ(test, netgpu_pinned_bytes(current_user()), SZ_1M);
+	scoped_guard(mutex, &netgpu_lock)
+		KUNIT_EXPECT_EQ(test, netgpu_pinned_bytes(current_user()), SZ_1M);
 	netgpu_region_put(region);
 
 	netgpu_max_pinned_bytes = SZ_1M - 1;
@@ -740,7 +741,8 @@ static void test_limit_send(struct kunit *test)
 	netgpu_max_pinned_bytes = max;
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, region);
 	KUNIT_EXPECT_FALSE(test, region->attachment->attach->peer2peer);
-	KUNIT_EXPECT_EQ(test, netgpu_pinned_bytes(current_user()), 0);
+	scoped_guard(mutex, &netgpu_lock)
+		KUNIT_EXPECT_EQ(test, netgpu_pinned_bytes(current_user()), 0);
 	netgpu_region_put(region);
 	expect_nothing_left(test, fake);
 }
