@@ -43,11 +43,8 @@ def main(_):
         if (directory / "Makefile").is_file():
             out.mkdir(parents=True, exist_ok=True)
             make(directory, f"-j{jobs()}", f"O={out}", f"OUT={out}", f"KSRC={linux}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include",
-                 *(("all", "measure", "fabric", "sanitized") if directory == TOP / "tools" else ()))
+                 *(("all", "measure") if directory == TOP / "tools" else ()))
     upstream(linux)
-    libfabric = BUILD / "source/libfabric"
-    if (libfabric / ".version").is_file():
-        make(TOP / "tools/libfabric/fabtests", f"-j{jobs()}", f"SRC={libfabric}", f"O={BUILD}/fabtests", f"LIB={BUILD}/tools")
 
 
 if __name__ == "__main__":

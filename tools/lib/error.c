@@ -16,11 +16,6 @@ const char *netgpu_version(void)
 	return NETGPU_VERSION;
 }
 
-void succeed(void)
-{
-	sentence[0] = 0;
-}
-
 int fail(int ret, const char *fmt, ...)
 {
 	va_list ap;
