@@ -280,11 +280,11 @@ def patches():
 
 
 def alone():
-    """Every directory of patches/ builds by itself on the clean tree."""
+    """Every directory of patches/ builds by itself: fixes and the NIC's on the clean tree, the others over the fixes."""
     found = []
     tree = patched.Tree(scratch())
     for group in dict.fromkeys(patch.parent.name for patch in patched.series()):
-        series = patched.series([group])
+        series = patched.series([group] if group in ("fixes", "igb") else ["fixes", group])
         tree.place(series, patched.companions(series))
         problems = kbuild("olddefconfig") + kbuild("vmlinux", "modules")
         found += [f"patches/{group}: {p}" for p in problems]
