@@ -72,6 +72,12 @@ def kbuild(*targets):
     return found or ([text[-600:]] if status else [])
 
 
+def configure():
+    """The built kernel's configuration again: with a tree that has less, olddefconfig drops what it does not know."""
+    shutil.copy2(OBJ / ".config", scratch() / "obj/.config")
+    return kbuild("olddefconfig")
+
+
 def objects():
     """The objects that our files and patches are compiled into, as make targets: ours by directory."""
     targets = {"net/netgpu/"} if (TREE / "net/netgpu/Makefile").is_file() else set()
@@ -270,7 +276,7 @@ def patches():
         if state in known:
             continue
         patched.Tree(scratch()).place(series[:count], ours)
-        problems = kbuild("olddefconfig") + kbuild("vmlinux", "modules")
+        problems = configure() + kbuild("vmlinux", "modules")
         found += [f"{patch.relative_to(TOP)}: {p}" for p in problems]
         say(f"lint: {patch.relative_to(TOP)}: {len(problems)} findings")
         if not problems:
@@ -286,7 +292,7 @@ def alone():
     for group in dict.fromkeys(patch.parent.name for patch in patched.series()):
         series = patched.series([group] if group in ("fixes", "igb") else ["fixes", group])
         tree.place(series, patched.companions(series))
-        problems = kbuild("olddefconfig") + kbuild("vmlinux", "modules")
+        problems = configure() + kbuild("vmlinux", "modules")
         found += [f"patches/{group}: {p}" for p in problems]
         say(f"lint: patches/{group}, alone: {len(problems)} findings")
     return found
