@@ -79,7 +79,7 @@ ktap_ok "queued: nothing is attached" $?
 unheard lost
 ktap_ok "lost: 1 MiB is sent from a dma-buf, and not acknowledged" $?
 # its socket still names it
-step lost netlink && nic_goes && [ "$(region_count mapped)" = 0 ]
+step lost netlink && attached 1 && nic_goes && [ "$(region_count mapped)" = 0 ]
 ktap_ok "lost: the netlink socket is closed, the NIC goes: nothing is mapped" $?
 kill "$receiver"
 wait "$receiver" 2>/dev/null

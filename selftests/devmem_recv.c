@@ -173,7 +173,7 @@ static void report_mapped(void)
 static void receive(void)
 {
 	int listener = pattern_listen(port), conn;
-	pthread_t thread;
+	pthread_t thread = 0;
 	char step[32];
 	ssize_t n = 0;
 

@@ -373,8 +373,8 @@ static int send_fixed(void)
 
 static int send_vector(void)
 {
-	struct iovec iov[] = { { NULL, SENT / 2 }, { (void *)4096, SENT / 2 } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	static struct iovec iov[] = { { NULL, SENT / 2 }, { (void *)4096, SENT / 2 } };
+	static struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&target.ring);
 
 	io_uring_prep_sendmsg_zc(sqe, conn, &msg, MSG_WAITALL);
@@ -402,9 +402,9 @@ static int with_tx_and_peer(void)
 
 static int send_cmsg(void)
 {
-	char control[CMSG_SPACE(sizeof(binding))] = { 0 };
-	struct iovec iov = { NULL, SENT };
-	struct msghdr msg = {
+	static char control[CMSG_SPACE(sizeof(binding))];
+	static struct iovec iov = { NULL, SENT };
+	static struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control, .msg_controllen = sizeof(control),
 	};

@@ -128,7 +128,7 @@ static void to_inside(void)
 {
 	static unsigned char with_header[HEADER + FRAME_MAX];
 	const unsigned char *frame = with_header + HEADER;
-	struct sockaddr_ll from;
+	struct sockaddr_ll from = { 0 };
 	socklen_t from_len = sizeof(from);
 	ssize_t len = recvfrom(outside, with_header, sizeof(with_header), 0,
 			       (struct sockaddr *)&from, &from_len);

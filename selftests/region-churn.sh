@@ -81,7 +81,7 @@ ktap_ok "from revocation to unmapped: median $median us, worst $worst us" $?
 bad=0
 for ((round = 1; round <= unplugs; round++)); do
 	receive unplugged -p $PORT -m "vfio:$VRAM_PCI" -r -b || bad=$((bad + 1))
-	wait_for 10 flows $PORT 100000
+	wait_for 10 flows $PORT 100000 || bad=$((bad + 1))
 	pause 200
 	unplug || bad=$((bad + 1))
 	[ "$(region_count mapped)" = 0 ] || bad=$((bad + 1))

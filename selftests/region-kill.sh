@@ -14,23 +14,23 @@ steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 for round in $(seq $ROUNDS); do
 	delay=0.$(printf %03d $((RANDOM % 400)))
-	rm -f /tmp/kill
-	zcrx_recv -i "$NETIF" -q 1 -p $((9100 + round)) -m "vfio:$VRAM_PCI" -r -t $((60 * slower)) \
-		>/tmp/kill 2>&1 &
-	receiver=$!
-	[ $((round % 3)) = 0 ] || {
-		# Two times in three the kill comes while data flows.
-		for _ in $(seq 100); do
-			grep -q '^listening' /tmp/kill && break
-			sleep 0.05
-		done
-		remote -b pattern_send "$LOCAL_V4" $((9100 + round)) $((1 << 30)) >/dev/null
-	}
+	since="it was started"
+	flowed=0
+	if [ $((round % 3)) = 0 ]; then
+		zcrx_recv -i "$NETIF" -q 1 -p $((9100 + round)) -m "vfio:$VRAM_PCI" -r -t $((60 * slower)) >/tmp/kill 2>&1 &
+		receiver=$!
+	else
+		since="data has come"
+		receive kill -p $((9100 + round)) -m "vfio:$VRAM_PCI" -r &&
+			remote -b pattern_send "$LOCAL_V4" $((9100 + round)) $((1 << 30)) >/dev/null && wait_for 20 flows $((9100 + round)) 0
+		flowed=$?
+	fi
 	sleep "$delay"
-	kill -9 $receiver
-	wait $receiver 2>/dev/null
-	nothing_left
-	ktap_ok "killed $delay s after start $round: nothing is left" $?
+	kill -9 "$receiver" && [ $flowed = 0 ]
+	flowed=$?
+	wait "$receiver" 2>/dev/null
+	nothing_left && [ $flowed = 0 ]
+	ktap_ok "$round: killed $delay s after $since: nothing is left" $?
 done
 ordinary_traffic
 ktap_ok "ordinary traffic afterwards" $?

@@ -19,10 +19,8 @@ ktap_ok "queue 1 splits headers and receives all flows" $?
 
 receive idle -m heap -s $((1 << 20)) -r -w
 idle=$receiver
-receive bound -p 9001 -m "vfio:$VRAM_PCI" -r -b
-remote -b pattern_send "$LOCAL_V4" 9001 $((1 << 30)) >/dev/null
-wait_for 20 flows 9001 1
-(echo 1 >"/sys/bus/pci/devices/$nic/remove")
+receive bound -p 9001 -m "vfio:$VRAM_PCI" -r -b && remote -b pattern_send "$LOCAL_V4" 9001 $((1 << 30)) >/dev/null &&
+	wait_for 20 flows 9001 1 && (echo 1 >"/sys/bus/pci/devices/$nic/remove")
 ktap_ok "unplug with a region bound and data flowing" $?
 [ "$(region_count mapped)" = 0 ]
 ktap_ok "the region is unmapped when the device is gone" $?

@@ -35,12 +35,13 @@
 #include "region.h"
 #include "zcrx_abi.h"
 
-#define SIZE	(1 << 20)
+#define SIZE	((size_t)1 << 20)
 
 static const char *what, *command;
 static struct target target;
 static struct memory mem;
 static bool done;
+static long long began;	/* us; the call, and both threads */
 
 static long long now_us(void)
 {
@@ -66,18 +67,15 @@ static void *map_memory(size_t size)
 
 static void *meanwhile(void *arg)
 {
-	long long start;
-
 	(void)arg;
 	sleep(1);
 	if (__atomic_load_n(&done, __ATOMIC_ACQUIRE))
 		printf("early 1\n");
-	start = now_us();
 	if (!command)
 		memory_revoke(&mem, "disable");
 	else if (system(command))
 		errx(1, "failed: %s", command);
-	printf("meanwhile_us %lld\n", now_us() - start);
+	printf("meanwhile_us %lld\n", now_us() - began);
 	return NULL;
 }
 
@@ -122,7 +120,6 @@ static void *let_go(void *arg)
 
 static void register_slowly(struct io_uring_zcrx_area_reg *area, const char *netif, int queue)
 {
-	long long start = now_us();
 	int ret;
 
 	if (!strncmp(what, "open-", 5)) {
@@ -133,7 +130,7 @@ static void register_slowly(struct io_uring_zcrx_area_reg *area, const char *net
 		ret = zcrx_add_area(&target.ring, 0, area);
 	}
 	__atomic_store_n(&done, true, __ATOMIC_RELEASE);
-	printf("call %s\ncall_us %lld\n", ret ? strerrorname_np(-ret) : "0", now_us() - start);
+	printf("call %s\ncall_us %lld\n", ret ? strerrorname_np(-ret) : "0", now_us() - began);
 }
 
 static void count_events(void)
@@ -200,6 +197,7 @@ int main(int argc, char **argv)
 	if (is("add-token") || is("open-told"))
 		uffd = protect(area);
 
+	began = now_us();
 	if (pthread_create(&other, NULL, meanwhile, NULL) ||
 	    (uffd >= 0 && pthread_create(&lifter, NULL, let_go, &uffd)))
 		errx(1, "threads");

@@ -55,9 +55,7 @@ for how in remove unplug unbind rmmod; do
 	port=$((port + 10))
 	receive idle -m heap -s $((1 << 20)) -r -w
 	idle=$receiver
-	victim $how $((port + 1)) -b
-	wait_for 20 flows $((port + 1)) 1
-	$how
+	victim $how $((port + 1)) -b && wait_for 20 flows $((port + 1)) 1 && $how
 	ktap_ok "$how: with a region bound and data flowing" $?
 	[ "$(region_count mapped)" = 0 ] && still
 	ktap_ok "$how: nothing is mapped, nothing in the memory changes" $?

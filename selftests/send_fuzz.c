@@ -50,7 +50,7 @@ static time_t end;
 static struct memory heap, device;
 static int netgpu;
 static atomic_int regions[SLOTS], sockets[SLOTS];
-static atomic_ulong results[ERRORS], notifs[ERRORS], commands[ERRORS];
+static atomic_ulong connects[ERRORS], results[ERRORS], notifs[ERRORS], commands[ERRORS];
 
 static void count(atomic_ulong *of, int res)
 {
@@ -95,7 +95,7 @@ static int new_socket(unsigned int *rnd)
 		to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	fd = socket(AF_INET, (kind == 1 ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && kind != 2)
-		connect(fd, (void *)&to, sizeof(to));
+		count(connects, connect(fd, (void *)&to, sizeof(to)) ? -errno : 0);
 	return fd;
 }
 
@@ -176,7 +176,7 @@ static void open_ring(struct io_uring *ring)
 
 static void *sender(void *arg)
 {
-	unsigned int rnd = seed * THREADS + (uintptr_t)arg;
+	unsigned int rnd = seed * THREADS + (unsigned int)(uintptr_t)arg;
 	struct io_uring ring;
 
 	open_ring(&ring);
@@ -291,6 +291,7 @@ int main(int argc, char **argv)
 		replace(&regions[i], -1);
 		replace(&sockets[i], -1);
 	}
+	print("connections", connects);
 	print("sends", results);
 	print("notifications", notifs);
 	print("commands", commands);

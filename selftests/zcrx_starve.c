@@ -46,7 +46,8 @@ static struct target target;
 static struct memory mem;
 static __u64 kept[KEPT_MAX];
 static unsigned int num_kept;
-static int counters, num_counters, places[COUNTERS];
+static int counters, places[COUNTERS];
+static size_t num_counters;
 static struct ifreq ifr;
 
 static long long now_us(void)
@@ -73,7 +74,8 @@ static void find_counters(const char *netif, int queue)
 	static const char * const names[] = { "packets", "alloc_failed" };
 	struct ethtool_gstrings *strings;
 	char name[ETH_GSTRING_LEN];
-	int i, place;
+	size_t place;
+	int i;
 
 	counters = socket(AF_INET, SOCK_DGRAM, 0);
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", netif);

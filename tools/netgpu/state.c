@@ -34,7 +34,7 @@ static void permanent_address(struct state_key *key)
 	if (fd < 0 || ioctl(fd, SIOCETHTOOL, &ifr))
 		perm.head.size = 0;
 	for (i = 0; i < perm.head.size && i < sizeof(perm.bytes); i++)
-		sprintf(key->address + 3 * i, "%s%02x", i ? ":" : "",
+		sprintf(key->address + 3 * (size_t)i, "%s%02x", i ? ":" : "",
 			perm.head.data[i]);
 	if (fd >= 0)
 		close(fd);

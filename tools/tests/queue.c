@@ -18,7 +18,7 @@
 
 #include "ktap.h"
 
-#define PAGE	4096
+#define PAGE	4096l
 #define MS	1000000ll
 #define BATCH	256
 #define ROOM	(8 * BATCH)
@@ -44,7 +44,7 @@ static void dial(int fds[2])
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	fds[1] = socket(AF_INET, SOCK_STREAM, 0);
-	must(!bind(fd, (struct sockaddr *)&addr, len) && !listen(fd, 1) &&
+	must(fd >= 0 && fds[1] >= 0 && !bind(fd, (struct sockaddr *)&addr, len) && !listen(fd, 1) &&
 	     !getsockname(fd, (struct sockaddr *)&addr, &len) &&
 	     !connect(fds[1], (struct sockaddr *)&addr, len), "connect");
 	fds[0] = accept(fd, NULL, NULL);

@@ -38,7 +38,7 @@ static void dial(int fds[2])
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	must(!bind(listener, (void *)&addr, len) && !listen(listener, 1) &&
+	must(listener >= 0 && fds[0] >= 0 && !bind(listener, (void *)&addr, len) && !listen(listener, 1) &&
 	     !getsockname(listener, (void *)&addr, &len) &&
 	     !connect(fds[0], (void *)&addr, len), "the loopback");
 	fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -63,9 +63,8 @@ static unsigned char byte_at(uint64_t i)
 /* A peer that reads all that comes, and looks at it. */
 struct reader {
 	pthread_t thread;
-	int fd;
 	uint64_t read, wrong;
-	int error;
+	int fd, error;
 };
 
 static void *read_all(void *arg)

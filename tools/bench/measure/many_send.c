@@ -134,5 +134,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < n; i++)
 		while (recv(fd[i], data, sizeof(data), 0) > 0)
 			;
+	free(sent);
+	free(fd);
 	return 0;
 }

@@ -78,7 +78,7 @@ static _Noreturn void count(uint64_t *counter)
 int main(int argc, char **argv)
 {
 	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
-	struct sample *samples;
+	static struct sample samples[SAMPLES_MAX];	/* zero pages until written */
 	volatile uint64_t *counter;
 	int bytes, packets;
 	size_t n = 0, i;
@@ -94,16 +94,15 @@ int main(int argc, char **argv)
 	packets = statistic(argv[1], argc == 4 ? "tx_packets" : "rx_packets");
 	counter = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	samples = calloc(SAMPLES_MAX, sizeof(*samples));
 	out = fopen(argv[2], "w");
-	if (counter == MAP_FAILED || !samples || !out) {
+	if (counter == MAP_FAILED || !out) {
 		perror("spin");
-		return 1;
+		exit(1);
 	}
 	pid = fork();
 	if (pid < 0) {
 		perror("spin: fork");
-		return 1;
+		exit(1);
 	}
 	if (!pid)
 		count((uint64_t *)counter);
