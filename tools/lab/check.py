@@ -48,13 +48,13 @@ WRONG = re.compile(r"WARNING:|BUG:|\bOops|refcount_t:|cut here|possible circular
 # segments of their mappings may be. i915's mock test of eviction locks more objects than lockdep counts. The timer of the
 # scheduler's deadline server may have been started again while it waits for the run queue's lock, and is put forward then.
 # None of them reaches over the beginning of another report, which would be lost in it.
-OWN = r"(?:(?!-+\[|.*(?:BUG|WARNING|INFO): ).*\n)"
+LINES = r"(?:(?!-+\[|.*(?:BUG|WARNING|INFO): ).*\n)"
 KNOWN = re.compile(r"WARNING: possible circular locking dependency detected\n(?:"
                    r"(?:.*\n){3}.*&ctrl->reset_lock.* at: pciehp_unconfigure_device|"
-                   rf"{OWN}{{,200}}?.*--> &ctrl->reset_lock\S* --> pci_rescan_remove_lock)|"
+                   rf"{LINES}{{,200}}?.*--> &ctrl->reset_lock\S* --> pci_rescan_remove_lock)|"
                    r"-+\[ cut here \]-+\nDMA-API: (?:misc udmabuf| mock): mapping sg segment longer than device claims to support.*\nWARNING: .*|"
-                   rf"-+\[ cut here \]-+\nWARNING: kernel/time/hrtimer\.c:\d+ at hrtimer_forward\+.*\n{OWN}{{,40}}? dl_task_timer\+.*|"
-                   r"-+\[ cut here \]-+\nDEBUG_LOCKS_WARN_ON\(hlock->references < references\)\n(?:WARNING: .*\n)?" rf"{OWN}{{,60}}?.* igt_evict_vm\+.*")
+                   rf"-+\[ cut here \]-+\nWARNING: kernel/time/hrtimer\.c:\d+ at hrtimer_forward\+.*\n{LINES}{{,40}}? dl_task_timer\+.*|"
+                   r"-+\[ cut here \]-+\nDEBUG_LOCKS_WARN_ON\(hlock->references < references\)\n(?:WARNING: .*\n)?" rf"{LINES}{{,60}}?.* igt_evict_vm\+.*")
 PLACES = ("selftests", "tools/tests")
 LONGEST = 6 * 3600      # seconds of a test in soak
 
@@ -164,6 +164,8 @@ class Test:
                  if WRONG.search(line) and not (allowed and allowed.search(line))]
         if wrong:
             result.failed.append(f"on the console: {wrong[0].strip()}")
+        # What needs hardware may be skipped; programs are all there are, here.
+        result.failed += [f"{name}: {reason}" for name, reason in result.skipped if re.fullmatch(r"the program \S+ is not here", reason)]
         return self, result, time.monotonic() - start
 
 
