@@ -294,11 +294,11 @@ def patches():
 
 
 def alone():
-    """Every directory of patches/ builds by itself on the clean tree; core does over the fixes, whose lines it changes."""
+    """Every directory of patches/ builds by itself: three on the clean tree, the others over the fixes, whose lines or helpers they need."""
     found = []
     tree = patched.Tree(scratch())
     for group in dict.fromkeys(patch.parent.name for patch in patched.series()):
-        series = patched.series(["fixes", group] if group == "core" else [group])
+        series = patched.series([group] if group in ("fixes", "igb", "module") else ["fixes", group])
         try:
             tree.place(series, patched.companions(series))
             problems = configure() + kbuild("vmlinux", "modules")
