@@ -50,7 +50,7 @@ def transfer(name, kernel, gpu):
     watch.start()
     try:
         status = subprocess.run(["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py",
-                                 "--name", name, "--kernel", kernel, "--memory", "1024", "--timeout", "240",
+                                 "--name", name, "--kernel", kernel, "--memory", "1024", "--timeout", "600",
                                  "--topology", "switch,novram,radeon" if gpu else "switch",
                                  "--out", out, "--console", console, "bash", "/netgpu/tools/lab/demo-guest", str(MOVED)],
                                 stdin=subprocess.DEVNULL, check=False).returncode

@@ -5,7 +5,7 @@
 # lab: machine=none
 # lab: kernel=netgpu,upstream
 # lab: topology=radeon
-# lab: timeout=400
+# lab: timeout=1300
 . "$(dirname "$0")/../../selftests/lib.sh"
 lab=$(cd "$(dirname "$0")/../lab" && pwd)
 need_programs python3 marks
