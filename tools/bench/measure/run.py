@@ -104,7 +104,7 @@ def cost(samples, begin):
 def completions(receiver):
     """Completions and extents per MiB, of netgpu bench's report; others count none."""
     found = json.loads(receiver).get("netgpu", {}) if receiver.startswith("{") else {}
-    return tuple(round(found[name] / (found["bytes"] / MIB), 1) if found.get("bytes") else None for name in ("completions", "extents"))
+    return tuple(round(found[name] / (found["bytes"] / MIB), 1) if found.get("bytes") and name in found else None for name in ("completions", "extents"))
 
 
 def kernel_of(directory):
