@@ -16,10 +16,10 @@ there() {
 
 	port=$((port + 1))
 	rm -f /tmp/there
-	ip netns exec netgpu9 pattern_recv $port >/tmp/there 2>&1 &
+	ip netns exec netgpu9 pattern_recv "$port" >/tmp/there 2>&1 &
 	listener=$!
 	wait_for 10 grep -q '^listening' /tmp/there
-	zc_send -i "$NETIF" -a "$2" -p $port -m "vfio:$VRAM_PCI" -s 0 -n 65536 >/tmp/virtual 2>&1
+	zc_send -i "$NETIF" -a "$2" -p "$port" -m "vfio:$VRAM_PCI" -s 0 -n 65536 >/tmp/virtual 2>&1
 	wait $listener
 	[ "$(said virtual error)" = ENODEV ] && [ "$(said virtual sent)" = 0 ] && [ "$(said there received)" = 0 ] && [ "$(said there error)" = 0 ]
 	status=$?
@@ -29,18 +29,19 @@ there() {
 
 ktap_plan 6
 modprobe -a veth 8021q sit bridge 2>/dev/null
-ip netns add netgpu9 && ip link add v9 type veth peer name v9 netns netgpu9 || skip_all "the kernel has no veth"
+ip netns add netgpu9
+ip link add v9 type veth peer name v9 netns netgpu9 || skip_all "the kernel has no veth"
 undo ip netns del netgpu9
 vram_bind
 for where in "" "ip netns exec netgpu9"; do
 	side=$([ -z "$where" ]; echo $((1 + $?)))
 	$where ip link set v9 up
-	$where ip addr add 10.99.0.$side/24 dev v9
+	$where ip addr add "10.99.0.$side/24" dev v9
 	$where ip link add link v9 name v9.7 type vlan id 7
-	$where ip addr add 10.99.7.$side/24 dev v9.7
+	$where ip addr add "10.99.7.$side/24" dev v9.7
 	$where ip link set v9.7 up
-	$where ip tunnel add s9 mode sit local 10.99.0.$side remote 10.99.0.$((3 - side))
-	$where ip addr add 2001:db8:99::$side/64 dev s9 nodad
+	$where ip tunnel add s9 mode sit local "10.99.0.$side" remote "10.99.0.$((3 - side))"
+	$where ip addr add "2001:db8:99::$side/64" dev s9 nodad
 	$where ip link set s9 up
 done
 there "a veth" 10.99.0.2
