@@ -124,14 +124,29 @@ void sender_go_on(struct test *t)
 			pump(t, &t->streams[i]);
 }
 
+/*
+ * A server's stream ends when what was begun is over: a client may wait in the middle of a block for the rest of it (iperf3 3.12
+ * does), and look at nothing else until that comes, or the end.
+ */
+static void end_stopped(struct test *t, struct stream *st)
+{
+	if (t->clock.stop && !t->end->client && !st->sends && st->conn)
+		shutdown(st->conn->fd, SHUT_WR);
+}
+
 void sender_stop(struct test *t)
 {
 	struct transport *transport = t->run->transport;
 	int i;
 
-	for (i = 0; i < t->nr_streams; i++)
-		if (t->streams[i].sending && t->streams[i].conn)
-			transport->ops->stop(transport, t->streams[i].conn);
+	for (i = 0; i < t->nr_streams; i++) {
+		struct stream *st = &t->streams[i];
+
+		if (!st->sending || !st->conn)
+			continue;
+		transport->ops->stop(transport, st->conn);
+		end_stopped(t, st);
+	}
 }
 
 static bool peer_has_closed(const struct stream *st)
@@ -158,6 +173,7 @@ static const char *reason(int error)
 void sender_sent(struct test *t, struct stream *st, uint32_t length, int error)
 {
 	st->sends--;
+	end_stopped(t, st);
 	if (t->phase != PHASE_RUNNING || t->clock.stop)
 		return;
 	/* One that the other end has closed ends by itself. */
