@@ -124,16 +124,6 @@ void sender_go_on(struct test *t)
 			pump(t, &t->streams[i]);
 }
 
-/*
- * A server's stream ends when what was begun is over: a client may wait in the middle of a block for the rest of it (iperf3 3.12
- * does), and look at nothing else until that comes, or the end.
- */
-static void end_stopped(struct test *t, struct stream *st)
-{
-	if (t->clock.stop && !t->end->client && !st->sends && st->conn)
-		shutdown(st->conn->fd, SHUT_WR);
-}
-
 void sender_stop(struct test *t)
 {
 	struct transport *transport = t->run->transport;
@@ -145,7 +135,12 @@ void sender_stop(struct test *t)
 		if (!st->sending || !st->conn)
 			continue;
 		transport->ops->stop(transport, st->conn);
-		end_stopped(t, st);
+		/*
+		 * A client may wait in the middle of a block for the rest of it, as iperf3 3.12 does, and look at nothing else
+		 * until that comes, or the end.
+		 */
+		if (!t->end->client)
+			shutdown(st->conn->fd, SHUT_WR);
 	}
 }
 
@@ -173,7 +168,6 @@ static const char *reason(int error)
 void sender_sent(struct test *t, struct stream *st, uint32_t length, int error)
 {
 	st->sends--;
-	end_stopped(t, st);
 	if (t->phase != PHASE_RUNNING || t->clock.stop)
 		return;
 	/* One that the other end has closed ends by itself. */

@@ -164,6 +164,35 @@ static int running(int *data)
 	return fd;
 }
 
+/* Who reads a block to its end, before anything else, is not left waiting for the rest of one. */
+static bool mid_block(void)
+{
+	static char block[131072];
+	int fd = hello(), data;
+	struct pollfd p;
+	ssize_t n;
+
+	put_json(fd, "{\"tcp\":true,\"time\":2,\"parallel\":1,\"len\":131072,\"reverse\":true}");
+	if (!expect(fd, CREATE_STREAMS))
+		return false;
+	data = dial();
+	put(data, cookie, sizeof(cookie));
+	if (!expect(fd, TEST_START) || !expect(fd, TEST_RUNNING) || get(data, block, 1000) != 1000)
+		return false;
+	put_byte(fd, TEST_END);
+	p = (struct pollfd) { .fd = data, .events = POLLIN };
+	do {
+		if (poll(&p, 1, 5000) <= 0) {
+			puts("# the stream does not end");
+			return false;
+		}
+		n = recv(data, block, sizeof(block), 0);
+	} while (n > 0);
+	if (n)
+		printf("# the stream ends with %s\n", strerror(errno));
+	return !n && expect(fd, EXCHANGE_RESULTS);
+}
+
 /* What it names is not to reach the terminal of the server as it is. */
 static bool odd_name(void)
 {
@@ -630,7 +659,7 @@ static const struct {
 	{ "slow-bytes", slow_bytes }, { "all-at-once", all_at_once },
 	{ "wrong-cookie", wrong_cookie }, { "too-many-streams", too_many_streams },
 	{ "busy", busy }, { "unknown-message", unknown_message },
-	{ "still-sending", still_sending },
+	{ "still-sending", still_sending }, { "mid-block", mid_block },
 	{ "early-done", early_done }, { "terminate", terminate },
 	{ "late-data", late_data }, { "false-claim", false_claim },
 	{ "impatient", impatient },
