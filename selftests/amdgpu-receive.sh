@@ -66,7 +66,7 @@ ktap_ok "the GPU's engine copies its $(said gather extents) extents into one buf
 
 # Others want the memory: what is pinned stays.
 amdgpu -d "$node" evict >/tmp/evict
-[ "$(said evict intact)" = "$(said evict buffers)" ] && [ "$(said evict moved)" -gt 0 ]
+[ "$(said evict buffers)" -gt 0 ] && [ "$(said evict intact)" = "$(said evict buffers)" ] && [ "$(said evict moved)" -gt 0 ]
 ktap_ok "buffers of 1.5 times VRAM come and go" $?
 gathered
 ktap_ok "the received data is where it was" $?

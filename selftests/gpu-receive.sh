@@ -93,6 +93,9 @@ try_gpu() { # ADDRESS
 			remote -b pattern_send "$LOCAL_V4" $port $((4 << 30)) >/dev/null && wait_for 20 flows $port $((1 << 20)) &&
 			echo 1 >"$dev/remove" && wait "$receiver" && [ "$(said unplugged error)" = ENODEV ] && nothing_left
 		status=$?
+		# else it has the queue while the next GPU is tried
+		kill -9 "$receiver" 2>/dev/null
+		wait "$receiver" 2>/dev/null
 		ktap_ok "$driver: removed while data flows, the receive ends with ENODEV, and nothing is left" $status
 		[ $status -eq 0 ] && result+=", also removed"
 		echo 1 >/sys/bus/pci/rescan

@@ -27,9 +27,8 @@ for memory in "vfio:$VRAM_PCI" heap udmabuf; do
 	ktap_ok "nothing is left" $?
 done
 
-receive revoked -p 9009 -m "vfio:$VRAM_PCI" -x disable -a $((2 << 20))
-remote -b pattern_send "$LOCAL_V4" 9009 $((1 << 30)) >/dev/null
-wait "$receiver"
+receive revoked -p 9009 -m "vfio:$VRAM_PCI" -x disable -a $((2 << 20)) &&
+	remote -b pattern_send "$LOCAL_V4" 9009 $((1 << 30)) >/dev/null && wait "$receiver"
 ktap_ok "the receiver goes on to its end after a revocation" $?
 us=$(said revoked revoke_us)
 [ -n "$us" ]

@@ -58,9 +58,8 @@ xdp_attach -f -g "$NETIF" region_probe -i "$NETIF" -q 1 -m "$VRAM" >/tmp/probe 2
 refused EEXIST "XDP"
 ktap_ok "XDP program attached: EEXIST" $?
 
-receive bound -p 9001 -m heap -s $MIB -r
-probe -m "$VRAM"
-[ "$(said probe probe)" = 0 ] && [ "$(said probe placement)" = device ] && [ "$(said probe create)" = 0 ]
+receive bound -p 9001 -m heap -s $MIB -r && probe -m "$VRAM" && kill -0 "$receiver" &&
+	[ "$(said probe probe)" = 0 ] && [ "$(said probe placement)" = device ] && [ "$(said probe create)" = 0 ]
 ktap_ok "queue in use: that may change" $?
 kill "$receiver"
 wait "$receiver" 2>/dev/null

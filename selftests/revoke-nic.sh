@@ -53,10 +53,11 @@ flood_start
 port=9000
 for how in remove unplug unbind rmmod; do
 	port=$((port + 10))
-	receive idle -m heap -s $((1 << 20)) -r -w
-	idle=$receiver
-	victim $how $((port + 1)) -b && wait_for 20 flows $((port + 1)) 1 && $how
-	ktap_ok "$how: with a region bound and data flowing" $?
+	receive idle -m heap -s $((1 << 20)) -r -w && idle=$receiver &&
+		victim $how $((port + 1)) -b && wait_for 20 flows $((port + 1)) 1 && $how
+	status=$?
+	ktap_ok "$how: with a region bound and data flowing" $status
+	[ $status = 0 ] || exit 1	# nobody would hear of an end
 	[ "$(region_count mapped)" = 0 ] && still
 	ktap_ok "$how: nothing is mapped, nothing in the memory changes" $?
 	wait "$receiver" && [ "$(said $how error)" = ENODEV ] && [ "$(said $how hangup)" = 1 ]

@@ -11,7 +11,7 @@
 void sender_start(struct test *t);
 /* What is sent counts from now on. */
 void sender_go_on(struct test *t);
-/* What the kernel has taken is sent, and no more. */
+/* What the kernel has taken is sent, and no more; the streams of a server end with it. */
 void sender_stop(struct test *t);
 /* A send of a stream has ended. */
 void sender_sent(struct test *t, struct stream *st, uint32_t length, int error);

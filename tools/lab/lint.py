@@ -187,7 +187,7 @@ def shell():
 
 
 def python():
-    """It is Python, and no name that a module imports means something else later on."""
+    """It is Python, and no assignment, function or class of a module takes the name of something that it imports."""
     found = []
     for name in files():
         if name.endswith(".py"):
@@ -196,7 +196,7 @@ def python():
             except SyntaxError as error:
                 found.append(str(error))
                 continue
-            imported = {alias.asname or alias.name for node in module.body if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
+            imported = {alias.asname or alias.name.split(".")[0] for node in module.body if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
             bound = {target.id: node.lineno for node in module.body if isinstance(node, ast.Assign) for target in node.targets
                      if isinstance(target, ast.Name)}
             bound |= {node.name: node.lineno for node in module.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
