@@ -48,6 +48,11 @@ memory_of() { # METHOD
 	esac
 }
 
+# window BYTES: the space that a connection begins with, of which about half is its window
+window() {
+	sysctl -qw net.ipv4.tcp_rmem="4096 $1 $(($1 > 6291456 ? $1 : 6291456))" || fail "the receiver's buffers stay as they are"
+}
+
 # receive METHOD: start what receives. Client says how it is sent to, and buffer is the most that a flow has under way.
 receive() {
 	local memory size
@@ -67,6 +72,9 @@ receive() {
 		;;
 	devmem) # which prints and compares each fragment
 		splits on
+		# It takes payload that lies beside the headers for an error. That is what a closed window is probed with, so it stays open.
+		buffer=$((1 << 20))
+		window $((32 << 20))
 		client=(socat -u "EXEC:head -c $((bytes / 8)) /dev/zero" "TCP:$LOCAL_V4:5201")
 		ncdevmem -l -f "$NETIF" -s "$LOCAL_V4" -p 5201 -t 0 -q 1 -n >/tmp/receiver 2>/tmp/said &
 		;;
@@ -95,7 +103,8 @@ receive() {
 		;;
 	connections)
 		splits on
-		size=$((flows * (192 << 10) < bytes ? bytes : flows * (192 << 10)))
+		size=$((flows * (128 << 10)))
+		size=$((size < bytes * 2 / 3 ? bytes * 2 / 3 : size))
 		client=(many_send "$LOCAL_V4" 5201 "$flows" "$size")
 		buffer=$((4 << 20))
 		many_recv "$NETIF" 0 "$memory" $((128 << 20)) 5201 "$flows" >/tmp/receiver 2>/tmp/said &
@@ -109,6 +118,12 @@ receive() {
 	waits $receiver ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6 # listens on 5201
 }
 
+# Nothing is thrown away, to come again: the link has room for all that is under way, and what lies in the memory of a GPU is
+# charged as the machine's own, which has as much for TCP as one of 16 GiB.
+remote ip link set tap0 txqueuelen 10000 && sysctl -qw net.ipv4.tcp_mem="190000 254000 381000" ||
+	fail "the link and TCP have not more room"
+remote cat /proc/sys/net/ipv4/tcp_congestion_control | keep congestion-control
+
 number=0
 # or it finds that samples cost too much, and takes fewer
 [ -z "$profiles" ] || sysctl -q kernel.perf_event_max_sample_rate=100000 kernel.perf_cpu_time_max_percent=0 || fail "perf cannot be set up"
@@ -120,6 +135,7 @@ for row; do
 	nothing_bound
 	rm -f /tmp/receiver /tmp/said /tmp/spin /tmp/spinning /tmp/end
 	late=() # what is to be started instead of the client
+	window 131072 # Linux's own
 	receive "$method"
 	mkfifo /tmp/end
 	exec 8<>/tmp/end

@@ -25,7 +25,8 @@ def check_programs(profiles):
 def table(result):
     """What was measured, on the terminal."""
     if result["rows"]:
-        print(f"\n  Linux {result['kernel']}, one CPU; thousand instructions per MiB (calibration {result['calibration']})\n")
+        print(f"\n  Linux {result['kernel']}, one CPU; thousand instructions per MiB (calibration {result['calibration']}; "
+              f"the sender's congestion control is {result['congestion_control']})\n")
         print(f"  {'method':16} {'MTU':>5} {'flows':>6} {'KiB/call':>8} {'kinsn/MiB':>10}   {'runs':16} {'completions':>12} {'extents':>8}")
     for row in result["rows"]:
         counts = [row[f"{name}_per_mib"] for name in ("completions", "extents")]
@@ -79,7 +80,7 @@ def by_method(rows):
         if of_it:
             what = f"Sending, {block} KiB a call" if block else "Cost by method"
             yield f"{what}: MTU {mtu}, {flows} flow{'s' * (flows > 1)}", plot(
-                "set style fill solid 0.8\nset boxwidth 0.6\nset yrange [0:*]\nset ylabel 'thousand instructions per MiB'\nunset key\n"
+                "set style fill solid 0.8\nset boxwidth 0.6\nset yrange [0:*]\nset offsets 0,0,graph 0.08,0\nset ylabel 'thousand instructions per MiB'\nunset key\n"
                 "plot $T0 using 0:2:xtic(1) with boxes lc '#3a76af', '' using 0:2:(sprintf('%.0f', $2)) with labels offset 0,0.6\n", of_it)
 
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """make bench: what receiving and sending cost the CPU, by the ways there are, side by side.
 
-run.py [--profile] [PART]: only what contains PART of "cost METHOD,MTU,FLOWS", "bind SIZE,BUFFER" and "revocation"
+run.py [--profile] [PART]: only what contains PART of "cost METHOD,MTU,FLOWS", "bind SIZE,BUFFER" and "revocation"; if PART is
+the whole of METHOD,MTU,FLOWS, that row
 --profile: the functions that the instructions are spent in instead, of the rows of cost; by default into VRAM
 The machine has one CPU whose clock counts instructions, and spin.c tells what all but itself have executed: the figures are
 thousands of instructions per MiB of payload, however busy this machine is; runs of a row that differ by more than 5 % are
-marked, as when packets were lost, or the receiver was woken at other times. QEMU counts each byte that
+marked, as when packets were lost, or the receiver was woken at other times. How the sender paces its packets matters much to
+those of many flows, so its congestion control, which is this machine's, is reported. QEMU counts each byte that
 `rep movsb` copies as one instruction, so what copies looks worse than on silicon.
 Writes build/bench.json, build/bench.html and a table, and adds a run of all of it to build/bench-history.json.
 """
@@ -43,7 +45,7 @@ MACHINES = {
     "upstream": {"kernel": "upstream", "topology": "novram,switch", "rows": {"zcrx-host": ALL, "devmem": ALL[:2]}},
     "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {"netgpu-amdgpu": ALL[:2]}},
 }
-BYTES = 256 * MIB
+BYTES = 192 * MIB
 
 # Nothing is received into these regions, so that the device's memory need not be there.
 BIND = {"kernel": "netgpu", "topology": "switch", "options": ["--memory", "2560", "--vram", "65536", "--sparse"]}
@@ -90,7 +92,8 @@ def cost(samples, begin):
     total = last - first
     def idle(a, b):
         return 2 * (b[1] - a[1]) / (b[0] - a[0])
-    quiet = [idle(a, b) for a, b in zip(samples, samples[1:]) if b[2] == first]
+    # A neighbour may ask who is there.
+    quiet = [idle(a, b) for a, b in zip(samples, samples[1:]) if b[2] == a[2] < first + 4096]
     busy = [s for s in samples if first + total * begin < s[2] < first + total * 0.95]
     if len(quiet) < 5 or len(busy) < 3:
         raise Failure(f"a row has {len(quiet)} samples without traffic and {len(busy)} with it: too few to tell.")
@@ -112,8 +115,10 @@ def kernel_of(directory):
 
 
 def rows_of(machine, part):
-    rows = [(method, *kind) for method, kinds in machine["rows"].items() for kind in kinds]
-    return [row for row in rows if part in f"cost {','.join(map(str, row))}"]
+    rows = {",".join(map(str, (method, *kind))): (method, *kind) for method, kinds in machine["rows"].items() for kind in kinds}
+    if part in rows:    # and not those that it is the beginning of
+        return [rows[part]]
+    return [row for name, row in rows.items() if part in f"cost {name}"]
 
 
 def limit(rows):
@@ -133,8 +138,8 @@ def costs(name, machine, part):
     directory = boot(f"bench-{name}", machine, [f"{GUEST}/cost.sh", str(BYTES), *words], limit(wanted * RUNS))
     for number, (method, mtu, flows, *block) in enumerate(wanted * RUNS):
         samples = [json.loads(line) for line in (directory / f"{number}-spin").read_text().splitlines()]
-        # Many connections send 64 KiB in their turn, 10,000 of them three times. The first time they are new, which is not counted.
-        kinsn, exact = cost(samples, 0.37 if method == "connections" else 0.05)
+        # Many connections send 64 KiB in their turn, 10,000 of them twice. The first time they are new, which is not counted.
+        kinsn, exact = cost(samples, 0.53 if method == "connections" else 0.05)
         row = rows.setdefault((method, mtu, flows, *block), {"name": method, "mtu": mtu, "flows": flows, "runs": [], "calibration": []})
         if block:
             row["kib_per_call"] = block[0]
@@ -148,7 +153,8 @@ def costs(name, machine, part):
     if exact < EXACT:
         raise Failure(f"the loop accounts for {exact:.4f} of an idle machine's time, and {EXACT} are needed: "
                       "something else runs in the machine, so nothing is reported.")
-    return {"rows": list(rows.values()), "kernel": kernel_of(directory), "calibration": round(exact, 4)}
+    return {"rows": list(rows.values()), "kernel": kernel_of(directory), "calibration": round(exact, 4),
+            "congestion_control": (directory / "congestion-control").read_text().strip()}
 
 
 def profile(part):
