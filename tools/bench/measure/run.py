@@ -32,12 +32,10 @@ RUNS = 2
 AT_ONCE = 2             # machines
 HEADERS = 14 + 20 + 32  # bytes of Ethernet, IPv4, and TCP with timestamps
 
-# Rows: the method, and for which (MTU, flows) by machine; for what sends, with KiB a call, and of libfabric's, with the size of a
-# message. Upstream: Linux with the patches of the
+# Rows: the method, and for which (MTU, flows) by machine; for what sends, with KiB a call. Upstream: Linux with the patches of the
 # network device only.
 ALL = [(4148, 1), (1500, 1), (4148, 64), (1500, 64)]
 SENDS = [(4148, 1, 64), (1500, 1, 64), (4148, 1, 1024), (1500, 1, 1024)]
-MESSAGES = [(4148, 1, size) for size in ("64", "4K", "64K", "1M")]
 MACHINES = {
     "netgpu": {"kernel": "netgpu", "topology": "switch", "rows": {
         "trunc": ALL, "recv": ALL, "recv-copy": ALL[:2], "netgpu-host": ALL[:2], "netgpu-udmabuf": ALL[:2], "netgpu-vram": ALL,
@@ -45,8 +43,7 @@ MACHINES = {
     "send": {"kernel": "netgpu", "topology": "switch", "rows": {
         "send": SENDS, "send-copy": SENDS, "send-zc": SENDS, "send-vram": SENDS, "send-cmsg": SENDS, "send-devmem": SENDS}},
     "upstream": {"kernel": "upstream", "topology": "novram,switch", "rows": {"zcrx-host": ALL, "devmem": ALL[:2]}},
-    "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {
-        "netgpu-amdgpu": ALL[:2], "fi-tcp": MESSAGES, "fi-netgpu": MESSAGES, "fi-tcp-copy": MESSAGES, "fi-netgpu-sdma": MESSAGES}},
+    "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {"netgpu-amdgpu": ALL[:2]}},
 }
 BYTES = 192 * MIB
 
@@ -144,20 +141,13 @@ def costs(name, machine, part):
         # Many connections send 64 KiB in their turn, 10,000 of them twice. The first time they are new, which is not counted.
         kinsn, exact = cost(samples, 0.53 if method == "connections" else 0.05)
         row = rows.setdefault((method, mtu, flows, *block), {"name": method, "mtu": mtu, "flows": flows, "runs": [], "calibration": []})
-        if method.startswith("fi-"):
-            # Instructions of a byte on the wire, of which more are not payload the smaller messages are.
-            moved = json.loads((directory / f"{number}-receiver").read_text())
-            kinsn *= payload(samples[0], samples[-1]) / moved["bytes"]
-            row["message_bytes"] = moved["bytes"] // moved["messages"]
-        elif block:
+        if block:
             row["kib_per_call"] = block[0]
         row["runs"].append(round(kinsn, 1))
         row["calibration"].append(exact)
         row["completions_per_mib"], row["extents_per_mib"] = completions((directory / f"{number}-receiver").read_text())
     for row in rows.values():
         row["kinsn_per_mib"] = round(sum(row["runs"]) / len(row["runs"]), 1)
-        if "message_bytes" in row:
-            row["kinsn_per_message"] = round(row["kinsn_per_mib"] * row["message_bytes"] / MIB, 2)
         row["repeats"] = max(row["runs"]) <= 1.05 * min(row["runs"])
     exact = min(c for row in rows.values() for c in row.pop("calibration"))
     if exact < EXACT:
