@@ -120,8 +120,9 @@ receive() {
 
 # Nothing is thrown away, to come again: the link has room for all that is under way, and what lies in the memory of a GPU is
 # charged as the machine's own, which has as much for TCP as one of 16 GiB.
-remote ip link set tap0 txqueuelen 10000 && sysctl -qw net.ipv4.tcp_mem="190000 254000 381000" ||
+if ! remote ip link set tap0 txqueuelen 10000 || ! sysctl -qw net.ipv4.tcp_mem="190000 254000 381000"; then
 	fail "the link and TCP have not more room"
+fi
 remote cat /proc/sys/net/ipv4/tcp_congestion_control | keep congestion-control
 
 number=0
