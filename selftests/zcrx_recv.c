@@ -27,8 +27,8 @@
  * message, event, mapped (bytes of all regions, when that came), late, late_async
  * and late_linked (how those of -e have ended),
  * revoke_us, hangup, state, dmabuf (with -k), holding, still (it is all there, with -k), held
- * (with -H, when nothing has come for a while), signals (with -g, now and then), the
- * bytes that were copied: header, page, other_queue, refused, and the packets that
+ * (with -H, when nothing has come for a while), signals (with -g, now and then),
+ * timeouts (with -f, each time that a copy was given up; the receive goes on), the bytes that were copied: header, page, other_queue, refused, and the packets that
  * could not be verified: unverified. With -Z: gap_ms, the longest time without payload
  * afterwards. With -M and -e: mixed, what one gets that has the
  * queue a second time and does not ask for that. With -M: how many completions there were, and
@@ -494,7 +494,7 @@ static int receive(void)
 {
 	unsigned int i, accepted = 0, ended = 0;
 	bool revoking = false;
-	int listener, error = 0;
+	int listener, told = 0, timeouts = 0, error = 0;
 	pthread_t thread;
 
 	if (junk && pthread_create(&thread, NULL, spoil_refill, NULL))
@@ -514,8 +514,10 @@ static int receive(void)
 			let_go();
 		error = wait_cqe();
 		if (error == -EINTR) {
-			if (signals % 10 == 0)
-				printf("signals %d\n", (int)signals);
+			if (signals >= told + 10) {
+				told = signals;
+				printf("signals %d\n", told);
+			}
 			continue;
 		}
 		if (error < 0)
@@ -547,6 +549,9 @@ static int receive(void)
 			/* No room for a completion, or no free buffer for a copy. */
 			if (cqe->res == -ENOSPC ||
 			    (cqe->res == -ENOMEM && !impatient && !starves())) {
+				rearm |= 1U << (cqe->user_data - RECV);
+			} else if (cqe->res == -ETIMEDOUT && busy) {
+				printf("timeouts %d\n", ++timeouts);
 				rearm |= 1U << (cqe->user_data - RECV);
 			} else if (cqe->res <= 0) {
 				error = error ?: cqe->res;
