@@ -24,9 +24,7 @@ ktap_ok "each call is answered as expected" $status
 
 # Payload that came on another queue.
 ethtool -X "$NETIF" start 0 equal 1
-receive stray -p 9001 -m heap -s $((4 << 20)) -n $QUEUED -E
-sender=$(remote -b pattern_send "$LOCAL_V4" 9001 $QUEUED)
-wait "$receiver"
+receive stray -p 9001 -m heap -s $((4 << 20)) -n $QUEUED -E && sender=$(remote -b pattern_send "$LOCAL_V4" 9001 $QUEUED) && wait "$receiver"
 remote -w "$sender" >/dev/null 2>&1
 ktap_say "$(grep -E '^(received|error) ' /tmp/stray)"
 stray "$(said stray received)" "$(said stray error)"

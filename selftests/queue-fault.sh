@@ -66,21 +66,18 @@ takes() {
 	[ "$how" = kill ] || arguments+=(-x "$how" -a $((16 << 20)))
 	dmesg -C
 	before=$(failures)
-	receive run -p $port "${arguments[@]}"
-	fault "$@"
-	remote -b pattern_send "$LOCAL_V4" $port $((64 << 30)) >/dev/null
-	if [ "$how" = kill ]; then
-		wait_for 30 flows $port $((8 << 20))
-		kill "$receiver"
-		wait "$receiver" 2>/dev/null
-	else
-		wait_for 30 grep -q '^revoke_us' /tmp/run
-	fi
-	nothing_mapped
+	receive run -p $port "${arguments[@]}" && fault "$@" && remote -b pattern_send "$LOCAL_V4" $port $((64 << 30)) >/dev/null &&
+		if [ "$how" = kill ]; then
+			wait_for 30 flows $port $((8 << 20)) && kill "$receiver"
+		else
+			wait_for 30 grep -q '^revoke_us' /tmp/run
+		fi && nothing_mapped
 	ktap_ok "$what: the memory is given back" $?
 	quiet
 	ktap_ok "$what: seen from outside, nothing in it changes any more" $?
-	if [ "$how" != kill ]; then
+	if [ "$how" = kill ]; then
+		wait "$receiver" 2>/dev/null
+	else
 		ends
 		ktap_ok "$what: the receive ends" $?
 	fi

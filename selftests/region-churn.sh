@@ -41,7 +41,7 @@ for ((round = 1; round <= kills; round++)); do
 	[ $((round % 4)) -eq 0 ] || wait_for 10 flows $PORT 100000
 	pause 200
 	flows $PORT 100000 && with_data=$((with_data + 1))
-	kill -9 "$receiver"
+	kill -9 "$receiver" || bad=$((bad + 1))
 	wait "$receiver" 2>/dev/null
 	nothing_left 30 || bad=$((bad + 1))
 	progress $round "$kills" kills

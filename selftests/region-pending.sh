@@ -21,9 +21,8 @@ for kind in region dmabuf; do
 	flag=
 	[ $kind = region ] && flag=-r
 	# shellcheck disable=SC2086
-	receive $kind -e -p $port -m "vfio:$VRAM_PCI" $flag -x disable -a $BYTES
-	sender=$(remote -b pattern_send -w $SENDER_WAITS "$LOCAL_V4" $port $BYTES)
-	wait "$receiver"
+	receive $kind -e -p $port -m "vfio:$VRAM_PCI" $flag -x disable -a $BYTES &&
+		sender=$(remote -b pattern_send -w $SENDER_WAITS "$LOCAL_V4" $port $BYTES) && wait "$receiver"
 	ktap_ok "$kind: the receiver ends by itself, without more data" $?
 	[ "$(said $kind received)" = $BYTES ]
 	ktap_ok "$kind: everything sent was received before" $?
@@ -45,9 +44,8 @@ for kind in region dmabuf; do
 	ktap_ok "$kind: nothing is left" $?
 done
 
-receive_with=devmem_recv receive devmem -p 9011 -m "vfio:$VRAM_PCI" -x disable -a $BYTES
-sender=$(remote -b pattern_send -w $SENDER_WAITS "$LOCAL_V4" 9011 $BYTES)
-wait "$receiver"
+receive_with=devmem_recv receive devmem -p 9011 -m "vfio:$VRAM_PCI" -x disable -a $BYTES &&
+	sender=$(remote -b pattern_send -w $SENDER_WAITS "$LOCAL_V4" 9011 $BYTES) && wait "$receiver"
 ktap_ok "devmem: the receiver ends by itself" $?
 [ "$(said devmem error_polled)" = 1 ]
 ktap_ok "devmem: poll reports an error" $?

@@ -42,9 +42,8 @@ stream stray 9004 $BYTES -m udmabuf -s $((32 << 20)) && [ "$(said stray other_qu
 ktap_ok "a stream on another queue is copied" $?
 ethtool -X "$NETIF" start 1 equal 1
 
-receive revoked -p 9005 -m "vfio:$VRAM_PCI" -r -x disable -a $((4 << 20))
-remote -b pattern_send "$LOCAL_V4" 9005 $((4 << 30)) >/dev/null
-wait "$receiver"
+receive revoked -p 9005 -m "vfio:$VRAM_PCI" -r -x disable -a $((4 << 20)) &&
+	remote -b pattern_send "$LOCAL_V4" 9005 $((4 << 30)) >/dev/null && wait "$receiver"
 ktap_ok "revoked under traffic: the receiver ends by itself" $?
 [ "$(said revoked error)" = ENODEV ]
 ktap_ok "with ENODEV" $?

@@ -18,9 +18,8 @@ for kind in region dmabuf; do
 	flag=
 	[ $kind = region ] && flag=-r
 	# shellcheck disable=SC2086
-	receive $kind -p $port -m "vfio:$VRAM_PCI" $flag -x disable -a $((4 << 20))
-	remote -b pattern_send "$LOCAL_V4" $port $((4 << 30)) >/dev/null
-	wait "$receiver"
+	receive $kind -p $port -m "vfio:$VRAM_PCI" $flag -x disable -a $((4 << 20)) &&
+		remote -b pattern_send "$LOCAL_V4" $port $((4 << 30)) >/dev/null && wait "$receiver"
 	ktap_ok "$kind: the receiver ends by itself" $?
 	bytes=$(said $kind received)
 	us=$(said $kind revoke_us)

@@ -32,10 +32,8 @@ echo 1 >$tracing/events/netgpu/enable
 undo sh -c "echo 0 >$tracing/events/netgpu/enable"
 traced before
 
-receive revoked -p 9001 -m "vfio:$VRAM_PCI" -r -x disable -a $((4 << 20))
-remote -b pattern_send "$LOCAL_V4" 9001 $((4 << 30)) >/dev/null
-wait "$receiver"
-nothing_left
+receive revoked -p 9001 -m "vfio:$VRAM_PCI" -r -x disable -a $((4 << 20)) &&
+	remote -b pattern_send "$LOCAL_V4" 9001 $((4 << 30)) >/dev/null && wait "$receiver" && nothing_left
 ktap_ok "nothing is left" $?
 traced revoked
 [ "$(events revoked)" = "attach bind revoke unbind" ]

@@ -61,7 +61,7 @@ bad=0
 for ((round = 1; round <= kills; round++)); do
 	endless -m "vfio:$VRAM_PCI" -s 0 -w "${ways[round % 4]}" || bad=$((bad + 1))
 	sleep "0.$(printf %03d $((RANDOM % 200)))"
-	kill -9 "$sender"
+	kill -9 "$sender" || bad=$((bad + 1))
 	wait "$sender" 2>/dev/null
 	heard && nothing_left 30 || bad=$((bad + 1))
 	progress $round "$kills" kills

@@ -15,6 +15,8 @@ expect() {
 send() {
 	local name=$1
 	shift
+	# Not what one of that name has said before.
+	rm -f "/tmp/$name" /tmp/listener
 	expect && send_to "$name" "$@"
 }
 # send_to NAME ARG...: the same, to whoever listens on $port

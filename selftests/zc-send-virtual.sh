@@ -19,11 +19,11 @@ refused_by() {
 	local listener status
 
 	port=$((port + 1))
-	rm -f /tmp/there
+	rm -f /tmp/there /tmp/virtual
 	there timeout $((30 * slower)) pattern_recv "$port" >/tmp/there 2>&1 &
 	listener=$!
 	wait_for 10 grep -q '^listening' /tmp/there &&
-		zc_send -i "$NETIF" -a "$2" -p "$port" -m "vfio:$VRAM_PCI" -s 0 -n 65536 >/tmp/virtual 2>&1
+		timeout $((20 * slower)) zc_send -i "$NETIF" -a "$2" -p "$port" -m "vfio:$VRAM_PCI" -s 0 -n 65536 >/tmp/virtual 2>&1
 	wait $listener && [ "$(said virtual error)" = ENODEV ] && [ "$(said virtual sent)" = 0 ] &&
 		[ "$(said there received)" = 0 ] && [ "$(said there error)" = 0 ]
 	status=$?
@@ -32,8 +32,10 @@ refused_by() {
 }
 
 modprobe -a veth 8021q sit bridge 2>/dev/null
-ip netns add netgpu9 || skip_all "there are no network namespaces"
+[ -e /proc/self/ns/net ] || skip_all "there are no network namespaces"
+ip netns del netgpu9 2>/dev/null	# of a run that was killed
 undo ip netns del netgpu9
+ip netns add netgpu9 || exit 1
 ip link add v9 type veth peer name v9 netns netgpu9 2>/dev/null || skip_all "the kernel has no veth"
 ktap_plan 6
 vram_bind

@@ -111,7 +111,7 @@ class Test:
         # netgpu's headers and upstream's programs are everywhere; of it there is no more than these where all run on another
         kernels = {*self.settings.get("kernel", "netgpu").split(",")} | ({"netgpu"} if self.mode != "check-debug" else set())
         stamps = [LINUX / kernel / ".lab/made-of" for kernel in sorted(kernels)]
-        machine = os.environ.get("LAB_ACCEL"), (BUILD / "host").exists()
+        machine = os.environ.get("LAB_ACCEL"), os.environ.get("IPERF3"), (BUILD / "host").exists()
         return patched.digest([path for path in stamps if path.is_file()], self.inputs, machine, WRONG.pattern, KNOWN.pattern,
                               sorted(self.settings.items()))
 

@@ -197,8 +197,9 @@ def python():
                 found.append(str(error))
                 continue
             imported = {alias.asname or alias.name.split(".")[0] for node in module.body if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
-            bound = {target.id: node.lineno for node in module.body if isinstance(node, ast.Assign) for target in node.targets
-                     if isinstance(target, ast.Name)}
+            bound = {name.id: node.lineno for node in module.body if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign))
+                     for target in getattr(node, "targets", None) or [node.target]
+                     for name in ast.walk(target) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
             bound |= {node.name: node.lineno for node in module.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
             found += [f"{name}:{bound[n]}: {n} is imported, and something else from here on" for n in sorted(imported & set(bound))]
     return found
