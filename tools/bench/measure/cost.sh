@@ -48,9 +48,10 @@ memory_of() { # METHOD
 	esac
 }
 
-# window BYTES: the space that a connection begins with, of which about half is its window
+# window [SIZES]: tcp_rmem; a connection begins with the second, of which about half is its window. Without, what it was
+rmem=$(sysctl -n net.ipv4.tcp_rmem)
 window() {
-	sysctl -qw net.ipv4.tcp_rmem="4096 $1 $(($1 > 6291456 ? $1 : 6291456))" || fail "the receiver's buffers stay as they are"
+	sysctl -qw net.ipv4.tcp_rmem="${1:-$rmem}" || fail "the receiver's buffers stay as they are"
 }
 
 # receive METHOD: start what receives. Client says how it is sent to, and buffer is the most that a flow has under way.
@@ -74,7 +75,7 @@ receive() {
 		splits on
 		# It takes payload that lies beside the headers for an error. That is what a closed window is probed with, so it stays open.
 		buffer=$((1 << 20))
-		window $((32 << 20))
+		window "4096 $((32 << 20)) $((32 << 20))"
 		client=(socat -u "EXEC:head -c $((bytes / 8)) /dev/zero" "TCP:$LOCAL_V4:5201")
 		ncdevmem -l -f "$NETIF" -s "$LOCAL_V4" -p 5201 -t 0 -q 1 -n >/tmp/receiver 2>/tmp/said &
 		;;
@@ -118,12 +119,15 @@ receive() {
 	waits $receiver ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6 # listens on 5201
 }
 
-# Nothing is thrown away, to come again: the link has room for all that is under way, and what lies in the memory of a GPU is
-# charged as the machine's own, which has as much for TCP as one of 16 GiB.
+# Nothing is thrown away, to come again: the link and the device have room for all that is under way, as QEMU's device loses a
+# packet that is larger than a buffer when one is free; and what lies in the memory of a GPU is charged as the machine's own, which
+# has as much for TCP as one of 16 GiB.
 if ! remote ip link set tap0 txqueuelen 10000 || ! sysctl -qw net.ipv4.tcp_mem="190000 254000 381000"; then
 	fail "the link and TCP have not more room"
 fi
-remote cat /proc/sys/net/ipv4/tcp_congestion_control | keep congestion-control
+ethtool -G "$NETIF" rx 4096 || fail "the device has not more room"
+
+{ remote cat /proc/sys/net/ipv4/tcp_congestion_control; cat /proc/sys/net/ipv4/tcp_congestion_control; } | keep congestion-control
 
 number=0
 # or it finds that samples cost too much, and takes fewer
@@ -136,7 +140,7 @@ for row; do
 	nothing_bound
 	rm -f /tmp/receiver /tmp/said /tmp/spin /tmp/spinning /tmp/end
 	late=() # what is to be started instead of the client
-	window 131072 # Linux's own
+	window
 	receive "$method"
 	mkfifo /tmp/end
 	exec 8<>/tmp/end

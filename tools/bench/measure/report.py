@@ -26,13 +26,15 @@ def table(result):
     """What was measured, on the terminal."""
     if result["rows"]:
         print(f"\n  Linux {result['kernel']}, one CPU; thousand instructions per MiB (calibration {result['calibration']}; "
-              f"the sender's congestion control is {result['congestion_control']})\n")
+              f"congestion control: {result['congestion_control']['received']} for what is received, "
+              f"{result['congestion_control']['sent']} for what is sent)\n")
         print(f"  {'method':16} {'MTU':>5} {'flows':>6} {'KiB/call':>8} {'kinsn/MiB':>10}   {'runs':16} {'completions':>12} {'extents':>8}")
     for row in result["rows"]:
         counts = [row[f"{name}_per_mib"] for name in ("completions", "extents")]
         print(f"  {row['name']:16} {row['mtu']:5} {row['flows']:6} {row.get('kib_per_call', ''):>8} {row['kinsn_per_mib']:10.0f}   "
               f"{' '.join(f'{r:.0f}' for r in row['runs']):16} {'' if counts[0] is None else f'{counts[0]:.0f}':>12} "
-              f"{'' if counts[1] is None else f'{counts[1]:.0f}':>8}{'' if row['repeats'] else '  (the runs differ)'}")
+              f"{'' if counts[1] is None else f'{counts[1]:.0f}':>8}{'' if row['repeats'] else '  (the runs differ)'}"
+              f"{'  (' + ', '.join(f'{s * 100:.1f}' for s in row['sent_again'] if s is not None) + ' % sent again)' if row['loses'] else ''}")
     if result.get("bind"):
         print(f"\n  {'region, MiB':>12} {'buffer':>7} {'region, ms':>11} {'queue, ms':>10} {'host memory, KiB':>17}   (a million instructions are a ms)")
         for row in result["bind"]:
@@ -53,7 +55,7 @@ def remember(result, path, whole):
     history = json.loads(path.read_text()) if path.is_file() else []
     if whole:
         history.append({"time": time.strftime("%Y-%m-%d %H:%M", time.gmtime()), "kernel": result["kernel"],
-                        "rows": {row_name(r): r["kinsn_per_mib"] for r in result["rows"]},
+                        "congestion_control": result["congestion_control"], "rows": {row_name(r): r["kinsn_per_mib"] for r in result["rows"]},
                         "revocation_us": result["revocation_us"]["median"]})
         path.write_text(json.dumps(history, indent=1) + "\n")
     return history

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """make bench: what receiving and sending cost the CPU, by the ways there are, side by side.
 
-run.py [--profile] [PART]: only what contains PART of "cost METHOD,MTU,FLOWS", "bind SIZE,BUFFER" and "revocation"; if PART is
-the whole of METHOD,MTU,FLOWS, that row
+run.py [--profile] [PART]: only what contains PART of "cost METHOD,MTU,FLOWS[,BLOCK]", "bind SIZE,BUFFER" and "revocation"; if PART
+is the whole of the first, with or without "cost", that row
 --profile: the functions that the instructions are spent in instead, of the rows of cost; by default into VRAM
 The machine has one CPU whose clock counts instructions, and spin.c tells what all but itself have executed: the figures are
 thousands of instructions per MiB of payload, however busy this machine is; runs of a row that differ by more than 5 % are
-marked, as when packets were lost, or the receiver was woken at other times. How the sender paces its packets matters much to
-those of many flows, so its congestion control, which is this machine's, is reported. QEMU counts each byte that
+marked, as when the receiver was woken at other times, and rows of which more than 0.1 % was sent again. How the sender paces its
+packets matters much to those of many flows, so its congestion control, which is this machine's, is reported. QEMU counts each byte that
 `rep movsb` copies as one instruction, so what copies looks worse than on silicon.
 Writes build/bench.json, build/bench.html and a table, and adds a run of all of it to build/bench-history.json.
 """
@@ -30,6 +30,7 @@ GUEST = "/netgpu/tools/bench/measure"
 EXACT = 0.99            # of an idle machine's time the loop must account for
 RUNS = 2
 AT_ONCE = 2             # machines
+AGAIN = 0.001           # of the packets may be sent again
 HEADERS = 14 + 20 + 32  # bytes of Ethernet, IPv4, and TCP with timestamps
 
 # Rows: the method, and for which (MTU, flows) by machine; for what sends, with KiB a call. Upstream: Linux with the patches of the
@@ -110,14 +111,21 @@ def completions(receiver):
     return tuple(round(found[name] / (found["bytes"] / MIB), 1) if found.get("bytes") and name in found else None for name in ("completions", "extents"))
 
 
+def again(sender, mtu):
+    """The share of its packets that a sender had to send again, of iperf3's report; others do not say."""
+    sent = json.loads(sender)["end"]["sum_sent"] if sender.startswith("{") else {}
+    return round(sent["retransmits"] / (sent["bytes"] / (mtu - HEADERS + 14)), 5) if "retransmits" in sent else None
+
+
 def kernel_of(directory):
     return (directory / "kernel").read_text().strip()
 
 
 def rows_of(machine, part):
     rows = {",".join(map(str, (method, *kind))): (method, *kind) for method, kinds in machine["rows"].items() for kind in kinds}
-    if part in rows:    # and not those that it is the beginning of
-        return [rows[part]]
+    whole = rows.get(part.removeprefix("cost "))
+    if whole:   # and not those that it is the beginning of
+        return [whole]
     return [row for name, row in rows.items() if part in f"cost {name}"]
 
 
@@ -140,21 +148,25 @@ def costs(name, machine, part):
         samples = [json.loads(line) for line in (directory / f"{number}-spin").read_text().splitlines()]
         # Many connections send 64 KiB in their turn, 10,000 of them twice. The first time they are new, which is not counted.
         kinsn, exact = cost(samples, 0.53 if method == "connections" else 0.05)
-        row = rows.setdefault((method, mtu, flows, *block), {"name": method, "mtu": mtu, "flows": flows, "runs": [], "calibration": []})
+        row = rows.setdefault((method, mtu, flows, *block), {"name": method, "mtu": mtu, "flows": flows, "runs": [], "sent_again": [],
+                                                              "calibration": []})
         if block:
             row["kib_per_call"] = block[0]
         row["runs"].append(round(kinsn, 1))
         row["calibration"].append(exact)
+        row["sent_again"].append(again((directory / f"{number}-sender").read_text(), mtu))
         row["completions_per_mib"], row["extents_per_mib"] = completions((directory / f"{number}-receiver").read_text())
     for row in rows.values():
         row["kinsn_per_mib"] = round(sum(row["runs"]) / len(row["runs"]), 1)
         row["repeats"] = max(row["runs"]) <= 1.05 * min(row["runs"])
+        row["loses"] = any(share and share > AGAIN for share in row["sent_again"])
     exact = min(c for row in rows.values() for c in row.pop("calibration"))
     if exact < EXACT:
         raise Failure(f"the loop accounts for {exact:.4f} of an idle machine's time, and {EXACT} are needed: "
                       "something else runs in the machine, so nothing is reported.")
+    received, sent = (directory / "congestion-control").read_text().split()
     return {"rows": list(rows.values()), "kernel": kernel_of(directory), "calibration": round(exact, 4),
-            "congestion_control": (directory / "congestion-control").read_text().strip()}
+            "congestion_control": {"received": received, "sent": sent}}
 
 
 def profile(part):
