@@ -68,20 +68,23 @@ static struct zc_transport *zc_of(struct transport *r)
 static int attach(struct zc_transport *zc, unsigned int ifindex)
 {
 	const struct options *opt = zc->base.opt;
-	unsigned int flags = 0, queue = opt->queue < 0 ? 0 : opt->queue;
+	struct netgpu_region_params params = {
+		.ifindex = ifindex,
+		.queue = opt->queue < 0 ? 0 : opt->queue,
+		.flags = NETGPU_SEND | (zc->send_only ? 0 : NETGPU_RECEIVE),
+	};
 	int ret;
 
 	if (netgpu_memory_fd(zc->memory) < 0)
 		return 0;
 	if (netgpu_memory_is_device(zc->memory) && !opt->allow_host)
-		flags = NETGPU_REQUIRE_P2P;
-	ret = netgpu_region_open(zc->memory, ifindex, queue, flags | NETGPU_SEND |
-				 (zc->send_only ? 0 : NETGPU_RECEIVE), &zc->region);
+		params.flags |= NETGPU_REQUIRE_P2P;
+	ret = netgpu_region_open(zc->memory, &params, &zc->region);
 	zc->sends_region = !ret;
 	if (!zc->send_only && (ret == -EOPNOTSUPP || ret == -EINVAL)) {
 		snprintf(zc->why_not, sizeof(zc->why_not), "%s", netgpu_error());
-		ret = netgpu_region_open(zc->memory, ifindex, queue, flags,
-					 &zc->region);
+		params.flags &= ~NETGPU_SEND;
+		ret = netgpu_region_open(zc->memory, &params, &zc->region);
 	}
 	if (ret == -ENOENT && access("/dev/netgpu", F_OK)) {
 		complain("%s; going on without a region", netgpu_error());
@@ -228,7 +231,7 @@ static void send_only_del(struct transport *r, struct conn *c)
 
 static int zc_send(struct transport *r, struct conn *c, uint64_t offset, uint32_t length)
 {
-	int ret = netgpu_conn_send(c->rx, offset, length, c);
+	int ret = netgpu_conn_send(c->rx, NULL, offset, length, c);
 
 	(void)r;
 	if (ret)
@@ -409,7 +412,7 @@ static void zc_stats(struct transport *r, struct transport_stats *stats)
 		.stray_bytes = st.stray_bytes,
 		.held_bytes = zc->held_bytes,
 		.sends = zc->sends,
-		.send_copy_bytes = netgpu_queue_copied(zc->queue),
+		.send_copy_bytes = st.send_copy_bytes,
 	};
 }
 

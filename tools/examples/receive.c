@@ -47,6 +47,7 @@ int main(int argc, char **argv)
 	struct netgpu_completion done[BATCH];
 	struct netgpu_queue_params params = { 0 };
 	struct netgpu_region_info info;
+	struct netgpu_region_params where = { .flags = NETGPU_REQUIRE_P2P };
 	struct netgpu_memory *memory;
 	struct netgpu_region *region;
 	struct netgpu_queue *queue;
@@ -62,8 +63,9 @@ int main(int argc, char **argv)
 	params.queue = atoi(argv[2]);
 
 	check(netgpu_memory_open(argv[3], 64 << 20, &memory), "memory");
-	check(netgpu_region_open(memory, params.ifindex, params.queue,
-				 NETGPU_REQUIRE_P2P, &region), "region");
+	where.ifindex = params.ifindex;
+	where.queue = params.queue;
+	check(netgpu_region_open(memory, &where, &region), "region");
 	check(netgpu_region_query(region, &info), "region");
 	check(netgpu_queue_open(&params, memory, region, &queue), "queue");
 	printf("%s, exported by %s: data lands in %s memory\n",

@@ -33,7 +33,7 @@ apt_for() {
 		-o APT::Update::Post-Invoke-Success= -o Dpkg::Use-Pty=0 "$@"
 }
 
-# apt_update SUITE: fetch the suite's lists from the first of the machine's mirrors that has it.
+# apt_update SUITE: fetch the suite's lists from the first of the machine's mirrors that has it; SUITE-src: those of its sources.
 # Without a network the lists of an earlier time do. The reason of a failure is left in $apt_dir/SUITE/log.
 apt_update() {
 	_s=$1
@@ -49,7 +49,10 @@ apt_update() {
 		return 0
 	fi
 	for _m in $(apt_mirrors); do
-		echo "deb ${_key}$_m $_s main" >"$_u/sources.list.new"
+		case $_s in
+		*-src) echo "deb-src ${_key}$_m ${_s%-src} main" ;;
+		*) echo "deb ${_key}$_m $_s main" ;;
+		esac >"$_u/sources.list.new"
 		mv "$_u/sources.list.new" "$_u/sources.list"
 		if apt_for "$_s" apt-get update -o APT::Update::Error-Mode=any >>"$_u/log" 2>&1; then
 			: >"$_u/done"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""Run the tests whose names contain PART, each in a machine of its own: check.py [--kernels|--modules] MODE [PART]
+"""Run the tests whose names contain PART, each in a machine of its own: check.py [--kernels|--modules|--sources|--packages] MODE [PART]
 
 Those of the kernel are in selftests/, those of the tools and of the lab in tools/tests/.
 MODE is check; check-long, those that take minutes and whose core is in another one; check-drivers, those of other GPUs than
@@ -17,7 +17,10 @@ A test says in its first lines what it needs:
   # lab: debug=REASON               why check-debug skips it
   # lab: soak=KERNEL NAME=VALUE...  soak runs it, on this kernel and with these variables
   # lab: modules=gate|queue_fault   it loads modules (modules.py)
-With --kernels: print which kernels the tests need; with --modules: for which of them they need modules.
+  # lab: source=NAME                it runs what comes with the source of a Debian package only (debian-source)
+  # lab: packages=NAME,...          programs that no other test needs, of these packages
+With --kernels: print which kernels the tests need; with --modules: for which of them they need modules; with --sources: which sources;
+with --packages: which packages.
 When RESUME is set, what has passed with the same kernel, programs and scripts is not run again.
 """
 
@@ -217,6 +220,10 @@ def main(arguments):
     paths = sorted((path for place in PLACES for path in (TOP / place).glob("*.sh")), key=lambda path: path.name)
     tests = [Test(path, mode) for path in paths if part in path.stem]
     tests = [test for test in tests if test.wanted()]
+    if only in ("--sources", "--packages"):
+        what = "source" if only == "--sources" else "packages"
+        print(" ".join(sorted({t.settings[what] for t in tests if what in t.settings})))
+        return 0
     if only:
         needed = {kernel for t in tests for kernel in t.settings.get("kernel", "").split(",")
                   if kernel and (only == "--kernels" or "modules" in t.settings)}

@@ -27,7 +27,7 @@ LICENCES = (        # first match wins
     (r"tools/tests/", "GPL-2.0"),
     (r"tools/|configs/|\.ci/|\.gitignore$", "LGPL-2.1 OR MIT"),
 )
-NO_SPDX = re.compile(r"LICENSES/|patches/.*\.patch$|patches/series$|.*\.(md|json)$")
+NO_SPDX = re.compile(r"LICENSES/|patches/.*\.patch$|patches/series$|.*\.(md|json|abi)$")
 
 
 def files():
@@ -329,9 +329,43 @@ def clang_tidy():
     return [line for line in text.splitlines() if re.search(r": (warning|error):", line)]
 
 
+PUBLIC = ("libnetgpu.h", "libnetgpu_endpoint.h")
+
+
+def headers():
+    """The library's headers, each by itself, in the oldest C and C++ that they are meant for, and in C++ of today."""
+    found = []
+    for name in PUBLIC:
+        for language, standards in (("c", ("c99", "gnu23")), ("c++", ("c++11", "c++23"))):
+            for standard in standards:
+                done = subprocess.run(["g++" if language == "c++" else "gcc", "-x", language, f"-std={standard}", "-Wall", "-Wextra", "-pedantic",
+                                       "-fsyntax-only", "-Itools/lib", "-"], input=f"#include <{name}>\n", text=True, capture_output=True, check=False)
+                found += [f"{standard}: {line}" for line in done.stderr.splitlines() if re.search(r": (warning|error|fatal error):", line)]
+    return found
+
+
+def abi():
+    """The library's ABI is that of tools/lib/libnetgpu.abi: what has changed must be meant, and its symbol version new."""
+    kept = TOP / "tools/lib/libnetgpu.abi"
+    new = BUILD / "libnetgpu.abi"
+    library = BUILD / "tools/libnetgpu.so"
+    with tempfile.TemporaryDirectory() as public:       # what other headers have is private
+        for name in PUBLIC:
+            shutil.copy(TOP / "tools/lib" / name, public)
+        status, text = output("abidw", f"--headers-dir={public}", "--drop-private-types", "--no-comp-dir-path", "--no-corpus-path", "--no-show-locs",
+                              "--no-elf-needed", "--no-parameter-names", "--no-write-default-sizes", f"--out-file={new}", str(library))
+    if status:
+        return [f"abidw: {text.strip()}"]
+    status, text = output("abidiff", str(kept), str(new))
+    if not status:
+        return []
+    return [*(line for line in text.splitlines() if line.strip()),
+            f"{kept.relative_to(TOP)}: not the library's ABI: mend it, or, when this is meant, copy {new.relative_to(TOP)} there"]
+
+
 CHECKS = {
     "spdx": spdx, "exports": exports, "names": names, "python": python, "shell": shell, "kernel-doc": kernel_doc, "checkpatch": checkpatch,
-    "clang-tidy": clang_tidy, "sparse": sparse, "warnings": warnings, "alone": alone, "patches": patches,
+    "clang-tidy": clang_tidy, "headers": headers, "abi": abi, "sparse": sparse, "warnings": warnings, "alone": alone, "patches": patches,
 }
 
 

@@ -4,7 +4,9 @@
 The headers and upstream's sources are those of the kernel variant netgpu.
 """
 
+import shutil
 import subprocess
+from pathlib import Path
 
 import machine
 from paths import BUILD, LINUX, OWN, PROGRAMS, TOP, jobs
@@ -39,12 +41,18 @@ def upstream(linux):
 def main(_):
     (BUILD / "programs.log").write_text("")
     linux = LINUX / "netgpu"
+    targets = ["all", "measure", "fabric", "amdgpu", "sanitized"]
+    if shutil.which("glslangValidator") and Path("/usr/include/vulkan/vulkan_core.h").is_file():
+        targets.append("vulkan")
     for directory, out in ((TOP / "tools/lab", OWN), *((TOP / "tools/lab" / gpu, OWN / gpu) for gpu in machine.GPUS), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
         if (directory / "Makefile").is_file():
             out.mkdir(parents=True, exist_ok=True)
             make(directory, f"-j{jobs()}", f"O={out}", f"OUT={out}", f"KSRC={linux}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include",
-                 *(("all", "measure") if directory == TOP / "tools" else ()))
+                 *(targets if directory == TOP / "tools" else ()))
     upstream(linux)
+    libfabric = BUILD / "source/libfabric"
+    if (libfabric / ".version").is_file():
+        make(TOP / "tools/libfabric/fabtests", f"-j{jobs()}", f"SRC={libfabric}", f"O={BUILD}/fabtests", f"LIB={BUILD}/tools")
 
 
 if __name__ == "__main__":

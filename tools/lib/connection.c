@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /* Connections of a queue, and starting to receive from them. */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -27,10 +26,13 @@ void conn_free_unused(struct netgpu_conn *c)
 
 void conn_free(struct netgpu_conn *c)
 {
+	struct netgpu_queue *q = c->queue;
+
 	if (c->next)
 		c->next->prev = c->prev;
 	*c->prev = c->next;
 	free(c);
+	queue_put(q);
 }
 
 static void arm(struct netgpu_conn *c)
@@ -45,17 +47,20 @@ static void arm(struct netgpu_conn *c)
 	io_uring_prep_rw(IORING_OP_RECV_ZC, sqe, c->fd, NULL, 0, 0);
 	sqe->ioprio |= IORING_RECV_MULTISHOT;
 	sqe->zcrx_ifq_idx = q->id;
-	sqe->user_data = (uintptr_t)c | KIND_CONN;
+	sqe->user_data = tagged(c, KIND_CONN);
 	c->armed = true;
 }
 
 int netgpu_queue_add(struct netgpu_queue *q, int fd, void *user,
 		     struct netgpu_conn **conn)
 {
-	struct netgpu_conn *c = calloc(1, sizeof(*c));
+	struct netgpu_conn *c;
 
+	succeed();
+	c = calloc(1, sizeof(*c));
 	if (!c)
 		return fail(-ENOMEM, "out of memory");
+	ref_get(&q->refs);
 	c->queue = q;
 	c->fd = fd;
 	c->user = user;
@@ -77,9 +82,13 @@ void netgpu_conn_close(struct netgpu_conn *c)
 	struct io_uring_sqe *sqe;
 
 	c->closed = true;
+	if (q->closed) {
+		conn_free(c);
+		return;
+	}
 	if (c->starved) {
 		c->starved = false;
-		q->nr_starved--;
+		__atomic_fetch_sub(&q->nr_starved, 1, __ATOMIC_SEQ_CST);
 	}
 	conn_drop_sends(c);
 	/* Not later, when the caller has closed the socket, and another has its number. */
@@ -92,9 +101,9 @@ void netgpu_conn_close(struct netgpu_conn *c)
 	sqe = queue_sqe(q);
 	if (!sqe)
 		return;	/* ends with the stream, or the queue */
-	io_uring_prep_cancel64(sqe, (uintptr_t)c | KIND_CONN, 0);
-	sqe->user_data = (uintptr_t)q | KIND_CALLER;
-	io_uring_submit(&q->ring);
+	io_uring_prep_cancel64(sqe, tagged(c, KIND_CONN), 0);
+	sqe->user_data = tagged(q, KIND_NOTHING);
+	io_uring_submit(q->ring);
 }
 
 int netgpu_conn_fd(const struct netgpu_conn *c)
@@ -102,43 +111,16 @@ int netgpu_conn_fd(const struct netgpu_conn *c)
 	return c->fd;
 }
 
-int watch_arm(struct watched *w)
-{
-	struct io_uring_sqe *sqe = queue_sqe(w->queue);
-
-	if (!sqe)
-		return -EBUSY;
-	io_uring_prep_poll_add(sqe, w->fd, POLLIN);
-	sqe->user_data = (uintptr_t)w | KIND_WATCH;
-	return 0;
-}
-
-int netgpu_queue_watch(struct netgpu_queue *q, int fd, void *user)
-{
-	struct watched *w;
-
-	if (q->nr_watches == WATCHES)
-		return fail(-ENOSPC, "a queue watches %d descriptors at most", WATCHES);
-	w = &q->watches[q->nr_watches];
-	w->queue = q;
-	w->fd = fd;
-	w->user = user;
-	if (watch_arm(w))
-		return fail(-EBUSY, "the submission queue is full");
-	q->nr_watches++;
-	return 0;
-}
-
 void conn_complete(struct netgpu_conn *c, struct netgpu_completion *out, int result)
 {
-	out->conn = c;
-	out->user = c->user;
-	out->offset = NETGPU_IN_HOST;
-	out->data = NULL;
-	out->result = result;
-	out->piece = result > 0 ? result : 0;
-	out->stride = 0;
-	out->kind = NETGPU_RECEIVED;
+	*out = (struct netgpu_completion) {
+		.conn = c,
+		.user = c->user,
+		.offset = NETGPU_IN_HOST,
+		.result = result,
+		.piece = result > 0 ? result : 0,
+		.kind = NETGPU_RECEIVED,
+	};
 	if (result <= 0)
 		c->ended = true;
 }

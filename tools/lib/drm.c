@@ -193,7 +193,7 @@ int drm_open(struct netgpu_memory *m, const char *path, uint64_t size)
 	if (ret)
 		return ret;
 	m->size = size;
-	m->map = map_shared(m->fd, size);
+	map_shared(m, m->fd, 0);
 	m->device = true;
 	return 0;
 }

@@ -16,6 +16,11 @@ const char *netgpu_version(void)
 	return NETGPU_VERSION;
 }
 
+void succeed(void)
+{
+	sentence[0] = 0;
+}
+
 int fail(int ret, const char *fmt, ...)
 {
 	va_list ap;
@@ -24,4 +29,17 @@ int fail(int ret, const char *fmt, ...)
 	vsnprintf(sentence, sizeof(sentence), fmt, ap);
 	va_end(ap);
 	return ret;
+}
+
+int netgpu_error_set(int error, const char *format, ...)
+{
+	va_list ap;
+
+	succeed();
+	if (!format)
+		return error;
+	va_start(ap, format);
+	vsnprintf(sentence, sizeof(sentence), format, ap);
+	va_end(ap);
+	return error;
 }

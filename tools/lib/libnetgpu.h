@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
  * libnetgpu: TCP payload from a network device straight into the memory of a
- * GPU.
+ * GPU, and straight out of it.
  *
- *   memory   what data shall land in: a BAR of a PCI device, a dma-buf, host
- *            memory
+ *   memory   what data shall land in, or come from: a BAR of a PCI device, a
+ *            dma-buf, host memory
  *   region   a part of a memory, attached to the DMA device of one receive
- *            queue (needs /dev/netgpu)
- *   queue    zero-copy receive from that queue, on io_uring
+ *            queue, or of what a device sends by (needs /dev/netgpu)
+ *   queue    zero-copy receive from that queue, and sending, on io_uring
  *
  * Functions that return int return 0 (or a count) on success and a negative
- * errno on failure; netgpu_error() then has a sentence about it. Objects are
- * not locked: use one queue from one thread.
+ * errno on failure; netgpu_error() then has a sentence about it. A queue, with its
+ * connections, is used by one thread, but for netgpu_queue_return(). Anything
+ * else may be used by several as long as none closes it.
  *
- * Order of closing: connections, queue, region, memory.
+ * Objects may be closed in any order: what another needs stays until that is
+ * closed, too.
+ *
+ * Structures end in fields for what is to come. Those that the caller fills in
+ * must be zero there, as in all that is not needed: { 0 } is a good start.
  */
 #ifndef LIBNETGPU_H
 #define LIBNETGPU_H
@@ -27,18 +32,31 @@ extern "C" {
 #endif
 
 struct io_uring;
+struct io_uring_cqe;
 struct netgpu_memory;
 struct netgpu_region;
 struct netgpu_queue;
 struct netgpu_conn;
 
 /**
- * netgpu_error - sentence about the last call of this thread that failed
+ * netgpu_error - why this thread's last call failed, as a sentence
  *
- * Where the kernel gave the reason in words, the sentence has them. Valid until
- * the next failing call of this thread; never NULL.
+ * Of those that return an int. Where the kernel gave the reason in words, the
+ * sentence has them. Empty when the call has not failed; never NULL, and valid until the
+ * thread's next call.
  */
 const char *netgpu_error(void);
+
+/**
+ * netgpu_error_set - for libraries that are built on this one: have a sentence of theirs said by netgpu_error()
+ * @error: what is returned.
+ * @format: of the sentence, as printf(3) has it; NULL: none.
+ */
+int netgpu_error_set(int error, const char *format, ...)
+#ifdef __GNUC__
+	__attribute__((format(printf, 2, 3)))
+#endif
+	;
 
 /** netgpu_version - version of the library, "MAJOR.MINOR" */
 const char *netgpu_version(void);
@@ -71,14 +89,27 @@ int netgpu_memory_open(const char *spec, uint64_t size,
 		       struct netgpu_memory **memory);
 
 /**
- * netgpu_memory_import - use a dma-buf of the caller's
+ * netgpu_memory_import - use a dma-buf of the caller's, or a part of one
  * @fd: dma-buf; the library takes a duplicate.
- * @size: bytes from its start, 0 for all of it.
+ * @offset: first byte, a multiple of the page size.
+ * @size: bytes from there, rounded up to the page size; 0 for all.
  * @memory: where the object is stored.
  *
- * Errors: as netgpu_memory_open().
+ * Errors: EINVAL @offset; and as netgpu_memory_open().
  */
-int netgpu_memory_import(int fd, uint64_t size, struct netgpu_memory **memory);
+int netgpu_memory_import(int fd, uint64_t offset, uint64_t size,
+			 struct netgpu_memory **memory);
+
+/**
+ * netgpu_memory_use - use host memory of the caller's
+ * @address: a multiple of the page size.
+ * @size: bytes, a multiple of it, not 0.
+ * @memory: where the object is stored.
+ *
+ * It must stay mapped until the memory, and the queues that use it, are closed. Errors:
+ * EINVAL, ENOMEM.
+ */
+int netgpu_memory_use(void *address, uint64_t size, struct netgpu_memory **memory);
 
 /** netgpu_memory_close - let go of it; NULL is allowed */
 void netgpu_memory_close(struct netgpu_memory *memory);
@@ -96,6 +127,9 @@ uint64_t netgpu_memory_size(const struct netgpu_memory *memory);
 /** netgpu_memory_fd - the dma-buf, -1 for "host" */
 int netgpu_memory_fd(const struct netgpu_memory *memory);
 
+/** netgpu_memory_fd_offset - where in the dma-buf it begins, bytes */
+uint64_t netgpu_memory_fd_offset(const struct netgpu_memory *memory);
+
 /** netgpu_memory_offset - bytes from the start of the BAR, 0 if it is none */
 uint64_t netgpu_memory_offset(const struct netgpu_memory *memory);
 
@@ -107,10 +141,30 @@ bool netgpu_memory_is_device(const struct netgpu_memory *memory);
 
 /* ------------------------------------------------------------- region */
 
-/** Flags of netgpu_region_open(). */
+/** Flags of struct netgpu_region_params. */
 #define NETGPU_REQUIRE_P2P	(1u << 0)	/* refuse (EXDEV) what is not peer-to-peer */
 #define NETGPU_RECEIVE		(1u << 1)	/* it is received into; so it is without NETGPU_SEND */
 #define NETGPU_SEND		(1u << 2)	/* it is sent from */
+
+/**
+ * struct netgpu_region_params - how to make a region
+ * @ifindex: network device, in the caller's network namespace
+ * @queue: receive queue, counted from 0; 0 when it is for sending only
+ * @flags: NETGPU_REQUIRE_P2P, NETGPU_RECEIVE, NETGPU_SEND
+ * @resv0: zero
+ * @offset: first byte in the memory, a multiple of the page size
+ * @length: bytes, a multiple of it; 0 for what follows
+ * @resv: zero
+ */
+struct netgpu_region_params {
+	unsigned int ifindex;
+	unsigned int queue;
+	unsigned int flags;
+	unsigned int resv0;
+	uint64_t offset;
+	uint64_t length;
+	uint64_t resv[4];
+};
 
 enum netgpu_where {
 	NETGPU_WHERE_UNKNOWN	= 0,
@@ -133,6 +187,7 @@ enum netgpu_life {
  * @where: &enum netgpu_where
  * @life: &enum netgpu_life
  * @exporter: who made the dma-buf
+ * @resv: zero
  */
 struct netgpu_region_info {
 	uint64_t offset;
@@ -142,22 +197,22 @@ struct netgpu_region_info {
 	unsigned int where;
 	unsigned int life;
 	char exporter[32];
+	uint64_t resv[4];
 };
 
 /**
- * netgpu_region_open - attach memory to a receive queue of a network device
+ * netgpu_region_open - attach memory to a network device
  * @memory: must have a dma-buf.
- * @ifindex: network device, in the caller's network namespace.
- * @queue: receive queue, counted from 0.
- * @flags: NETGPU_REQUIRE_P2P, NETGPU_RECEIVE, NETGPU_SEND.
+ * @params: which device, and which part of the memory.
  * @region: where the object is stored.
  *
  * The memory stays pinned until netgpu_region_close(). Errors: ENOENT the
- * kernel has no /dev/netgpu; EINVAL the memory has no dma-buf; and those that
+ * kernel has no /dev/netgpu; EINVAL the memory has no dma-buf, or a field of @params
+ * is not known here; ERANGE the memory ends before; and those that
  * <linux/netgpu.h> lists for NETGPU_IOC_REGION_CREATE.
  */
-int netgpu_region_open(struct netgpu_memory *memory, unsigned int ifindex,
-		       unsigned int queue, unsigned int flags,
+int netgpu_region_open(struct netgpu_memory *memory,
+		       const struct netgpu_region_params *params,
 		       struct netgpu_region **region);
 
 /** netgpu_region_close - release it; NULL is allowed */
@@ -230,17 +285,15 @@ struct netgpu_verdict {
 
 /**
  * netgpu_probe - would netgpu_region_open() succeed, and with which placement?
- * @memory: as for netgpu_region_open(), like the following.
- * @ifindex: see there.
- * @queue: see there.
- * @flags: see there.
+ * @memory: as for netgpu_region_open().
+ * @params: as for netgpu_region_open().
  * @verdict: filled in as far as things are known, whatever is returned.
  *
  * Nothing is pinned or bound. Errors: as netgpu_region_open(); EBUSY the
  * memory is being received into already; ENOTTY the kernel cannot probe.
  */
-int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
-		 unsigned int queue, unsigned int flags,
+int netgpu_probe(struct netgpu_memory *memory,
+		 const struct netgpu_region_params *params,
 		 struct netgpu_verdict *verdict);
 
 /* -------------------------------------------------------------- queue */
@@ -265,6 +318,12 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
  *	two; 0 for a page, which is the least. Larger ones save host memory.
  *	But one is free again when all of the packets in it have been returned:
  *	a caller that keeps one of them keeps all of the buffer.
+ * @resv0: zero
+ * @ring: an io_uring of the caller's to work on, see netgpu_queue_prepare(); NULL: the
+ *	queue has one of its own
+ * @buffers: with @ring, when regions are to be sent from: the first of 64 entries
+ *	that the caller keeps free for the queue in the ring's table of buffers, see
+ *	io_uring_register_buffers_sparse(3)
  * @resv: zero
  */
 struct netgpu_queue_params {
@@ -274,15 +333,36 @@ struct netgpu_queue_params {
 	unsigned int cq_entries;
 	unsigned int rq_entries;
 	unsigned int buffer_size;
-	unsigned int resv[10];
+	struct io_uring *ring;
+	unsigned int buffers;
+	unsigned int resv[9];
+};
+
+/**
+ * struct netgpu_queue_info - what a queue was opened with
+ * @flags: those of NETGPU_QUEUE_* that are in force
+ * @cq_entries: completions that may wait
+ * @rq_entries: completions that may be returned before the kernel looks at them
+ * @buffer_size: bytes of each buffer that the network device gets
+ * @memories: how many there are
+ * @resv: zero
+ */
+struct netgpu_queue_info {
+	unsigned int flags;
+	unsigned int cq_entries;
+	unsigned int rq_entries;
+	unsigned int buffer_size;
+	unsigned int memories;
+	unsigned int resv[11];
 };
 
 /**
  * struct netgpu_completion - something has happened on a connection
  * @conn: on which; NULL when it is about a descriptor of netgpu_queue_watch()
  * @user: the pointer that was given with the connection or descriptor
- * @offset: of the data, bytes from the start of the memory;
- *	NETGPU_IN_HOST when the data is not in it
+ * @memory: in which the data is; NULL when it is in none
+ * @offset: of the data, bytes from the start of @memory;
+ *	NETGPU_IN_HOST when the data is in none
  * @data: address at which the CPU can read the data, NULL if it cannot
  * @result: > 0: so many bytes of data; 0: end of the stream; < 0: the
  *	connection has failed with this negative errno. After a result <= 0
@@ -296,6 +376,7 @@ struct netgpu_queue_params {
  *	when the kernel has not taken all of it, or the memory was taken away. The
  *	memory may be written again: the peer has acknowledged what was taken, or the
  *	connection has ended, which the next send, or receive, says.
+ * @index: of @memory among those of the queue
  *
  * Byte i is at @offset + i / @piece * @stride + i % @piece, and as far from
  * @data. Only with NETGPU_QUEUE_MERGE is there more than one piece; they are
@@ -309,12 +390,15 @@ struct netgpu_queue_params {
 struct netgpu_completion {
 	struct netgpu_conn *conn;
 	void *user;
+	struct netgpu_memory *memory;
 	uint64_t offset;
 	const void *data;
 	int32_t result;
 	uint32_t piece;
 	uint32_t stride;
-	uint32_t kind;
+	uint16_t kind;
+	uint16_t index;
+	uint64_t resv;
 };
 
 enum netgpu_kind {
@@ -336,6 +420,9 @@ enum netgpu_kind {
  * @copy_bytes: bytes in them
  * @stray_bytes: bytes that came in host memory and that the kernel could not
  *	copy into the memory; handed out with NETGPU_IN_HOST
+ * @send_copy_bytes: bytes of sends that the kernel had to copy, as over the loopback; none
+ *	out of device memory, which nobody can copy
+ * @resv: zero
  */
 struct netgpu_queue_stats {
 	uint64_t completions;
@@ -346,12 +433,14 @@ struct netgpu_queue_stats {
 	uint64_t copies;
 	uint64_t copy_bytes;
 	uint64_t stray_bytes;
+	uint64_t send_copy_bytes;
+	uint64_t resv[7];
 };
 
 /**
  * netgpu_queue_open - receive from a queue of a network device into memory
  * @params: which, and how.
- * @memory: where to; its whole size is used.
+ * @memory: where to; all of it, or what @region has of it.
  * @region: the same, attached; NULL: io_uring attaches the memory by itself.
  * @queue: where the object is stored.
  *
@@ -370,10 +459,40 @@ int netgpu_queue_open(const struct netgpu_queue_params *params,
 /**
  * netgpu_queue_close - end it; NULL is allowed
  *
- * All data that was not looked at is lost; connections still there are
- * released, their sockets stay open.
+ * All data that was not looked at is lost. Connections are to be closed all the
+ * same, before this or after it. With a ring of the caller's: close that first
+ * (io_uring_queue_exit()); its requests hold the queue's objects.
  */
 void netgpu_queue_close(struct netgpu_queue *queue);
+
+/**
+ * netgpu_queue_add_memory - receive into another memory, too, or send from it
+ * @queue: of the same network device.
+ * @memory: as for netgpu_queue_open().
+ * @region: as for netgpu_queue_open(). One that was opened with NETGPU_SEND alone is only sent
+ *	from.
+ *
+ * Which of its memories a queue receives into is the kernel's choice: the first as
+ * long as it has free buffers. Returns the index that completions have for it; the first is 0.
+ * Errors: ENOSPC there are 64; EINVAL the kernel takes one only, or it is in use by the
+ * queue; EOPNOTSUPP the queue receives without a device; others as netgpu_queue_open().
+ */
+int netgpu_queue_add_memory(struct netgpu_queue *queue,
+			    struct netgpu_memory *memory,
+			    struct netgpu_region *region);
+
+/**
+ * netgpu_queue_remove_memory - no longer send from it
+ * @queue: the queue.
+ * @index: from netgpu_queue_add_memory().
+ *
+ * Errors: EINVAL there is none with this index; EBUSY it is received into, or sends from it have not completed.
+ */
+int netgpu_queue_remove_memory(struct netgpu_queue *queue, unsigned int index);
+
+/** netgpu_queue_query - with what it was opened */
+void netgpu_queue_query(const struct netgpu_queue *queue,
+			struct netgpu_queue_info *info);
 
 /**
  * netgpu_queue_add - receive from a connected TCP socket
@@ -390,9 +509,10 @@ int netgpu_queue_add(struct netgpu_queue *queue, int fd, void *user,
 		     struct netgpu_conn **conn);
 
 /**
- * netgpu_conn_send - send a part of the memory
- * @conn: of a queue whose region was opened with NETGPU_SEND, or whose memory is
- *	"host".
+ * netgpu_conn_send - send a part of a memory
+ * @conn: on which.
+ * @memory: one of the queue's, whose region was opened with NETGPU_SEND, or which
+ *	is "host"; NULL for the queue's first.
  * @offset: first byte, from the start of the memory.
  * @length: bytes, 1 to 2^30.
  * @user: returned with the completion.
@@ -402,15 +522,16 @@ int netgpu_queue_add(struct netgpu_queue *queue, int fd, void *user,
  * that fails ends the sending: those after it fail with the same error. The kernel
  * starts with the next netgpu_queue_wait().
  *
- * Errors: EOPNOTSUPP the memory cannot be sent from so; EINVAL @length; ERANGE the
- * memory ends before; ENOMEM; what an earlier send has failed with. In the
+ * Errors: EOPNOTSUPP the memory cannot be sent from so; EINVAL @length, or
+ * @memory is not the queue's; ERANGE the memory, or its region, ends before, or begins
+ * after; ENOMEM; ESHUTDOWN the queue is closed; what an earlier send has failed with. In the
  * completion: ENODEV the memory was taken away by its exporter, or the connection
  * does not go out by the region's network device; EOPNOTSUPP the socket is
  * not TCP, or encrypted by the kernel, or the network device has transmit checksums
  * or scatter-gather switched off; EPIPE, ECONNRESET and others as send(2).
  */
-int netgpu_conn_send(struct netgpu_conn *conn, uint64_t offset, uint32_t length,
-		     void *user);
+int netgpu_conn_send(struct netgpu_conn *conn, struct netgpu_memory *memory,
+		     uint64_t offset, uint32_t length, void *user);
 
 /**
  * netgpu_conn_cancel - end the sending
@@ -427,13 +548,6 @@ void netgpu_conn_cancel(struct netgpu_conn *conn);
  * As far as netgpu_queue_wait() has heard of it. They may not have been acknowledged.
  */
 uint64_t netgpu_conn_sent(const struct netgpu_conn *conn);
-
-/**
- * netgpu_queue_copied - bytes of sends that the kernel had to copy
- *
- * As over the loopback. None out of device memory, which nobody can copy.
- */
-uint64_t netgpu_queue_copied(const struct netgpu_queue *queue);
 
 /**
  * netgpu_conn_close - stop receiving
@@ -455,10 +569,28 @@ int netgpu_conn_fd(const struct netgpu_conn *conn);
  * @user: returned with the completion, whose conn is NULL and result the
  *	events of poll(2).
  *
- * Stays until the queue is closed, or POLLHUP was reported. At most 8
- * descriptors (ENOSPC).
+ * Stays until netgpu_queue_unwatch(), the queue is closed, or POLLHUP was reported.
+ * Errors: ENOMEM; EBUSY no room for a request now; ESHUTDOWN.
  */
 int netgpu_queue_watch(struct netgpu_queue *queue, int fd, void *user);
+
+/**
+ * netgpu_queue_unwatch - no longer
+ * @queue: the queue.
+ * @fd: as it was given.
+ *
+ * Before @fd is closed. No completion of it is handed out after this. Errors: ENOENT it is not watched.
+ */
+int netgpu_queue_unwatch(struct netgpu_queue *queue, int fd);
+
+/**
+ * netgpu_queue_fd - a descriptor that is readable when there may be completions
+ *
+ * For poll() and epoll in programs that wait for other things. Before such a wait call
+ * netgpu_queue_wait() with a timeout of 0 until it returns 0: it starts what has to be
+ * started. The descriptor is the io_uring's; it is only to be waited on.
+ */
+int netgpu_queue_fd(const struct netgpu_queue *queue);
 
 /**
  * netgpu_queue_wait - take completions
@@ -470,7 +602,8 @@ int netgpu_queue_watch(struct netgpu_queue *queue, int fd, void *user);
  * Returns how many there are: 0 after the timeout, a signal, or when the kernel
  * is short of memory for a moment, else up to @count; more may be waiting. ENODEV: the memory was taken away by its
  * exporter, or the network device has gone; all completions were handed out,
- * and no more come (not with NETGPU_QUEUE_SEND_ONLY: its sends say so). Never allocates.
+ * and no more come (not with NETGPU_QUEUE_SEND_ONLY: its sends say so). EINVAL the
+ * ring is the caller's. Never allocates.
  */
 int netgpu_queue_wait(struct netgpu_queue *queue,
 		      struct netgpu_completion *completions, unsigned int count,
@@ -482,7 +615,7 @@ int netgpu_queue_wait(struct netgpu_queue *queue,
  * @completions: with data, in any order, each exactly once.
  * @count: how many.
  *
- * Cheapest in the order in which they came, many at a time.
+ * Cheapest in the order in which they came, many at a time. Any thread may do so.
  *
  * Returns how many were given back, from the first on. That is @count, unless
  * the refill ring is full and the kernel does not empty it: it is older than
@@ -498,14 +631,40 @@ int netgpu_queue_return(struct netgpu_queue *queue,
 void netgpu_queue_get_stats(const struct netgpu_queue *queue,
 			    struct netgpu_queue_stats *stats);
 
+/* ------------------------------------------- on a ring of the caller's */
+
 /**
- * netgpu_queue_ring - the io_uring below
+ * NETGPU_CQE - requests of the library have this bit in their user_data
  *
- * For requests of the caller's own; their user_data must have bit 2 set
- * (value 4), and they are not handed out by netgpu_queue_wait(), which drops
- * their completions.
+ * No pointer and no small number has it. Completions with it go to
+ * netgpu_queue_take(), all others are the caller's.
  */
-struct io_uring *netgpu_queue_ring(struct netgpu_queue *queue);
+#define NETGPU_CQE		(1ull << 63)
+
+/**
+ * netgpu_queue_prepare - start what has to be started, before the ring is waited on
+ * @queue: with &netgpu_queue_params.ring.
+ * @completions: where completions are stored that need no wait.
+ * @count: room there, at least 1.
+ *
+ * Returns how many there are. Does not submit: io_uring_submit_and_wait() does. When some
+ * are returned do not wait, and call this again. ENODEV as in netgpu_queue_wait().
+ */
+int netgpu_queue_prepare(struct netgpu_queue *queue,
+			 struct netgpu_completion *completions, unsigned int count);
+
+/**
+ * netgpu_queue_take - what a completion of the ring means
+ * @queue: of which it is; several may share a ring, any of them will do.
+ * @cqe: with NETGPU_CQE in its user_data.
+ * @completion: where it is stored.
+ *
+ * Returns 1: there is a completion; 0: there is nothing to tell. Either way the caller goes on with
+ * io_uring_cqe_seen(). EAGAIN: it cannot be taken now, as the refill ring is full; leave it, and
+ * those behind it, and come again. EINVAL: it is not the library's.
+ */
+int netgpu_queue_take(struct netgpu_queue *queue, const struct io_uring_cqe *cqe,
+		      struct netgpu_completion *completion);
 
 #ifdef __cplusplus
 }

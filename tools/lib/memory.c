@@ -16,9 +16,11 @@ struct netgpu_memory *memory_new(void)
 {
 	struct netgpu_memory *m = calloc(1, sizeof(*m));
 
-	if (m)
+	if (m) {
+		m->refs = 1;
 		m->fd = m->vfio_container = m->vfio_group = m->vfio_device =
 			m->memfd = -1;
+	}
 	return m;
 }
 
@@ -28,11 +30,11 @@ static void close_fd(int fd)
 		close(fd);
 }
 
-void netgpu_memory_close(struct netgpu_memory *m)
+void memory_put(struct netgpu_memory *m)
 {
-	if (!m)
+	if (!m || !ref_put(&m->refs))
 		return;
-	if (m->map)
+	if (m->map && !m->callers)
 		munmap(m->map, m->size);
 	close_fd(m->fd);
 	close_fd(m->memfd);
@@ -40,6 +42,11 @@ void netgpu_memory_close(struct netgpu_memory *m)
 	close_fd(m->vfio_group);
 	close_fd(m->vfio_container);
 	free(m);
+}
+
+void netgpu_memory_close(struct netgpu_memory *m)
+{
+	memory_put(m);
 }
 
 static bool is_dmabuf(int fd)
@@ -55,27 +62,28 @@ static bool is_dmabuf(int fd)
 	return !strncmp(link, "/dmabuf:", 8);
 }
 
-static int import(struct netgpu_memory *m, int fd, uint64_t size)
+static int import(struct netgpu_memory *m, int fd, uint64_t offset, uint64_t size)
 {
-	off_t whole;
+	uint64_t whole;
+	off_t end;
 
 	m->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (m->fd < 0)
 		return fail(-errno, "descriptor %d: %s", fd, strerror(errno));
 	if (!is_dmabuf(fd))
 		return fail(-EMEDIUMTYPE, "descriptor %d is not a dma-buf", fd);
-	whole = lseek(m->fd, 0, SEEK_END);
-	if (whole < 0)
+	end = lseek(m->fd, 0, SEEK_END);
+	if (end < 0)
 		return fail(-errno, "dma-buf %d: its size cannot be had: %s",
 			    fd, strerror(errno));
-	if (!size)
-		size = whole;
-	if (size > (uint64_t)whole)
-		return fail(-ERANGE, "dma-buf %d has %llu bytes, %llu were asked for",
-			    fd, (unsigned long long)whole,
-			    (unsigned long long)size);
-	m->size = size;
-	m->map = map_shared(m->fd, size);
+	whole = end;
+	if (offset >= whole || size > whole - offset)
+		return fail(-ERANGE, "dma-buf %d has %llu bytes, too few for %llu at %llu",
+			    fd, (unsigned long long)whole, (unsigned long long)size,
+			    (unsigned long long)offset);
+	m->size = size ? size : whole - offset;
+	m->fd_offset = offset;
+	map_shared(m, m->fd, offset);
 	snprintf(m->name, sizeof(m->name), "dma-buf %d", fd);
 	return 0;
 }
@@ -109,7 +117,7 @@ static int alloc_udmabuf(struct netgpu_memory *m, uint64_t size)
 			    err == EINVAL ? " (more than the module's size_limit_mb?)" : "");
 	}
 	close(dev);
-	m->map = map_shared(m->memfd, size);
+	map_shared(m, m->memfd, 0);
 	return 0;
 }
 
@@ -152,7 +160,7 @@ static int open_spec(struct netgpu_memory *m, const char *spec, uint64_t size)
 		return drm_open(m, spec, size);
 	if (!strncmp(spec, "dmabuf-fd:", 10)) {
 		fd = parse_fd(spec + 10);
-		return fd < 0 ? fd : import(m, fd, size);
+		return fd < 0 ? fd : import(m, fd, 0, size);
 	}
 	if (!strcmp(spec, "udmabuf"))
 		return alloc_udmabuf(m, size);
@@ -193,21 +201,43 @@ int netgpu_memory_open(const char *spec, uint64_t size,
 	return 0;
 }
 
-int netgpu_memory_import(int fd, uint64_t size, struct netgpu_memory **memory)
+int netgpu_memory_import(int fd, uint64_t offset, uint64_t size,
+			 struct netgpu_memory **memory)
 {
 	struct netgpu_memory *m;
 	int ret = round_up(&size);
 
 	if (ret)
 		return ret;
+	if (offset % page_size())
+		return fail(-EINVAL, "dma-buf %d: %llu, where it is to begin, is not a multiple of the page size (%zu)",
+			    fd, (unsigned long long)offset, page_size());
 	m = memory_new();
 	if (!m)
 		return fail(-ENOMEM, "out of memory");
-	ret = import(m, fd, size);
+	ret = import(m, fd, offset, size);
 	if (ret) {
 		netgpu_memory_close(m);
 		return ret;
 	}
+	*memory = m;
+	return 0;
+}
+
+int netgpu_memory_use(void *address, uint64_t size, struct netgpu_memory **memory)
+{
+	struct netgpu_memory *m;
+
+	if (!size || ((uintptr_t)address | size) % page_size())
+		return fail(-EINVAL, "host memory at %p, %llu bytes: must be whole pages (%zu)",
+			    address, (unsigned long long)size, page_size());
+	m = memory_new();
+	if (!m)
+		return fail(-ENOMEM, "out of memory");
+	m->map = address;
+	m->callers = true;
+	m->size = size;
+	snprintf(m->name, sizeof(m->name), "host");
 	*memory = m;
 	return 0;
 }
@@ -225,6 +255,11 @@ uint64_t netgpu_memory_size(const struct netgpu_memory *m)
 int netgpu_memory_fd(const struct netgpu_memory *m)
 {
 	return m->fd;
+}
+
+uint64_t netgpu_memory_fd_offset(const struct netgpu_memory *m)
+{
+	return m->fd_offset;
 }
 
 uint64_t netgpu_memory_offset(const struct netgpu_memory *m)

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
-/* Zero-copy receive on io_uring's zcrx: the ring and its registration. */
+/* A queue: its ring, opening, closing, counters. */
 #include <errno.h>
-#include <net/if.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-#include "netgpu.h"	/* the kernel's */
 #include "queue.h"
 
 #define SQ_ENTRIES	256	/* the least that a completion queue may have */
 #define RQ_ENTRIES_MIN	64
 #define ENTRIES_MAX	32768
 #define MERGED_USUAL	2048	/* entries that tell of many buffers: no more of them, unless asked for */
-#define NOT_MERGED	1	/* refused, if not for another reason */
+
+#define KNOWN_FLAGS	(NETGPU_QUEUE_NODEV | NETGPU_QUEUE_MERGE | NETGPU_QUEUE_SEND_ONLY)
 
 static int ring_fail(int ret, const char *what)
 {
@@ -33,132 +33,26 @@ static int open_ring(struct netgpu_queue *q, unsigned int cq_entries)
 			 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
 		.cq_entries = cq_entries,
 	};
-	int ret = io_uring_queue_init_params(SQ_ENTRIES, &q->ring, &p);
+	int ret = io_uring_queue_init_params(SQ_ENTRIES, &q->own, &p);
 
 	if (ret)
 		return ring_fail(ret, "io_uring");
-	q->ring_ready = true;
-	io_uring_ring_dontfork(&q->ring);
+	q->own_ring = true;
+	q->ring = &q->own;
+	io_uring_ring_dontfork(q->ring);
 	return 0;
 }
 
-static int explain(int ret, const struct netgpu_queue_params *p,
-		   const struct netgpu_memory *m)
+static int use_ring(struct netgpu_queue *q, const struct netgpu_queue_params *p)
 {
-	char name[IF_NAMESIZE] = "";
+	unsigned int flags = p->ring->flags;
 
-	if (!if_indextoname(p->ifindex, name))
-		snprintf(name, sizeof(name), "device %u", p->ifindex);
-	if (p->buffer_size && (ret == -ERANGE || ret == -EINVAL || ret == -EOPNOTSUPP))
-		return fail(ret, "%s queue %u: refused; if not for want of buffers of %u bytes (which the driver, this kernel or the layout of %s may not allow), then without them it says why",
-			    name, p->queue, p->buffer_size, m->name);
-	switch (ret) {
-	case -EPERM:
-		return fail(ret, "zero-copy receive needs CAP_NET_ADMIN");
-	case -ENODEV:
-		return fail(ret, "there is no %s here, or %s was taken back",
-			    name, m->name);
-	case -EOPNOTSUPP:
-		return fail(ret, "%s queue %u: the driver cannot receive into other memory, or %s does not take a static attachment",
-			    name, p->queue, m->name);
-	case -ERANGE:
-		return fail(ret, "%s has no receive queue %u", name, p->queue);
-	case -EEXIST:
-	case -EBUSY:
-		return fail(ret, "%s queue %u is in use already", name, p->queue);
-	case -EINVAL:
-		if (p->flags & NETGPU_QUEUE_NODEV)
-			return fail(ret, "a queue without a device is more than this kernel has");
-		return fail(ret, "%s queue %u: refused; are header and data split (\"netgpu setup %s --queue %u\"), and is the kernel new enough?",
-			    name, p->queue, name, p->queue);
-	case -ENOMEM:
-		return fail(ret, "no memory for a queue over %llu bytes (RLIMIT_MEMLOCK?)",
-			    (unsigned long long)m->size);
-	case -ENETDOWN:
-		return fail(ret, "%s is down", name);
-	}
-	return fail(ret, "%s queue %u: %s", name, p->queue, strerror(-ret));
-}
-
-static int open_zcrx(struct netgpu_queue *q,
-		     const struct netgpu_queue_params *p,
-		     struct netgpu_region *region, unsigned int rq_entries)
-{
-	struct netgpu_memory *m = q->memory;
-	struct io_uring_zcrx_area_reg area = { .len = m->size };
-	struct io_uring_region_desc rd = { .flags = IORING_MEM_REGION_TYPE_USER };
-	struct zcrx_event_desc events = {
-		.user_data = (uintptr_t)q | KIND_EVENT,
-		.type_mask = 1u << ZCRX_EVENT_ALLOC_FAIL |
-			     1u << NETGPU_ZCRX_EVENT_REVOKED,
-		.flags = ZCRX_EVENT_DESC_FLAG_STATS,
-	};
-	struct io_uring_zcrx_ifq_reg reg = {
-		.if_idx = q->nodev ? 0 : p->ifindex,
-		.if_rxq = q->nodev ? 0 : p->queue,
-		.rq_entries = rq_entries,
-		/* not every driver takes the usual size as a number */
-		.rx_buf_len = p->buffer_size == page_size() ? 0 : p->buffer_size,
-		.flags = (q->nodev ? ZCRX_REG_NODEV : 0) |
-			 (p->flags & NETGPU_QUEUE_MERGE ? NETGPU_ZCRX_REG_MERGE : 0),
-		.area_ptr = (uintptr_t)&area,
-		.region_ptr = (uintptr_t)&rd,
-	};
-	size_t page = page_size();
-	int ret;
-
-	/* Head and tail take less than a page; the counters have the last. */
-	q->refill_size = rq_entries * sizeof(struct io_uring_zcrx_rqe);
-	q->refill_size = (q->refill_size + page - 1) / page * page + 2 * page;
-	q->refill = mmap(NULL, q->refill_size, PROT_READ | PROT_WRITE,
-			 MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
-	if (q->refill == MAP_FAILED) {
-		q->refill = NULL;
-		return fail(-errno, "refill ring: %s", strerror(errno));
-	}
-	rd.user_addr = (uintptr_t)q->refill;
-	rd.size = q->refill_size;
-	events.stats_offset = q->refill_size - page;
-
-	if (region) {
-		area.flags = IORING_ZCRX_AREA_DMABUF | NETGPU_ZCRX_AREA_REGION;
-		area.dmabuf_fd = region->fd;
-	} else if (m->fd >= 0) {
-		area.flags = IORING_ZCRX_AREA_DMABUF;
-		area.dmabuf_fd = m->fd;
-	} else {
-		area.addr = (uintptr_t)m->map;
-		q->kernel_writes = true;
-	}
-
-	zcrx_set_event_desc(&reg, &events);
-	ret = io_uring_register_ifq(&q->ring, &reg);
-	q->merge = !ret && reg.flags & NETGPU_ZCRX_REG_MERGE;
-	if (ret == -EINVAL && reg.flags & NETGPU_ZCRX_REG_MERGE)
-		return NOT_MERGED;
-	if (ret == -EINVAL) {
-		/* Without netgpu no memory is taken away. */
-		events.type_mask = 1u << ZCRX_EVENT_ALLOC_FAIL;
-		reg.zcrx_id = 0;
-		ret = io_uring_register_ifq(&q->ring, &reg);
-	}
-	if (ret == -EINVAL) {
-		/* Linux 6.15 to 6.19 know no events. */
-		zcrx_set_event_desc(&reg, NULL);
-		reg.zcrx_id = 0;
-		ret = io_uring_register_ifq(&q->ring, &reg);
-	} else {
-		q->counters = (void *)((char *)q->refill + events.stats_offset);
-	}
-	if (ret)
-		return explain(ret, p, m);
-
-	q->khead = (void *)((char *)q->refill + reg.offsets.head);
-	q->ktail = (void *)((char *)q->refill + reg.offsets.tail);
-	q->rqes = (void *)((char *)q->refill + reg.offsets.rqes);
-	q->mask = reg.rq_entries - 1;
-	q->token = area.rq_area_token;
-	q->id = reg.zcrx_id;
+	if (!(flags & IORING_SETUP_DEFER_TASKRUN) ||
+	    !(flags & (IORING_SETUP_CQE32 | IORING_SETUP_CQE_MIXED)))
+		return fail(-EINVAL, "queue: the ring must be set up with IORING_SETUP_SINGLE_ISSUER, IORING_SETUP_DEFER_TASKRUN and IORING_SETUP_CQE32 (or CQE_MIXED)");
+	q->ring = p->ring;
+	q->buffers = p->buffers;
+	q->has_table = true;
 	return 0;
 }
 
@@ -172,19 +66,12 @@ static unsigned int entries(unsigned int wanted, uint64_t usual,
 	return n < least ? least : n;
 }
 
-int netgpu_queue_open(const struct netgpu_queue_params *p,
-		      struct netgpu_memory *memory,
-		      struct netgpu_region *region,
-		      struct netgpu_queue **queue)
+static int check_params(const struct netgpu_queue_params *p, const struct netgpu_memory *memory,
+			const struct netgpu_region *region)
 {
-	/* A completion is a packet or more, of which a buffer may hold several. */
-	uint64_t usual = memory->size / page_size();
-	struct netgpu_queue *q;
-	unsigned int rq = 1;
 	size_t i;
-	int ret;
 
-	if (p->flags & ~(NETGPU_QUEUE_NODEV | NETGPU_QUEUE_MERGE | NETGPU_QUEUE_SEND_ONLY))
+	if (p->flags & ~KNOWN_FLAGS)
 		return fail(-EINVAL, "queue: unknown flags %#x", p->flags);
 	for (i = 0; i < sizeof(p->resv) / sizeof(p->resv[0]); i++)
 		if (p->resv[i])
@@ -196,76 +83,146 @@ int netgpu_queue_open(const struct netgpu_queue_params *p,
 	if ((p->flags & NETGPU_QUEUE_NODEV) && memory->fd >= 0)
 		return fail(-EINVAL, "queue without a device: %s cannot be written by the kernel, use \"host\"",
 			    memory->name);
+	if (region && region->memory != memory)
+		return fail(-EINVAL, "queue: the region is of %s, not of %s", region->memory->name,
+			    memory->name);
+	if (p->ring && p->cq_entries)
+		return fail(-EINVAL, "queue: the ring is the caller's, who has said already how many completions may wait");
+	return 0;
+}
+
+/* It is all zero and closed. */
+static int open_queue(struct netgpu_queue *q, const struct netgpu_queue_params *p,
+		      struct netgpu_memory *memory, struct netgpu_region *region)
+{
+	/* A completion is a packet or more, of which a buffer may hold several. */
+	uint64_t usual = (region ? region->length : memory->size) / page_size();
+	unsigned int rq = 1;
+	struct area *area;
+	int ret;
+
 	if (p->flags & NETGPU_QUEUE_MERGE && usual > MERGED_USUAL)
 		usual = MERGED_USUAL;
 	while (rq < entries(p->rq_entries, usual, RQ_ENTRIES_MIN))
 		rq *= 2;
+	q->nodev = p->flags & NETGPU_QUEUE_NODEV;
+	q->send_only = p->flags & NETGPU_QUEUE_SEND_ONLY;
+	q->buffer_size = p->buffer_size ? p->buffer_size : page_size();
+	q->bounce = malloc(BOUNCE_SIZE);
+	if (!q->bounce)
+		return fail(-ENOMEM, "out of memory");
+	if (p->ring)
+		ret = use_ring(q, p);
+	else
+		ret = open_ring(q, entries(p->cq_entries, usual, SQ_ENTRIES));
+	if (ret)
+		return ret;
+	area = queue_new_area(q, memory, region);
+	ret = queue_register_region(q, area);
+	if (!ret && !q->send_only)
+		ret = queue_open_zcrx(q, p, rq);
+	if (ret || !q->kernel_writes)
+		return ret;
+	q->wake.queue = q;
+	q->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (q->wake.fd < 0)
+		return fail(-errno, "eventfd: %s", strerror(errno));
+	watch_arm(&q->wake);
+	return 0;
+}
 
+int netgpu_queue_open(const struct netgpu_queue_params *p,
+		      struct netgpu_memory *memory,
+		      struct netgpu_region *region,
+		      struct netgpu_queue **queue)
+{
+	struct netgpu_queue_params plain = *p;
+	struct netgpu_queue *q;
+	int ret;
+
+	succeed();
+	ret = check_params(p, memory, region);
+	if (ret)
+		return ret;
 	q = calloc(1, sizeof(*q));
 	if (!q)
 		return fail(-ENOMEM, "out of memory");
-	q->memory = memory;
-	q->nodev = p->flags & NETGPU_QUEUE_NODEV;
-	q->send_only = p->flags & NETGPU_QUEUE_SEND_ONLY;
+	q->refs = 1;
+	q->wake.fd = -1;
 	q->todo_end = &q->todo;
-	q->bounce = malloc(BOUNCE_SIZE);
-	ret = q->bounce ? 0 : fail(-ENOMEM, "out of memory");
-	if (!ret)
-		ret = open_ring(q, entries(p->cq_entries, usual, SQ_ENTRIES));
-	/* first, as nothing else completes yet */
-	if (!ret && region && region->send) {
-		ret = queue_register_region(q, region);
-		q->sends_region = !ret;
-	}
-	if (!ret && !q->send_only)
-		ret = open_zcrx(q, p, region, rq);
-	if (ret)
+	q->owner = pthread_self();
+	pthread_mutex_init(&q->lock, NULL);
+	ret = open_queue(q, p, memory, region);
+	if (ret) {
+		/* Of the last failure, not of what is closed. */
 		netgpu_queue_close(q);
-	if (ret == NOT_MERGED) {
+		if (ret != NOT_MERGED)
+			return ret;
 		/* Each packet has a completion then, and the rings room for them. */
-		struct netgpu_queue_params plain = *p;
-
 		plain.flags &= ~NETGPU_QUEUE_MERGE;
 		return netgpu_queue_open(&plain, memory, region, queue);
 	}
-	if (ret)
-		return ret;
 	*queue = q;
 	return 0;
 }
 
+void queue_put(struct netgpu_queue *q)
+{
+	if (!ref_put(&q->refs))
+		return;
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
+int queue_fail_closed(void)
+{
+	return fail(-ESHUTDOWN, "the queue is closed");
+}
+
 void netgpu_queue_close(struct netgpu_queue *q)
 {
-	struct netgpu_conn *c;
+	struct netgpu_conn *c, *next;
 	struct send *s;
 
 	if (!q)
 		return;
-	if (q->ring_ready)
-		io_uring_queue_exit(&q->ring);
-	while ((c = q->conns)) {
-		q->conns = c->next;
-		free(c);
-	}
+	q->closed = true;
+	if (q->own_ring)
+		io_uring_queue_exit(&q->own);
+	if (q->refill)
+		munmap(q->refill, q->refill_size);
+	if (q->wake.fd >= 0)
+		close(q->wake.fd);
+	watch_free_all(q);
+	queue_drop_areas(q);
 	while ((s = q->all_sends)) {
 		q->all_sends = s->all;
 		free(s);
 	}
-	if (q->refill)
-		munmap(q->refill, q->refill_size);
 	free(q->bounce);
-	free(q);
+	/* Those that the caller has closed have waited for a completion. */
+	for (c = q->conns; c; c = next) {
+		next = c->next;
+		if (c->closed)
+			conn_free(c);
+	}
+	queue_put(q);
 }
 
 struct io_uring_sqe *queue_sqe(struct netgpu_queue *q)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&q->ring);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(q->ring);
 
 	if (!sqe) {
-		io_uring_submit(&q->ring);
-		sqe = io_uring_get_sqe(&q->ring);
+		io_uring_submit(q->ring);
+		sqe = io_uring_get_sqe(q->ring);
 	}
 	return sqe;
+}
+
+int netgpu_queue_fd(const struct netgpu_queue *q)
+{
+	return q->ring->ring_fd;
 }
 
 void netgpu_queue_get_stats(const struct netgpu_queue *q,
@@ -278,7 +235,15 @@ void netgpu_queue_get_stats(const struct netgpu_queue *q,
 	}
 }
 
-struct io_uring *netgpu_queue_ring(struct netgpu_queue *q)
+void netgpu_queue_query(const struct netgpu_queue *q, struct netgpu_queue_info *info)
 {
-	return &q->ring;
+	*info = (struct netgpu_queue_info) {
+		.flags = (q->nodev ? NETGPU_QUEUE_NODEV : 0) |
+			 (q->merge ? NETGPU_QUEUE_MERGE : 0) |
+			 (q->send_only ? NETGPU_QUEUE_SEND_ONLY : 0),
+		.cq_entries = q->ring->cq.ring_entries,
+		.rq_entries = q->refill ? q->mask + 1 : 0,
+		.buffer_size = q->send_only ? 0 : q->buffer_size,
+		.memories = q->nr_areas,
+	};
 }

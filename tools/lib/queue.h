@@ -2,24 +2,31 @@
 /*
  * A queue from the inside, for the files that it is made of:
  *
- * queue.c        the ring and its zcrx instance: opening, closing, counters
+ * queue.c        the ring: opening, closing, counters
+ * area.c         its memories, and the zcrx instance
  * connection.c   what is received from, and starting to receive
+ * watch.c        descriptors that are looked at, too
  * wait.c         completions: what has come, and what has ended
  * refill.c       buffers that go back
- * send.c         sending from the memory
+ * send.c         sending from the memories
  *
- * user_data of a completion is a pointer with its kind in the low bits; see
- * enum kind.  Nothing is allocated and no lock is taken between
- * netgpu_queue_open() and netgpu_queue_close() except by netgpu_queue_add(), and
- * by netgpu_conn_send() when more sends are pending than ever before.
+ * user_data of a completion is a pointer with NETGPU_CQE, and its kind in the low
+ * bits; see enum kind.  Nothing is allocated between netgpu_queue_open() and
+ * netgpu_queue_close() except by netgpu_queue_add(), netgpu_queue_watch(), and by
+ * netgpu_conn_send() when more sends are pending than ever before.
+ *
+ * One thread has all of it, but for the refill ring, which has a lock, and what
+ * is said to be atomic.
  */
 #ifndef NETGPU_QUEUE_H
 #define NETGPU_QUEUE_H
 
+#include <pthread.h>
+
 #include "internal.h"
 #include "zcrx_abi.h"
 
-#define WATCHES		8
+#define MEMORIES	64	/* of a queue */
 #define BOUNCE_SIZE	(64u << 10)
 
 enum kind {
@@ -27,20 +34,40 @@ enum kind {
 	KIND_WATCH	= 1,
 	KIND_EVENT	= 2,
 	KIND_SEND	= 3,	/* twice: taken, and acknowledged */
-	KIND_CALLER	= 4,	/* and above; or nobody wants to know */
+	KIND_NOTHING	= 4,	/* nobody wants to know */
 	KIND_MASK	= 7,
 };
 
+static inline __u64 tagged(const void *p, enum kind kind)
+{
+	return NETGPU_CQE | (uintptr_t)p | kind;
+}
+
 struct watched {
+	struct watched *next;
 	struct netgpu_queue *queue;
 	int fd;
 	void *user;
+	bool armed;
+	bool removed;	/* by the caller; freed when it is not armed */
+};
+
+/* A memory of the queue. */
+struct area {
+	struct netgpu_memory *memory;
+	struct netgpu_region *region;	/* may be NULL */
+	uint64_t offset, length;	/* what there is of the memory */
+	__u64 token;
+	unsigned int sending;		/* sends that have not completed */
+	bool sends;			/* a buffer of the ring */
+	bool receives;
 };
 
 struct send {
 	struct send *next;
 	struct send *all;	/* the next that was ever allocated */
 	struct netgpu_conn *conn;
+	struct area *area;
 	void *user;
 	uint64_t offset;
 	uint32_t length;
@@ -71,14 +98,18 @@ struct netgpu_conn {
 };
 
 struct netgpu_queue {
-	struct io_uring ring;
-	struct netgpu_memory *memory;
+	unsigned int refs;	/* atomic: the caller's, and of each connection */
+	struct io_uring *ring, own;
+	struct area areas[MEMORIES];
+	unsigned int nr_areas;
+	unsigned int nr_received;	/* that are received into: the first ones */
+	unsigned int buffers;	/* of the ring's table: the first */
 
-	/* refill ring */
+	/* refill ring, under the lock but for what the kernel writes */
+	pthread_mutex_t lock;
 	unsigned int *khead, *ktail;
 	struct io_uring_zcrx_rqe *rqes;
 	unsigned int tail, mask;
-	__u64 token;
 	__u32 id;
 	void *refill;
 	size_t refill_size;
@@ -87,13 +118,15 @@ struct netgpu_queue {
 	struct netgpu_conn *conns;
 	struct netgpu_conn *todo;
 	struct netgpu_conn **todo_end;
-	unsigned int nr_starved;
-	unsigned int returned;	/* since starved connections were fed */
-	uint64_t lent;		/* completions with the caller */
+	unsigned int nr_starved;	/* atomic, like the next two */
+	unsigned int returned;		/* since starved connections were fed */
+	uint64_t lent;			/* completions with the caller */
+	pthread_t owner;
+	struct watched wake;		/* by another thread that has returned some */
 	struct send *all_sends, *free_sends;
 	unsigned int notifs;	/* of sends, that are due */
-	uint64_t copied;	/* bytes of sends, by the kernel */
-	bool sends_region;	/* is a buffer of the ring */
+	bool has_table;		/* of buffers, the ring */
+	bool unwatched;		/* a descriptor waits for room for a submission */
 	bool unsent;		/* there was no room for a submission */
 	bool short_of_memory;	/* a send waits for a notification */
 	bool failed_sends;	/* are to be handed out */
@@ -103,28 +136,48 @@ struct netgpu_queue {
 	bool merge;	/* completions tell of extents */
 	bool revoked;	/* the memory was taken away */
 	bool stuck;	/* a completion in front waits for room to refill */
-	bool ring_ready;
+	bool own_ring;		/* to be closed */
+	bool closed;		/* what is left is for connections to be closed */
 	char *bounce;
-	struct watched watches[WATCHES];
-	unsigned int nr_watches;
+	struct watched *watches;
+	unsigned int buffer_size;
 	struct netgpu_queue_stats stats;
 };
 
 /* A free submission, NULL when there is none and the kernel takes none. */
 struct io_uring_sqe *queue_sqe(struct netgpu_queue *q);
 
+void queue_put(struct netgpu_queue *q);
+int queue_fail_closed(void);
+
+/* area.c */
+#define NOT_MERGED	1	/* refused, if not for another reason */
+int queue_open_zcrx(struct netgpu_queue *q, const struct netgpu_queue_params *p,
+		    unsigned int rq_entries);
+/* Its memory is that of the queue from now on. */
+struct area *queue_new_area(struct netgpu_queue *q, struct netgpu_memory *memory,
+			    struct netgpu_region *region);
+void queue_drop_areas(struct netgpu_queue *q);
+
 /* Have conn_arm_all() start a receive, or read what is in front. */
 void conn_want_armed(struct netgpu_conn *c);
 /* Start what is to be started; 1 when *@out holds something. */
 int conn_arm_all(struct netgpu_queue *q, struct netgpu_completion *out);
-int watch_arm(struct watched *w);
 void conn_free(struct netgpu_conn *c);
 
 /* Free it when nothing of it is with the kernel, or queued here. */
 void conn_free_unused(struct netgpu_conn *c);
 
+/* watch.c */
+void watch_arm(struct watched *w);
+void watch_arm_all(struct netgpu_queue *q);
+/* 1 when *@out holds something. */
+int watch_fired(struct watched *w, int res, struct netgpu_completion *out);
+void watch_free_all(struct netgpu_queue *q);
+
 /* send.c */
-int queue_register_region(struct netgpu_queue *q, const struct netgpu_region *region);
+int queue_register_region(struct netgpu_queue *q, struct area *area);
+void queue_unregister_region(struct netgpu_queue *q, struct area *area);
 void conn_send_next(struct netgpu_conn *c);
 void conn_drop_sends(struct netgpu_conn *c);
 void queue_send_all(struct netgpu_queue *q);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /* Buffers that go back to the network device. */
 #include <errno.h>
+#include <sys/eventfd.h>
 
 #include "queue.h"
 
 int queue_flush(struct netgpu_queue *q)
 {
 	q->stats.flushes++;
-	return zcrx_flush_rq(&q->ring, q->id);
+	return zcrx_flush_rq(q->ring, q->id);
 }
 
 /*
@@ -34,15 +35,20 @@ static uint32_t span(const struct netgpu_completion *c)
 	return pieces * c->stride + c->result - pieces * c->piece;
 }
 
-int netgpu_queue_return(struct netgpu_queue *q,
-			const struct netgpu_completion *completions,
-			unsigned int count)
+/* @c is one of @q: where its first byte is to the kernel. */
+static __u64 refill_offset(const struct netgpu_queue *q, const struct netgpu_completion *c)
 {
-	unsigned int i, head;
+	const struct area *area = &q->areas[c->index];
 
-	if (q->send_only)
-		return count;
-	head = __atomic_load_n(q->khead, __ATOMIC_ACQUIRE);
+	return area->token | (c->offset - area->offset);
+}
+
+/* As netgpu_queue_return(), with the lock; *@given are those that were buffers. */
+static unsigned int give_back(struct netgpu_queue *q, const struct netgpu_completion *completions,
+			      unsigned int count, unsigned int *given)
+{
+	unsigned int i, head = __atomic_load_n(q->khead, __ATOMIC_ACQUIRE);
+
 	for (i = 0; i < count; i++) {
 		const struct netgpu_completion *c = &completions[i];
 		struct io_uring_zcrx_rqe *rqe;
@@ -53,14 +59,35 @@ int netgpu_queue_return(struct netgpu_queue *q,
 		if (q->tail - head > q->mask && !make_room(q, &head))
 			break;
 		rqe = &q->rqes[q->tail++ & q->mask];
-		rqe->off = q->token | c->offset;
+		rqe->off = refill_offset(q, c);
 		rqe->len = span(c);
 		rqe->__pad = 0;
-		q->returned++;
-		q->lent--;
+		++*given;
 	}
 	__atomic_store_n(q->ktail, q->tail, __ATOMIC_RELEASE);
-	if (count && !i)
-		return fail(-ENOBUFS, "the refill ring is full, and the kernel does not empty it now");
 	return i;
+}
+
+int netgpu_queue_return(struct netgpu_queue *q,
+			const struct netgpu_completion *completions,
+			unsigned int count)
+{
+	unsigned int done, given = 0;
+
+	succeed();
+	if (q->send_only)
+		return count;
+	pthread_mutex_lock(&q->lock);
+	done = give_back(q, completions, count, &given);
+	pthread_mutex_unlock(&q->lock);
+	if (given) {
+		__atomic_fetch_sub(&q->lent, given, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&q->returned, given, __ATOMIC_SEQ_CST);
+		/* Either this sees that a connection starves, or that one sees this. */
+		if (__atomic_load_n(&q->nr_starved, __ATOMIC_SEQ_CST) && !pthread_equal(pthread_self(), q->owner))
+			eventfd_write(q->wake.fd, 1);
+	}
+	if (count && !done)
+		return fail(-ENOBUFS, "the refill ring is full, and the kernel does not empty it now");
+	return done;
 }

@@ -28,13 +28,28 @@ static __u32 region_flags(unsigned int flags)
 	       (flags & NETGPU_REQUIRE_P2P ? NETGPU_REGION_REQUIRE_P2P : 0);
 }
 
-/* Its descriptor, or -errno with a sentence. */
-static int open_device(const struct netgpu_memory *memory, unsigned int flags)
+static uint64_t range_length(const struct netgpu_memory *memory,
+			     const struct netgpu_region_params *p)
 {
+	return p->length ? p->length : memory->size - p->offset;
+}
+
+/* Its descriptor, or -errno with a sentence. */
+static int open_device(const struct netgpu_memory *memory,
+		       const struct netgpu_region_params *p)
+{
+	size_t i;
 	int dev;
 
-	if (flags & ~(NETGPU_REQUIRE_P2P | NETGPU_RECEIVE | NETGPU_SEND))
-		return fail(-EINVAL, "region: unknown flags %#x", flags);
+	if (p->flags & ~(NETGPU_REQUIRE_P2P | NETGPU_RECEIVE | NETGPU_SEND))
+		return fail(-EINVAL, "region: unknown flags %#x", p->flags);
+	for (i = 0; i < sizeof(p->resv) / sizeof(p->resv[0]); i++)
+		if (p->resv[i] || p->resv0)
+			return fail(-EINVAL, "region: reserved fields must be zero");
+	if (p->offset >= memory->size || p->length > memory->size - p->offset)
+		return fail(-ERANGE, "region: %llu bytes at %llu: %s ends at %llu",
+			    (unsigned long long)p->length, (unsigned long long)p->offset,
+			    memory->name, (unsigned long long)memory->size);
 	if (memory->fd < 0)
 		return fail(-EINVAL, "%s has no dma-buf, so no region can be made of it",
 			    memory->name);
@@ -45,24 +60,25 @@ static int open_device(const struct netgpu_memory *memory, unsigned int flags)
 	return dev;
 }
 
-int netgpu_region_open(struct netgpu_memory *memory, unsigned int ifindex,
-		       unsigned int queue, unsigned int flags,
+int netgpu_region_open(struct netgpu_memory *memory,
+		       const struct netgpu_region_params *p,
 		       struct netgpu_region **region)
 {
 	char said[256] = "";
 	struct netgpu_region_create create = {
 		.dmabuf_fd = memory->fd,
-		.flags = region_flags(flags),
-		.length = memory->size,
-		.ifindex = ifindex,
-		.queue = queue,
+		.flags = region_flags(p->flags),
+		.offset = memory->fd_offset + p->offset,
+		.length = range_length(memory, p),
+		.ifindex = p->ifindex,
+		.queue = p->queue,
 		.msg_size = sizeof(said),
 		.msg = (uintptr_t)said,
 	};
 	struct netgpu_region *r;
 	int dev, fd, err;
 
-	dev = open_device(memory, flags);
+	dev = open_device(memory, p);
 	if (dev < 0)
 		return dev;
 	fd = ioctl(dev, NETGPU_IOC_REGION_CREATE, &create);
@@ -78,19 +94,30 @@ int netgpu_region_open(struct netgpu_memory *memory, unsigned int ifindex,
 		close(fd);
 		return fail(-ENOMEM, "out of memory");
 	}
+	r->refs = 1;
 	r->fd = fd;
-	r->send = flags & NETGPU_SEND;
+	r->send = p->flags & NETGPU_SEND;
+	r->receive = p->flags & NETGPU_RECEIVE || !r->send;
+	r->offset = p->offset;
+	r->length = create.length;
+	ref_get(&memory->refs);
 	r->memory = memory;
 	*region = r;
 	return 0;
 }
 
+void region_put(struct netgpu_region *r)
+{
+	if (!r || !ref_put(&r->refs))
+		return;
+	close(r->fd);
+	memory_put(r->memory);
+	free(r);
+}
+
 void netgpu_region_close(struct netgpu_region *region)
 {
-	if (!region)
-		return;
-	close(region->fd);
-	free(region);
+	region_put(region);
 }
 
 int netgpu_region_fd(const struct netgpu_region *region)
@@ -134,16 +161,16 @@ int netgpu_region_get_stats(struct netgpu_region *region,
 	return 0;
 }
 
-int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
-		 unsigned int queue, unsigned int flags,
+int netgpu_probe(struct netgpu_memory *memory, const struct netgpu_region_params *p,
 		 struct netgpu_verdict *verdict)
 {
 	struct netgpu_probe probe = {
 		.dmabuf_fd = memory->fd,
-		.flags = region_flags(flags),
-		.length = memory->size,
-		.ifindex = ifindex,
-		.queue = queue,
+		.flags = region_flags(p->flags),
+		.offset = memory->fd_offset + p->offset,
+		.length = range_length(memory, p),
+		.ifindex = p->ifindex,
+		.queue = p->queue,
 		.msg_size = sizeof(verdict->sentence),
 		.msg = (uintptr_t)verdict->sentence,
 		.distance = -1,
@@ -152,7 +179,7 @@ int netgpu_probe(struct netgpu_memory *memory, unsigned int ifindex,
 
 	memset(verdict, 0, sizeof(*verdict));
 	verdict->distance = -1;
-	dev = open_device(memory, flags);
+	dev = open_device(memory, p);
 	if (dev < 0) {
 		ret = dev;
 	} else {

@@ -10,41 +10,86 @@
 
 #define SEND_MAX	(1u << 30)	/* the kernel takes no more than 2 GiB */
 
-/* Have the ring know the region, as its buffer 0. */
-int queue_register_region(struct netgpu_queue *q, const struct netgpu_region *region)
+static int register_fail(int ret, const struct area *area)
 {
-	struct netgpu_uring_buffer buffer = { .index = 0 };
-	struct io_uring_sqe *sqe;
-	struct io_uring_cqe *cqe;
-	int ret = io_uring_register_buffers_sparse(&q->ring, 1);
+	const char *name = area->memory->name;
 
-	if (ret)
-		return fail(ret, "io_uring: %s", strerror(-ret));
-	sqe = queue_sqe(q);
-	if (!sqe)
-		return fail(-EBUSY, "the submission queue is full");
+	switch (ret) {
+	case -ENODEV:
+		return fail(ret, "%s was taken away by its exporter", name);
+	case -EACCES:
+		return fail(ret, "the region of %s is not for sending: open it with NETGPU_SEND", name);
+	case -EBUSY:
+		return fail(ret, "the ring has another buffer where the region of %s was to be", name);
+	}
+	return fail(ret, "region of %s: %s", name, strerror(-ret));
+}
+
+/* The completion of a command that is in the ring somewhere; NULL when it is not. */
+static struct io_uring_cqe *find_cqe(struct netgpu_queue *q, __u64 user_data)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head;
+
+	io_uring_for_each_cqe(q->ring, head, cqe)
+		if (cqe->user_data == user_data)
+			return cqe;
+	return NULL;
+}
+
+/*
+ * Have a region do what @cmd_op is.  The kernel does it at once; its completion is
+ * taken from among others, which stay.
+ */
+static int command(struct netgpu_queue *q, const struct area *area, __u32 cmd_op)
+{
+	struct netgpu_uring_buffer buffer = { .index = q->buffers + (area - q->areas) };
+	__u64 name = tagged(area, KIND_NOTHING);
+	struct io_uring_sqe *sqe = queue_sqe(q);
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	if (!sqe || io_uring_cq_ready(q->ring) >= q->ring->cq.ring_entries)
+		return fail(-EAGAIN, "the io_uring is full: take completions first");
 	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = region->fd;
-	sqe->cmd_op = NETGPU_URING_BUFFER_REGISTER;
+	sqe->fd = area->region->fd;
+	sqe->cmd_op = cmd_op;
+	sqe->user_data = name;
 	memcpy(sqe->cmd, &buffer, sizeof(buffer));
-	ret = io_uring_submit_and_wait(&q->ring, 1);
-	if (ret >= 0)
-		ret = io_uring_peek_cqe(&q->ring, &cqe);
-	if (ret < 0)
+	do {
+		ret = io_uring_submit_and_get_events(q->ring);
+		cqe = find_cqe(q, name);
+	} while (!cqe && (ret >= 0 || ret == -EINTR));
+	if (!cqe)
 		return fail(ret, "io_uring: %s", strerror(-ret));
-	ret = cqe->res;
-	io_uring_cqe_seen(&q->ring, cqe);
-	switch (ret) {
-	case 0:
+	cqe->user_data = tagged(q, KIND_NOTHING);	/* not to be found the next time */
+	return cqe->res ? register_fail(cqe->res, area) : 0;
+}
+
+/* Have the ring know the region of an area, if it has one that is sent from. */
+int queue_register_region(struct netgpu_queue *q, struct area *area)
+{
+	int ret;
+
+	if (!area->region || !area->region->send)
 		return 0;
-	case -ENODEV:
-		return fail(ret, "%s was taken away by its exporter", q->memory->name);
-	case -EACCES:
-		return fail(ret, "the region of %s is not for sending: open it with NETGPU_SEND",
-			    q->memory->name);
+	if (!q->has_table) {
+		ret = io_uring_register_buffers_sparse(q->ring, MEMORIES);
+		if (ret)
+			return fail(ret, "io_uring: %s", strerror(-ret));
+		q->has_table = true;
 	}
-	return fail(ret, "region of %s: %s", q->memory->name, strerror(-ret));
+	ret = command(q, area, NETGPU_URING_BUFFER_REGISTER);
+	area->sends = !ret;
+	return ret;
+}
+
+void queue_unregister_region(struct netgpu_queue *q, struct area *area)
+{
+	if (area->sends)
+		command(q, area, NETGPU_URING_BUFFER_UNREGISTER);
+	area->sends = false;
 }
 
 static struct send *send_new(struct netgpu_queue *q)
@@ -68,6 +113,7 @@ static void send_free(struct send *s)
 	struct netgpu_queue *q = s->conn->queue;
 
 	s->conn->nr_sends--;
+	s->area->sending--;
 	s->next = q->free_sends;
 	q->free_sends = s;
 }
@@ -120,13 +166,14 @@ void conn_send_next(struct netgpu_conn *c)
 	}
 	c->sending = pop_front(c);
 	offset = s->offset + s->taken;
-	if (q->sends_region)
-		io_uring_prep_send_zc_fixed(sqe, c->fd, (void *)(uintptr_t)offset, s->length - s->taken,
-					    MSG_WAITALL | MSG_NOSIGNAL, IORING_SEND_ZC_REPORT_USAGE, 0);
+	if (s->area->sends)
+		io_uring_prep_send_zc_fixed(sqe, c->fd, (void *)(uintptr_t)(offset - s->area->offset),
+					    s->length - s->taken, MSG_WAITALL | MSG_NOSIGNAL,
+					    IORING_SEND_ZC_REPORT_USAGE, q->buffers + (s->area - q->areas));
 	else
-		io_uring_prep_send_zc(sqe, c->fd, (char *)q->memory->map + offset, s->length - s->taken,
+		io_uring_prep_send_zc(sqe, c->fd, (char *)s->area->memory->map + offset, s->length - s->taken,
 				      MSG_WAITALL | MSG_NOSIGNAL, IORING_SEND_ZC_REPORT_USAGE);
-	sqe->user_data = (uintptr_t)s | KIND_SEND;
+	sqe->user_data = tagged(s, KIND_SEND);
 }
 
 void queue_send_all(struct netgpu_queue *q)
@@ -140,16 +187,21 @@ void queue_send_all(struct netgpu_queue *q)
 
 static void complete(const struct send *s, int result, struct netgpu_completion *out)
 {
+	const struct netgpu_memory *m = s->area->memory;
+
 	*out = (struct netgpu_completion) {
 		.conn = s->conn,
 		.user = s->user,
+		.memory = s->area->memory,
 		.offset = s->offset,
-		.data = s->conn->queue->memory->map ?
-			(char *)s->conn->queue->memory->map + s->offset : NULL,
+		.data = m->map ? (char *)m->map + s->offset : NULL,
 		.result = result,
 		.piece = s->length,
 		.kind = NETGPU_SENT,
+		.index = s->area - s->conn->queue->areas,
 	};
+	if (result < 0)
+		fail(result, "sending out of %s has failed: %s", m->name, strerror(-result));
 }
 
 /* When nothing more is heard of it; as take(). */
@@ -239,7 +291,7 @@ int send_acknowledged(struct send *s, const struct io_uring_cqe *cqe,
 			s->result = cqe->res;
 		q->failed_sends |= !!s->conn->sends;
 	} else if (cqe->res) {
-		q->copied += s->taken;
+		q->stats.send_copy_bytes += s->taken;
 	}
 	return finish(s, out);
 }
@@ -266,20 +318,52 @@ unsigned int take_failed_sends(struct netgpu_queue *q, struct netgpu_completion 
 	return n;
 }
 
-int netgpu_conn_send(struct netgpu_conn *c, uint64_t offset, uint32_t length, void *user)
+static bool contains(const struct area *area, uint64_t offset, uint32_t length)
+{
+	return offset >= area->offset && offset - area->offset <= area->length &&
+	       length <= area->length - (offset - area->offset);
+}
+
+/* The queue's, or NULL; of several that are parts of one memory the one in which the bytes are. */
+static struct area *find_area(struct netgpu_queue *q, const struct netgpu_memory *memory,
+				    uint64_t offset, uint32_t length)
+{
+	struct area *found = NULL, *area;
+
+	for (area = q->areas; area < q->areas + q->nr_areas; area++) {
+		if (area->memory != (memory ? memory : q->areas[0].memory))
+			continue;
+		if (contains(area, offset, length))
+			return area;
+		if (!found)
+			found = area;
+	}
+	return found;
+}
+
+int netgpu_conn_send(struct netgpu_conn *c, struct netgpu_memory *memory, uint64_t offset,
+		     uint32_t length, void *user)
 {
 	struct netgpu_queue *q = c->queue;
+	struct area *area;
 	struct send *s;
 
-	if (!q->sends_region && q->memory->fd >= 0)
+	succeed();
+	if (q->closed)
+		return queue_fail_closed();
+	area = find_area(q, memory, offset, length);
+	if (!area)
+		return fail(-EINVAL, "%s is none of the queue's memories", memory->name);
+	memory = area->memory;
+	if (!area->sends && memory->fd >= 0)
 		return fail(-EOPNOTSUPP, "%s can be sent from only by a region that is opened with NETGPU_SEND",
-			    q->memory->name);
+			    memory->name);
 	if (!length || length > SEND_MAX)
 		return fail(-EINVAL, "a send of %u bytes: 1 to %u can be sent at once", length, SEND_MAX);
-	if (offset > q->memory->size || length > q->memory->size - offset)
-		return fail(-ERANGE, "a send of %u bytes at %llu: %s ends at %llu", length,
-			    (unsigned long long)offset, q->memory->name,
-			    (unsigned long long)q->memory->size);
+	if (!contains(area, offset, length))
+		return fail(-ERANGE, "a send of %u bytes at %llu: what there is of %s begins at %llu, and ends at %llu",
+			    length, (unsigned long long)offset, memory->name, (unsigned long long)area->offset,
+			    (unsigned long long)(area->offset + area->length));
 	if (c->send_error)
 		return fail(c->send_error, "the connection has failed: %s", strerror(-c->send_error));
 	s = send_new(q);
@@ -287,6 +371,7 @@ int netgpu_conn_send(struct netgpu_conn *c, uint64_t offset, uint32_t length, vo
 		return fail(-ENOMEM, "out of memory");
 	s->next = NULL;
 	s->conn = c;
+	s->area = area;
 	s->user = user;
 	s->offset = offset;
 	s->length = length;
@@ -296,6 +381,7 @@ int netgpu_conn_send(struct netgpu_conn *c, uint64_t offset, uint32_t length, vo
 	s->result = 0;
 	s->over = false;
 	c->nr_sends++;
+	area->sending++;
 	*c->sends_end = s;
 	c->sends_end = &s->next;
 	conn_send_next(c);
@@ -307,6 +393,8 @@ void netgpu_conn_cancel(struct netgpu_conn *c)
 	struct netgpu_queue *q = c->queue;
 	struct io_uring_sqe *sqe;
 
+	if (q->closed)
+		return;
 	if (!c->send_error)
 		c->send_error = -ECANCELED;
 	q->failed_sends |= !!c->sends;
@@ -315,14 +403,9 @@ void netgpu_conn_cancel(struct netgpu_conn *c)
 	sqe = queue_sqe(q);
 	if (!sqe)
 		return;	/* it ends with the connection */
-	io_uring_prep_cancel64(sqe, (uintptr_t)c->sending | KIND_SEND, 0);
-	sqe->user_data = (uintptr_t)q | KIND_CALLER;
-	io_uring_submit(&q->ring);
-}
-
-uint64_t netgpu_queue_copied(const struct netgpu_queue *q)
-{
-	return q->copied;
+	io_uring_prep_cancel64(sqe, tagged(c->sending, KIND_SEND), 0);
+	sqe->user_data = tagged(q, KIND_NOTHING);
+	io_uring_submit(q->ring);
 }
 
 uint64_t netgpu_conn_sent(const struct netgpu_conn *c)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /* Completions: what has come, and what has ended. */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <time.h>
 
@@ -16,23 +15,24 @@ static void feed_starved(struct netgpu_queue *q)
 {
 	struct netgpu_conn *c;
 
-	if (!q->nr_starved || (!q->returned && !q->revoked))
+	if (!q->nr_starved ||
+	    (!__atomic_load_n(&q->returned, __ATOMIC_SEQ_CST) && !q->revoked))
 		return;
+	__atomic_store_n(&q->returned, 0, __ATOMIC_SEQ_CST);
 	queue_flush(q);
-	q->returned = 0;
 	for (c = q->conns; c; c = c->next) {
 		if (!c->starved)
 			continue;
 		c->starved = false;
 		conn_want_armed(c);
 	}
-	q->nr_starved = 0;
+	__atomic_store_n(&q->nr_starved, 0, __ATOMIC_SEQ_CST);
 }
 
 static int taken_away(const struct netgpu_queue *q)
 {
 	return fail(-ENODEV, "%s was taken away by its exporter, or the network device has gone",
-		    q->memory->name);
+		    q->areas[0].memory->name);
 }
 
 /* A receive has ended; 1 when the caller must hear of it. */
@@ -62,9 +62,10 @@ static int receive_ended(struct netgpu_conn *c, int res,
 		 * nothing would ever bring one.
 		 */
 		q->stats.alloc_failures += q->kernel_writes;
-		if (q->kernel_writes && (q->lent || q->returned)) {
+		if (q->kernel_writes && (__atomic_load_n(&q->lent, __ATOMIC_RELAXED) ||
+					 __atomic_load_n(&q->returned, __ATOMIC_RELAXED))) {
 			c->starved = true;
-			q->nr_starved++;
+			__atomic_fetch_add(&q->nr_starved, 1, __ATOMIC_SEQ_CST);
 			return 0;
 		}
 		/* fall through */
@@ -77,6 +78,8 @@ static int receive_ended(struct netgpu_conn *c, int res,
 	}
 	if (res == -ENODEV)
 		taken_away(q);
+	else if (res < 0)
+		fail(res, "the connection has failed: %s", strerror(-res));
 	conn_complete(c, out, res);
 	return 1;
 }
@@ -89,7 +92,7 @@ static void event(struct netgpu_queue *q, int type)
 	}
 	if (type == ZCRX_EVENT_ALLOC_FAIL)
 		q->stats.alloc_failures++;
-	zcrx_arm_event(&q->ring, q->id, type);
+	zcrx_arm_event(q->ring, q->id, type);
 }
 
 /* As take(). */
@@ -97,24 +100,29 @@ static int data(struct netgpu_queue *q, struct netgpu_conn *c,
 		const struct io_uring_cqe *cqe, struct netgpu_completion *out)
 {
 	const struct io_uring_zcrx_cqe *zc = (const void *)(cqe + 1);
+	unsigned int index = (zc->off & IORING_ZCRX_AREA_MASK) >> IORING_ZCRX_AREA_SHIFT;
+	const struct area *area = &q->areas[index];
 
 	out->conn = c;
 	out->user = c->user;
-	out->offset = zc->off & ~IORING_ZCRX_AREA_MASK;
-	out->data = q->memory->map ? (char *)q->memory->map + out->offset : NULL;
+	out->memory = area->memory;
+	out->offset = area->offset + (zc->off & ~IORING_ZCRX_AREA_MASK);
+	out->data = area->memory->map ? (char *)area->memory->map + out->offset : NULL;
 	out->result = cqe->res;
 	out->piece = cqe->res;
 	out->stride = 0;
 	out->kind = NETGPU_RECEIVED;
+	out->index = index;
+	out->resv = 0;
 	if (q->merge) {
 		const struct netgpu_zcrx_cqe *merged = (const void *)zc;
 
 		out->piece = merged->piece;
 		out->stride = merged->stride;
 	}
-	q->lent++;
+	__atomic_fetch_add(&q->lent, 1, __ATOMIC_RELAXED);
 	if (c->closed && netgpu_queue_return(q, out, 1) < 0) {
-		q->lent--;
+		__atomic_fetch_sub(&q->lent, 1, __ATOMIC_RELAXED);
 		return -1;
 	}
 	q->stats.completions++;
@@ -123,28 +131,21 @@ static int data(struct netgpu_queue *q, struct netgpu_conn *c,
 }
 
 /* 1 when *@out holds something, -1 when the completion has to wait. */
-static int take(struct netgpu_queue *q, const struct io_uring_cqe *cqe,
-		struct netgpu_completion *out)
+static int take(const struct io_uring_cqe *cqe, struct netgpu_completion *out)
 {
-	void *p = (void *)(uintptr_t)(cqe->user_data & ~(__u64)KIND_MASK);
-	struct watched *w;
+	void *p = (void *)(uintptr_t)(cqe->user_data & ~(NETGPU_CQE | KIND_MASK));
+	struct netgpu_conn *c;
 
 	switch (cqe->user_data & KIND_MASK) {
 	case KIND_CONN:
+		c = p;
 		if (cqe->flags & IORING_CQE_F_MORE)
-			return data(q, p, cqe, out);
-		return receive_ended(p, cqe->res, out);
+			return data(c->queue, c, cqe, out);
+		return receive_ended(c, cqe->res, out);
 	case KIND_WATCH:
-		w = p;
-		*out = (struct netgpu_completion) {
-			.user = w->user, .result = cqe->res,
-			.offset = NETGPU_IN_HOST,
-		};
-		if (cqe->res >= 0 && !(cqe->res & POLLHUP))
-			watch_arm(w);
-		return 1;
+		return watch_fired(p, cqe->res, out);
 	case KIND_EVENT:
-		event(q, cqe->res);
+		event(p, cqe->res);
 		return 0;
 	case KIND_SEND:
 		return cqe->flags & IORING_CQE_F_NOTIF ? send_acknowledged(p, cqe, out) :
@@ -175,10 +176,10 @@ static unsigned int take_all(struct netgpu_queue *q,
 	int ret;
 
 	q->stuck = false;
-	io_uring_for_each_cqe(&q->ring, head, cqe) {
+	io_uring_for_each_cqe(q->ring, head, cqe) {
 		if (n == count)
 			break;
-		ret = take(q, cqe, &out[n]);
+		ret = take(cqe, &out[n]);
 		if (ret < 0) {
 			q->stuck = true;
 			break;
@@ -186,7 +187,7 @@ static unsigned int take_all(struct netgpu_queue *q,
 		n += ret;
 		seen++;
 	}
-	io_uring_cq_advance(&q->ring, seen);
+	io_uring_cq_advance(q->ring, seen);
 	return n;
 }
 
@@ -210,9 +211,9 @@ static int submit_and_wait(struct netgpu_queue *q, int64_t timeout,
 	struct io_uring_cqe *cqe;
 	uint64_t now;
 
-	if ((!q->stuck && io_uring_cq_ready(&q->ring)) || timeout == 0 ||
+	if ((!q->stuck && io_uring_cq_ready(q->ring)) || timeout == 0 ||
 	    q->todo || q->unsent || q->failed_sends || over(q))
-		return io_uring_submit_and_get_events(&q->ring);
+		return io_uring_submit_and_get_events(q->ring);
 	if (timeout > 0) {
 		now = now_ns();
 		if (!*deadline)
@@ -224,10 +225,23 @@ static int submit_and_wait(struct netgpu_queue *q, int64_t timeout,
 	}
 	if (q->stuck) {
 		nanosleep(&pause, NULL);
-		return io_uring_submit_and_get_events(&q->ring);
+		return io_uring_submit_and_get_events(q->ring);
 	}
-	return io_uring_submit_and_wait_timeout(&q->ring, &cqe, 1,
+	return io_uring_submit_and_wait_timeout(q->ring, &cqe, 1,
 						timeout < 0 ? NULL : &ts, NULL);
+}
+
+/* What needs no completion of the ring; how many are in @out. */
+static unsigned int prepare(struct netgpu_queue *q, struct netgpu_completion *out, unsigned int count)
+{
+	feed_starved(q);
+	if (q->todo && conn_arm_all(q, out))
+		return 1;
+	if (q->unwatched)
+		watch_arm_all(q);
+	if (q->unsent)
+		queue_send_all(q);
+	return q->failed_sends ? take_failed_sends(q, out, count) : 0;
 }
 
 int netgpu_queue_wait(struct netgpu_queue *q, struct netgpu_completion *out,
@@ -237,18 +251,14 @@ int netgpu_queue_wait(struct netgpu_queue *q, struct netgpu_completion *out,
 	unsigned int n;
 	int ret;
 
+	succeed();
+	if (!q->own_ring)
+		return fail(-EINVAL, "the ring is the caller's: netgpu_queue_prepare() and netgpu_queue_take()");
 	/* Not every completion of the ring is one for the caller. */
 	do {
-		feed_starved(q);
-		if (q->todo && conn_arm_all(q, out))
-			return 1;
-		if (q->unsent)
-			queue_send_all(q);
-		if (q->failed_sends) {
-			n = take_failed_sends(q, out, count);
-			if (n)
-				return n;
-		}
+		n = prepare(q, out, count);
+		if (n)
+			return n;
 		ret = submit_and_wait(q, timeout, &deadline);
 		if (ret < 0 && ret != -ETIME && ret != -EINTR &&
 		    ret != -EAGAIN && ret != -EBUSY)
@@ -260,4 +270,28 @@ int netgpu_queue_wait(struct netgpu_queue *q, struct netgpu_completion *out,
 			return taken_away(q);
 	} while (ret >= 0 && timeout != 0);
 	return 0;
+}
+
+int netgpu_queue_prepare(struct netgpu_queue *q, struct netgpu_completion *out, unsigned int count)
+{
+	unsigned int n;
+
+	succeed();
+	n = prepare(q, out, count);
+	return !n && over(q) ? taken_away(q) : (int)n;
+}
+
+int netgpu_queue_take(struct netgpu_queue *q, const struct io_uring_cqe *cqe,
+		      struct netgpu_completion *out)
+{
+	int ret;
+
+	(void)q;
+	succeed();
+	if (!(cqe->user_data & NETGPU_CQE))
+		return fail(-EINVAL, "completion %#llx is not of this library", (unsigned long long)cqe->user_data);
+	ret = take(cqe, out);
+	if (ret < 0)
+		return fail(-EAGAIN, "the refill ring is full, and the kernel does not empty it now");
+	return ret;
 }

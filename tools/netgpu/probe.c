@@ -162,15 +162,15 @@ static bool sized(const char *spec)
 int cmd_probe(int argc, char **argv)
 {
 	struct probe p = { .queue = -1 };
+	struct netgpu_region_params params = { 0 };
 	struct netgpu_verdict verdict, send;
 	struct netgpu_memory *memory;
-	unsigned int ifindex, flags;
 	int ret, send_ret;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &p))
 		return 1;
-	ifindex = if_nametoindex(p.dev);
-	if (!ifindex) {
+	params.ifindex = if_nametoindex(p.dev);
+	if (!params.ifindex) {
 		complain("%s: no such network device here", p.dev);
 		return 1;
 	}
@@ -180,9 +180,12 @@ int cmd_probe(int argc, char **argv)
 		complain("%s", netgpu_error());
 		return 1;
 	}
-	flags = p.require_p2p ? NETGPU_REQUIRE_P2P : 0;
-	ret = netgpu_probe(memory, ifindex, p.queue, flags, &verdict);
-	send_ret = netgpu_probe(memory, ifindex, 0, flags | NETGPU_SEND, &send);
+	params.queue = p.queue;
+	params.flags = p.require_p2p ? NETGPU_REQUIRE_P2P : 0;
+	ret = netgpu_probe(memory, &params, &verdict);
+	params.queue = 0;
+	params.flags |= NETGPU_SEND;
+	send_ret = netgpu_probe(memory, &params, &send);
 	if (p.json)
 		print_json(&p, netgpu_memory_name(memory), ret, &verdict, send_ret, &send);
 	else

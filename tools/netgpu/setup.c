@@ -340,6 +340,7 @@ static int restore(struct setup *s, const cJSON *state)
  */
 static int probe(struct setup *s)
 {
+	const struct netgpu_region_params params = { .ifindex = s->ifindex, .queue = s->queue };
 	struct netgpu_memory *m;
 	struct netgpu_region *r;
 	int ret;
@@ -348,7 +349,7 @@ static int probe(struct setup *s)
 		return 0;
 	if (netgpu_memory_open("udmabuf", 4096, &m))
 		return 0;
-	ret = netgpu_region_open(m, s->ifindex, s->queue, 0, &r);
+	ret = netgpu_region_open(m, &params, &r);
 	if (!ret)
 		netgpu_region_close(r);
 	else if (ret != -EEXIST && ret != -EBUSY)

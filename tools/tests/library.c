@@ -111,15 +111,15 @@ int main(void)
 	   netgpu_memory_fd(m) == -1 && !netgpu_memory_is_device(m) &&
 	   !strcmp(netgpu_memory_name(m), "host"),
 	   "host memory, rounded up to pages");
-	ret = netgpu_region_open(m, 1, 0, 0, &r);
+	ret = netgpu_region_open(m, &(struct netgpu_region_params){ .ifindex = 1 }, &r);
 	ok(ret == -EINVAL && !r && strstr(netgpu_error(), "dma-buf"),
 	   "host memory cannot be a region");
-	ret = netgpu_region_open(m, 1, 0, 0x80, &r);
+	ret = netgpu_region_open(m, &(struct netgpu_region_params){ .ifindex = 1, .flags = 0x80 }, &r);
 	ok(ret == -EINVAL && strstr(netgpu_error(), "flags"),
 	   "unknown flags of a region");
 	refuse_queue(m, &(struct netgpu_queue_params){ .ifindex = 1, .flags = 0x80 },
 		     "flags", "unknown flags of a queue");
-	refuse_queue(m, &(struct netgpu_queue_params){ .ifindex = 1, .resv[9] = 1 },
+	refuse_queue(m, &(struct netgpu_queue_params){ .ifindex = 1, .resv[8] = 1 },
 		     "zero", "reserved fields of a queue");
 	refuse_queue(m, &(struct netgpu_queue_params){ .ifindex = 1, .buffer_size = 6000 },
 		     "power of two", "buffers of a size that is no power of two");
@@ -138,7 +138,7 @@ int main(void)
 	netgpu_queue_close(NULL);
 
 	fd = memfd_create("x", 0);
-	ret = netgpu_memory_import(fd, 4096, &m);
+	ret = netgpu_memory_import(fd, 0, 4096, &m);
 	ok(ret == -EMEDIUMTYPE, "an ordinary file is not imported");
 	close(fd);
 	ok(descriptors() == open_before, "no descriptor is left open");

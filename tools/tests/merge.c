@@ -73,6 +73,8 @@ static bool right(const struct netgpu_completion *c, uint64_t pos)
 int main(int argc, char **argv)
 {
 	static struct netgpu_completion done[HELD_MOST + BATCH];
+	struct netgpu_region_params where = { 0 };
+	struct netgpu_queue_info info;
 	struct netgpu_queue_params params = { .flags = NETGPU_QUEUE_MERGE };
 	unsigned long long bytes = 0, completions = 0;
 	uint32_t stride = 0;
@@ -103,9 +105,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	check(netgpu_memory_open(argv[3], strtoull(argv[4], NULL, 0), &memory), "memory");
-	check(netgpu_region_open(memory, params.ifindex, params.queue, 0, &region), "region");
+	where.ifindex = params.ifindex;
+	where.queue = params.queue;
+	check(netgpu_region_open(memory, &where, &region), "region");
 	check(netgpu_queue_open(&params, memory, region, &queue), "queue");
-	printf("entries %u\n", netgpu_queue_ring(queue)->cq.ring_entries);
+	netgpu_queue_query(queue, &info);
+	printf("entries %u\n", info.cq_entries);
 	if (port)
 		check(netgpu_queue_add(queue, accept_one(port), NULL, &conn), "connection");
 	while (port && !end) {

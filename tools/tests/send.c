@@ -115,7 +115,7 @@ static void send_parts(struct netgpu_conn *c, unsigned int n, uintptr_t first)
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		must(!netgpu_conn_send(c, (uint64_t)i % PARTS * PART, PART, (void *)(first + i)),
+		must(!netgpu_conn_send(c, NULL, (uint64_t)i % PARTS * PART, PART, (void *)(first + i)),
 		     "netgpu_conn_send");
 }
 
@@ -149,13 +149,13 @@ static void refusals(void)
 
 	dial(fds);
 	c = add(fds[0]);
-	ok(netgpu_conn_send(c, 0, 0, NULL) == -EINVAL && strstr(netgpu_error(), "1 to"), "no bytes: EINVAL");
-	ok(netgpu_conn_send(c, 0, (1u << 30) + 1, NULL) == -EINVAL, "too many: EINVAL");
-	ok(netgpu_conn_send(c, SIZE, 1, NULL) == -ERANGE && strstr(netgpu_error(), "ends at"),
+	ok(netgpu_conn_send(c, NULL, 0, 0, NULL) == -EINVAL && strstr(netgpu_error(), "1 to"), "no bytes: EINVAL");
+	ok(netgpu_conn_send(c, NULL, 0, (1u << 30) + 1, NULL) == -EINVAL, "too many: EINVAL");
+	ok(netgpu_conn_send(c, NULL, SIZE, 1, NULL) == -ERANGE && strstr(netgpu_error(), "ends at"),
 	   "behind the memory: ERANGE");
-	ok(netgpu_conn_send(c, SIZE - 1, 2, NULL) == -ERANGE, "over its end: ERANGE");
-	ok(netgpu_conn_send(c, UINT64_MAX, 2, NULL) == -ERANGE, "beyond all: ERANGE");
-	ret = netgpu_conn_send(c, SIZE - 1, 1, NULL);
+	ok(netgpu_conn_send(c, NULL, SIZE - 1, 2, NULL) == -ERANGE, "over its end: ERANGE");
+	ok(netgpu_conn_send(c, NULL, UINT64_MAX, 2, NULL) == -ERANGE, "beyond all: ERANGE");
+	ret = netgpu_conn_send(c, NULL, SIZE - 1, 1, NULL);
 	ok(!ret && collect(1, 0, NULL) == 1, "the last byte");
 	netgpu_conn_close(c);
 	close(fds[0]);
@@ -193,7 +193,7 @@ static void cancel(void)
 	}
 	ok(cancelled && sent && cancelled + sent == 8 * PARTS,
 	   "cancelled: %u have been sent, %u not", sent, cancelled);
-	ok(netgpu_conn_send(c, 0, 1, NULL) == -ECANCELED, "and no more is");
+	ok(netgpu_conn_send(c, NULL, 0, 1, NULL) == -ECANCELED, "and no more is");
 	taken = netgpu_conn_sent(c);
 	netgpu_conn_close(c);
 	close(fds[0]);
@@ -234,7 +234,7 @@ static void reset(void)
 	ok(got == 8 * PARTS, "the peer resets: each of %u sends completes", got);
 	ok((first == -ECONNRESET || first == -EPIPE) && failures && alike == failures, "with %s, %u of them",
 	   first ? strerrorname_np(-first) : "success", alike);
-	ok(netgpu_conn_send(c, 0, 1, NULL) == first, "and so does the next");
+	ok(netgpu_conn_send(c, NULL, 0, 1, NULL) == first, "and so does the next");
 	netgpu_conn_close(c);
 	close(fds[0]);
 }
@@ -288,7 +288,7 @@ static void pinned(void)
 	must(!netgpu_queue_open(&params, memory, NULL, &queue), "a queue of its own");
 	dial(fds);
 	c = add(fds[0]);
-	must(!netgpu_conn_send(c, 0, SIZE, NULL), "send");
+	must(!netgpu_conn_send(c, NULL, 0, SIZE, NULL), "send");
 	n = netgpu_queue_wait(queue, &done, 1, LONG);
 	ok(n == 1 && (done.result == -ENOMEM || done.result == -ENOBUFS), "more than may be pinned: an error (%d, %d)", n,
 	   done.result);

@@ -63,6 +63,7 @@ int main(int argc, char **argv)
 {
 	unsigned long long bytes = 0, completions = 0;
 	static struct netgpu_completion done[BATCH], back[BATCH];
+	struct netgpu_region_params where = { 0 };
 	struct netgpu_queue_params params = { .flags = NETGPU_QUEUE_MERGE };
 	struct netgpu_memory *memory;
 	struct netgpu_region *region;
@@ -84,7 +85,9 @@ int main(int argc, char **argv)
 	params.ifindex = if_nametoindex(argv[1]);
 	params.queue = atoi(argv[2]);
 	check(netgpu_memory_open(argv[3], strtoull(argv[4], NULL, 0), &memory), "memory");
-	check(netgpu_region_open(memory, params.ifindex, params.queue, 0, &region), "region");
+	where.ifindex = params.ifindex;
+	where.queue = params.queue;
+	check(netgpu_region_open(memory, &where, &region), "region");
 	check(netgpu_queue_open(&params, memory, region, &queue), "queue");
 	listener = listen_on(atoi(argv[5]));
 	check(netgpu_queue_watch(queue, listener, NULL), "listener");

@@ -48,6 +48,7 @@ static uint64_t free_bytes(void)
 
 int main(int argc, char **argv)
 {
+	struct netgpu_region_params where = { 0 };
 	struct netgpu_queue_params params = { .flags = NETGPU_QUEUE_MERGE };
 	uint64_t before, free_before, region_ready, queue_ready, free_after;
 	struct netgpu_memory *memory;
@@ -67,7 +68,9 @@ int main(int argc, char **argv)
 
 	free_before = free_bytes();
 	before = now();
-	check(netgpu_region_open(memory, params.ifindex, params.queue, 0, &region), "region");
+	where.ifindex = params.ifindex;
+	where.queue = params.queue;
+	check(netgpu_region_open(memory, &where, &region), "region");
 	region_ready = now();
 	check(netgpu_queue_open(&params, memory, region, &queue), "queue");
 	queue_ready = now();

@@ -1,0 +1,727 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/*
+ * Listeners, and how two lanes become an endpoint: who connects says HELLO on the control lane, and from which port the payload's
+ * lane will come; who listens says ACCEPT when its program does, waits for a connection from that address and port, and says READY.
+ * So no byte that is not payload is ever on the other lane.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "endpoint.h"
+
+#define BACKLOG		128
+#define STRANGERS	64	/* that have connected, and not said HELLO */
+
+static struct netgpu_ep *ep_new(struct netgpu_domain *d)
+{
+	struct netgpu_ep *ep = calloc(1, sizeof(*ep));
+
+	if (!ep)
+		return NULL;
+	ep->out = malloc(CONTROL_ROOM);
+	ep->in = malloc(CONTROL_ROOM);
+	if (!ep->out || !ep->in) {
+		free(ep->out);
+		free(ep->in);
+		free(ep);
+		return NULL;
+	}
+	ref_get(&d->refs);
+	ep->domain = d;
+	ep->control = ep->payload = -1;
+	list_init(&ep->requests);
+	list_init(&ep->recvs);
+	list_init(&ep->incoming);
+	list_init(&ep->lane_out);
+	list_init(&ep->lane_in);
+	list_init(&ep->answering);
+	ep->pieces_end = &ep->pieces;
+	ep->started.ep = ep->ended.ep = ep;
+	ep->started.kind = ep->ended.kind = OP_EVENT;
+	ep->next = d->eps;
+	ep->prev = &d->eps;
+	if (ep->next)
+		ep->next->prev = &ep->next;
+	d->eps = ep;
+	return ep;
+}
+
+void ep_free_unused(struct netgpu_ep *ep)
+{
+	struct netgpu_domain *d = ep->domain;
+
+	if (!ep->closed || ep->active || ep->sending)
+		return;
+	if (ep->next)
+		ep->next->prev = ep->prev;
+	*ep->prev = ep->next;
+	free(ep->out);
+	free(ep->in);
+	free(ep);
+	domain_put(d);
+}
+
+static void report_event(struct op *op, unsigned int event, int result)
+{
+	op->event = event;
+	op->result = result;
+	op_report(op);
+}
+
+static void close_lane(struct netgpu_ep *ep, int *fd, struct netgpu_conn **conn)
+{
+	if (*fd < 0)
+		return;
+	if (*conn)
+		netgpu_conn_close(*conn);
+	*conn = NULL;
+	if (!ep->domain->closed)
+		poll_end(ep->domain, *fd);
+	close(*fd);
+	*fd = -1;
+}
+
+/* No more is sent, and the device lets go of what is on its way. */
+static void abort_payload(struct netgpu_ep *ep)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	netgpu_conn_cancel(ep->payload_conn);
+	connect(ep->payload, &none, sizeof(none));
+}
+
+void ep_end(struct netgpu_ep *ep, int error)
+{
+	enum ep_state before = ep->state;
+
+	if (before == EP_ENDED)
+		return;
+	ep->state = EP_ENDED;
+	if (ep->error)
+		error = ep->error;
+	ep->error = error;
+	deadline_end(ep);
+	requests_flush(ep, error ? error : -ECANCELED);
+	landing_drop(ep);
+	close_lane(ep, &ep->control, &ep->control_conn);
+	if (ep->sending && !ep->domain->closed) {
+		abort_payload(ep);
+		return;
+	}
+	/* Nobody has heard of one that has not said what it wants. */
+	if (ep->accepting && before == EP_GREETING) {
+		ep->closed = true;
+		ep_activate(ep);	/* and freed there */
+	}
+	ep_finish(ep);
+}
+
+/* The peer says nothing more.  What it has announced may still be in the other lane. */
+void ep_gone(struct netgpu_ep *ep, int error)
+{
+	if (ep->state == EP_ENDED || ep->gone)
+		return;
+	if (ep->state != EP_UP && ep->state != EP_CLOSING) {
+		ep_end(ep, error);
+		return;
+	}
+	ep->gone = error;
+	deadline_start(ep);
+	incoming_give_up(ep);
+	ep_activate(ep);
+}
+
+void ep_finish(struct netgpu_ep *ep)
+{
+	close_lane(ep, &ep->payload, &ep->payload_conn);
+	if (ep->closed)
+		ep_activate(ep);
+	else
+		report_event(&ep->ended, NETGPU_EVENT_ENDED, ep->error);
+}
+
+void ep_fail(struct netgpu_ep *ep, int error, bool tell)
+{
+	struct wire w = { .op = WIRE_FAIL, .status = wire_status(error) };
+
+	if (ep->state == EP_ENDED)
+		return;
+	/* What comes of telling is not the reason. */
+	if (!ep->error)
+		ep->error = error;
+	if (tell && ep->control >= 0 && ep->state > EP_CONNECTING && control_has_room(ep)) {
+		control_put(ep, &w, NULL, 0);
+		control_flush(ep);
+	}
+	ep_end(ep, error);
+}
+
+void ep_broken(struct netgpu_ep *ep, int error, const char *why)
+{
+	ep_say(ep, why);
+	ep_fail(ep, error, true);
+}
+
+static int set_up_lane(int fd)
+{
+	const int one = 1, idle = 30, interval = 10, count = 3;
+
+	/* Messages are put together here. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* A peer may lose its power, or its network. */
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+	return fd;
+}
+
+static uint16_t *port_of(struct sockaddr_storage *address)
+{
+	return address->ss_family == AF_INET6 ? &((struct sockaddr_in6 *)address)->sin6_port :
+						&((struct sockaddr_in *)address)->sin_port;
+}
+
+static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET6)
+		return !memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+			       &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr));
+	return ((const struct sockaddr_in *)a)->sin_addr.s_addr == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+}
+
+/* Have the lane received, one way or the other. */
+static int start_receiving(struct netgpu_ep *ep, enum lane lane)
+{
+	int fd = lane == LANE_CONTROL ? ep->control : ep->payload;
+
+	int ret = poll_start(ep->domain, fd, ep, lane == LANE_CONTROL ? POLL_CONTROL : POLL_PAYLOAD);
+
+	if (!ret && ep->domain->queue)
+		return landing_add(ep, fd, lane, lane == LANE_CONTROL ? &ep->control_conn : &ep->payload_conn);
+	return ret;
+}
+
+static void ep_up(struct netgpu_ep *ep)
+{
+	if (!ep->payload_ended)		/* before it had begun */
+		deadline_end(ep);
+	ep->state = EP_UP;
+	report_event(&ep->started, NETGPU_EVENT_CONNECTED, 0);
+	ep_activate(ep);
+}
+
+static int check_family(const struct sockaddr *address)
+{
+	if (address->sa_family != AF_INET && address->sa_family != AF_INET6)
+		return fail(-EAFNOSUPPORT, "an address of family %d: it must be IPv4 or IPv6", address->sa_family);
+	return 0;
+}
+
+/* ---------------------------------------------------------- who listens */
+
+int netgpu_listen(struct netgpu_domain *d, const struct sockaddr *address,
+		  unsigned int length, void *user, struct netgpu_listener **listener)
+{
+	struct netgpu_listener *l;
+	const int one = 1;
+	int ret;
+
+	succeed();
+	if (d->closed)
+		return domain_fail_closed();
+	ret = check_family(address);
+	if (ret)
+		return ret;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return fail(-ENOMEM, "out of memory");
+	l->fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (l->fd < 0 || setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    bind(l->fd, address, length) || listen(l->fd, BACKLOG)) {
+		ret = fail(-errno, "cannot listen: %s", strerror(errno));
+		goto failed;
+	}
+	ret = poll_start(d, l->fd, l, POLL_LISTENER);
+	if (ret)
+		goto failed;
+	l->user = user;
+	l->domain = d;
+	ref_get(&d->refs);
+	l->next = d->listeners;
+	l->prev = &d->listeners;
+	if (l->next)
+		l->next->prev = &l->next;
+	d->listeners = l;
+	*listener = l;
+	return 0;
+failed:
+	if (l->fd >= 0)
+		close(l->fd);
+	free(l);
+	return ret;
+}
+
+int netgpu_listener_address(const struct netgpu_listener *l, struct sockaddr *address, unsigned int room)
+{
+	socklen_t length = room;
+
+	succeed();
+	if (getsockname(l->fd, address, &length))
+		return fail(-errno, "listener: %s", strerror(errno));
+	return length;
+}
+
+void netgpu_listener_close(struct netgpu_listener *l)
+{
+	struct netgpu_ep *ep, *next;
+
+	if (!l)
+		return;
+	for (ep = l->domain->eps; ep; ep = next) {
+		next = ep->next;
+		if (ep->listener != l)
+			continue;
+		ep->listener = NULL;
+		/* What the program has accepted joins no more; of what it has a request it hears the end. */
+		if (ep->state == EP_GREETING || ep->state == EP_REQUESTED || ep->state == EP_JOINING)
+			ep_fail(ep, -ECONNREFUSED, true);
+	}
+	if (!l->domain->closed) {
+		poll_end(l->domain, l->fd);
+		close(l->fd);
+	}
+	if (l->again)
+		timer_end(l->domain);
+	if (l->next)
+		l->next->prev = l->prev;
+	*l->prev = l->next;
+	domain_put(l->domain);
+	free(l);
+}
+
+/* The endpoint whose payload's lane this is. */
+static struct netgpu_ep *find_joining(const struct netgpu_listener *l, struct sockaddr_storage *from)
+{
+	struct netgpu_ep *ep;
+
+	for (ep = l->domain->eps; ep; ep = ep->next)
+		if (ep->listener == l && ep->state == EP_JOINING && ep->payload < 0 &&
+		    ep->join_port == *port_of(from) && same_host(&ep->peer, from))
+			return ep;
+	return NULL;
+}
+
+/* Another endpoint waits for this one's payload lane, as it seems: of one of them it is not true. */
+static bool port_is_taken(const struct netgpu_ep *ep, uint16_t port)
+{
+	const struct netgpu_ep *other;
+
+	for (other = ep->domain->eps; other; other = other->next)
+		if (other->listener == ep->listener && (other->state == EP_REQUESTED || other->state == EP_JOINING) &&
+		    other->join_port == port && same_host(&other->peer, &ep->peer))
+			return true;
+	return false;
+}
+
+static void joined(struct netgpu_ep *ep, int fd)
+{
+	struct wire w = { .op = WIRE_READY };
+	int ret;
+
+	ep->payload = set_up_lane(fd);
+	ret = start_receiving(ep, LANE_PAYLOAD);
+	if (ret) {
+		ep_fail(ep, ret, true);
+		return;
+	}
+	control_put(ep, &w, NULL, 0);
+	ep_up(ep);
+}
+
+/* Who connects and says nothing does not keep others away. */
+static void limit_strangers(const struct netgpu_listener *l)
+{
+	struct netgpu_ep *ep, *oldest = NULL;
+	unsigned int n = 0;
+
+	for (ep = l->domain->eps; ep; ep = ep->next) {
+		if (ep->listener != l || ep->state != EP_GREETING)
+			continue;
+		oldest = ep;	/* new ones come first */
+		n++;
+	}
+	if (n > STRANGERS)
+		ep_end(oldest, -ETIMEDOUT);
+}
+
+void listener_ready(struct netgpu_listener *l)
+{
+	struct netgpu_domain *d = l->domain;
+	struct sockaddr_storage from;
+	struct netgpu_ep *ep;
+	socklen_t length;
+	bool again;
+	int fd;
+
+	for (;;) {
+		length = sizeof(from);
+		fd = accept4(l->fd, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		/* No event tells when there are descriptors again, or memory. */
+		again = fd < 0 && errno != EAGAIN;
+		if (fd < 0)
+			break;
+		ep = find_joining(l, &from);
+		if (ep) {
+			joined(ep, fd);
+			continue;
+		}
+		ep = ep_new(d);
+		if (!ep) {
+			close(fd);
+			continue;
+		}
+		ep->control = set_up_lane(fd);
+		if (start_receiving(ep, LANE_CONTROL)) {
+			close(fd);
+			ep->control = -1;
+			ep->state = EP_ENDED;
+			ep->closed = true;
+			ep_free_unused(ep);
+			continue;
+		}
+		ep->state = EP_GREETING;
+		ep->accepting = true;
+		ep->listener = l;
+		ep->peer = from;
+		ep->peer_length = length;
+		deadline_start(ep);
+		limit_strangers(l);
+	}
+	if (again && !l->again)
+		timer_start(d);
+	else if (!again && l->again)
+		timer_end(d);
+	l->again = again;
+}
+
+static int check_data(unsigned int length)
+{
+	if (length > NETGPU_EP_DATA_MAX)
+		return fail(-EINVAL, "endpoint: %u bytes for the peer's program, at most %d go", length,
+			    NETGPU_EP_DATA_MAX);
+	return 0;
+}
+
+void *netgpu_ep_user(const struct netgpu_ep *ep)
+{
+	return ep->user;
+}
+
+void netgpu_ep_set_user(struct netgpu_ep *ep, void *user)
+{
+	ep->user = user;
+}
+
+int netgpu_ep_accept(struct netgpu_ep *ep, const void *data, unsigned int length)
+{
+	struct wire w = { .op = WIRE_ACCEPT, .key = WIRE_MAGIC };
+	int ret;
+
+	succeed();
+	ret = check_data(length);
+	if (ret)
+		return ret;
+	if (ep->domain->closed)
+		return domain_fail_closed();
+	if (ep->state == EP_ENDED)
+		return fail(-ENOTCONN, "the peer has gone");
+	if (ep->state != EP_REQUESTED)
+		return fail(-EINVAL, "endpoint: nobody has asked to be accepted");
+	ep->data_length = 0;
+	ep->state = EP_JOINING;
+	deadline_start(ep);
+	control_put(ep, &w, data, length);
+	ep_activate(ep);
+	return 0;
+}
+
+int netgpu_ep_reject(struct netgpu_ep *ep, const void *data, unsigned int length)
+{
+	struct wire w = { .op = WIRE_REJECT, .key = WIRE_MAGIC, .status = WIRE_REFUSED };
+
+	int ret;
+
+	succeed();
+	ret = check_data(length);
+	if (ret)
+		return ret;
+	if (ep->state != EP_REQUESTED && ep->state != EP_ENDED)
+		return fail(-EINVAL, "endpoint: nobody has asked to be accepted");
+	if (ep->state == EP_REQUESTED) {
+		control_put(ep, &w, data, length);
+		control_flush(ep);
+		ep_end(ep, -ECONNREFUSED);
+	}
+	netgpu_ep_close(ep);
+	return 0;
+}
+
+/* --------------------------------------------------------- who connects */
+
+int netgpu_ep_open(struct netgpu_domain *d, void *user, struct netgpu_ep **out)
+{
+	struct netgpu_ep *ep;
+
+	succeed();
+	if (d->closed)
+		return domain_fail_closed();
+	ep = ep_new(d);
+	if (!ep)
+		return fail(-ENOMEM, "out of memory");
+	ep->user = user;
+	*out = ep;
+	return 0;
+}
+
+int netgpu_ep_bind(struct netgpu_ep *ep, const struct sockaddr *address, unsigned int address_length)
+{
+	const int one = 1;
+	int fd, ret;
+
+	succeed();
+	if (ep->domain->closed)
+		return domain_fail_closed();
+	if (ep->state != EP_IDLE || ep->control >= 0)
+		return fail(-EINVAL, "endpoint: it has an address");
+	ret = check_family(address);
+	if (ret)
+		return ret;
+	fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fail(-errno, "endpoint: %s", strerror(errno));
+	/* Who names a port may have reserved it; any other is taken when it is known to whom. */
+	if (*port_of((struct sockaddr_storage *)address))
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	else
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	if (bind(fd, address, address_length)) {
+		ret = fail(-errno, "cannot bind: %s", strerror(errno));
+		close(fd);
+		return ret;
+	}
+	ep->control = fd;
+	return 0;
+}
+
+int netgpu_ep_connect(struct netgpu_ep *ep, const struct sockaddr *address, unsigned int address_length,
+		      const void *data, unsigned int length)
+{
+	int ret;
+
+	succeed();
+	if (ep->domain->closed)
+		return domain_fail_closed();
+	if (ep->state != EP_IDLE)
+		return fail(-EISCONN, "endpoint: it has been connected");
+	ret = check_data(length);
+	if (!ret)
+		ret = check_family(address);
+	if (ret)
+		return ret;
+	if (address_length > sizeof(ep->peer))
+		return fail(-EINVAL, "endpoint: an address of %u bytes", address_length);
+	if (ep->control < 0)	/* it is not bound */
+		ep->control = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (ep->control < 0 || (connect(ep->control, address, address_length) && errno != EINPROGRESS)) {
+		ret = fail(-errno, "cannot connect: %s", strerror(errno));
+	} else {
+		set_up_lane(ep->control);
+		ret = poll_start(ep->domain, ep->control, ep, POLL_CONTROL);
+	}
+	if (ret) {
+		if (ep->control >= 0)
+			close(ep->control);
+		ep->control = -1;
+		return ret;
+	}
+	ep->state = EP_CONNECTING;
+	memcpy(&ep->peer, address, address_length);
+	ep->peer_length = address_length;
+	if (length)
+		memcpy(ep->own_data, data, length);
+	ep->own_data_length = length;
+	return 0;
+}
+
+/* The port is known before anything is said, so that the peer knows what it waits for. */
+static int bind_payload(struct netgpu_ep *ep, uint16_t *port)
+{
+	struct sockaddr_storage own;
+	socklen_t length = sizeof(own);
+
+	if (getsockname(ep->control, (struct sockaddr *)&own, &length))
+		return -errno;
+	*port_of(&own) = 0;
+	ep->payload = socket(own.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (ep->payload < 0 || bind(ep->payload, (struct sockaddr *)&own, length) ||
+	    getsockname(ep->payload, (struct sockaddr *)&own, &length))
+		return -errno;
+	*port = *port_of(&own);
+	return 0;
+}
+
+static int lane_error(int fd)
+{
+	socklen_t length = sizeof(int);
+	int error = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) ? -errno : -error;
+}
+
+void ep_connected(struct netgpu_ep *ep, enum poll_kind lane)
+{
+	struct wire w = { .op = WIRE_HELLO, .key = WIRE_MAGIC };
+	uint16_t port = 0;
+	int ret;
+
+	ret = lane_error(lane == POLL_CONTROL ? ep->control : ep->payload);
+	if (ret) {
+		ep_fail(ep, ret, lane == POLL_PAYLOAD);
+		return;
+	}
+	if (lane == POLL_PAYLOAD) {
+		/* READY is still to come.  A receive wants a connection. */
+		if (ep->domain->queue && !ep->payload_conn) {
+			ret = start_receiving(ep, LANE_PAYLOAD);
+			if (ret)
+				ep_fail(ep, ret, true);
+		}
+		return;
+	}
+	ret = bind_payload(ep, &port);
+	if (!ret)
+		ret = start_receiving(ep, LANE_CONTROL);
+	if (ret) {
+		ep_fail(ep, ret, false);
+		return;
+	}
+	ep->state = EP_GREETING;
+	w.address = ntohs(port);
+	control_put(ep, &w, ep->own_data, ep->own_data_length);
+	ep_activate(ep);
+}
+
+/* -------------------------------------------------------------- together */
+
+static void keep_data(struct netgpu_ep *ep, const struct wire *w, const uint8_t *data)
+{
+	ep->data_length = w->inline_length;
+	memcpy(ep->data, data, w->inline_length);
+}
+
+/* A message while it is not up. */
+void ep_greeted(struct netgpu_ep *ep, const struct wire *w, const uint8_t *data)
+{
+	if (w->op == WIRE_FAIL) {
+		ep_say(ep, "the peer has ended it");
+		ep_end(ep, wire_errno(w->status) ? wire_errno(w->status) : -ECONNABORTED);
+		return;
+	}
+	if (ep->accepting && ep->state == EP_GREETING && w->op == WIRE_HELLO) {
+		if (!w->address || w->address > UINT16_MAX || port_is_taken(ep, htons(w->address))) {
+			ep_broken(ep, -EPROTO, "the peer has named no port of its own");
+			return;
+		}
+		ep->join_port = htons(w->address);
+		ep->peer_grant = w->length;
+		ep->state = EP_REQUESTED;
+		deadline_end(ep);	/* the program may think */
+		keep_data(ep, w, data);
+		report_event(&ep->started, NETGPU_EVENT_REQUEST, 0);
+		return;
+	}
+	if (!ep->accepting && ep->state == EP_GREETING && w->op == WIRE_REJECT) {
+		keep_data(ep, w, data);
+		ep_end(ep, wire_errno(w->status) ? wire_errno(w->status) : -ECONNREFUSED);
+		return;
+	}
+	if (!ep->accepting && ep->state == EP_GREETING && w->op == WIRE_ACCEPT) {
+		keep_data(ep, w, data);
+		ep->peer_grant = w->length;
+		ep->state = EP_JOINING;
+		deadline_start(ep);	/* READY waits for no program */
+		set_up_lane(ep->payload);
+		if (connect(ep->payload, (struct sockaddr *)&ep->peer, ep->peer_length) && errno != EINPROGRESS)
+			ep_fail(ep, -errno, true);
+		else if (poll_start(ep->domain, ep->payload, ep, POLL_PAYLOAD))
+			ep_fail(ep, -ENOMEM, true);
+		return;
+	}
+	if (!ep->accepting && ep->state == EP_JOINING && w->op == WIRE_READY) {
+		int ret = ep->domain->queue && !ep->payload_conn ? start_receiving(ep, LANE_PAYLOAD) : 0;
+
+		if (ret)
+			ep_fail(ep, ret, true);
+		else
+			ep_up(ep);
+		return;
+	}
+	ep_broken(ep, -EPROTO, "the peer has sent a message out of turn");
+}
+
+int netgpu_ep_shutdown(struct netgpu_ep *ep)
+{
+	succeed();
+	if (ep->domain->closed)
+		return domain_fail_closed();
+	if (ep->state != EP_UP)
+		return fail(-ENOTCONN, "endpoint: it is not connected");
+	ep->state = EP_CLOSING;
+	incoming_give_up(ep);
+	ep_activate(ep);
+	return 0;
+}
+
+int netgpu_ep_abort(struct netgpu_ep *ep)
+{
+	succeed();
+	if (ep->domain->closed)
+		return domain_fail_closed();
+	ep_fail(ep, -ECANCELED, true);
+	return 0;
+}
+
+void netgpu_ep_close(struct netgpu_ep *ep)
+{
+	if (!ep || ep->closed)
+		return;
+	ep->closed = true;
+	domain_forget(ep);
+	ep_fail(ep, -ECANCELED, true);
+	ep_free_unused(ep);
+}
+
+int netgpu_ep_address(const struct netgpu_ep *ep, bool peer, struct sockaddr *address, unsigned int room)
+{
+	socklen_t length = room;
+
+	succeed();
+	if (peer) {
+		memcpy(address, &ep->peer, room < ep->peer_length ? room : ep->peer_length);
+		return ep->peer_length;
+	}
+	if (ep->control < 0)
+		return fail(-ENOTCONN, "endpoint: it has no address, not yet or not any more");
+	if (getsockname(ep->control, address, &length))
+		return fail(-errno, "endpoint: %s", strerror(errno));
+	return length;
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/* The payload's lane: the bytes of what was announced, in that order, and nothing else. */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "endpoint.h"
+
+#define PART	(64u << 20)	/* bytes that the network device is told of at once */
+#define TURN	(8u << 20)	/* bytes that one endpoint receives before others have theirs */
+
+/*
+ * The lane has ended, and all that came on it has been taken.  The other one may still say why, that it is well, and what
+ * does not need this one.
+ */
+void payload_over(struct netgpu_ep *ep, int error)
+{
+	ep->payload_ended = error;
+	if (!ep->domain->queue)		/* else the ring brings it */
+		control_read(ep);
+	if (ep->state == EP_ENDED)
+		return;
+	incoming_go_on(ep);
+	if (ep->state == EP_ENDED || (ep->gone && !ep->lane_in.first))
+		return;
+	if (ep->lane_in.first && !ep->pieces) {
+		if (ep_is_copying(ep))
+			return;		/* what has come in whole first; payload_receive() looks again */
+		/* That will never come. */
+		ep_say(ep, "the peer has closed the payload lane");
+		ep_fail(ep, ep->gone ? ep->gone : error, !ep->gone);
+	} else if (ep->gone) {
+		return;			/* and is waited for already */
+	} else if (!ep->close_sent) {
+		deadline_soon(ep, error, "the peer has closed the payload lane");
+	} else if (!ep->late_at) {
+		deadline_start(ep);	/* the peer's CLOSE is still to come, and soon */
+	}
+}
+
+/* Nothing can be sent any more. What has come before is still taken, and its end seen there. */
+void payload_lost(struct netgpu_ep *ep, int error)
+{
+	ep->payload_blocked = true;
+	if (!ep->gone)
+		deadline_soon(ep, error, "the peer has closed the payload lane");
+}
+
+/* By the network device, out of its memory; what is posted goes out in order.  False when it has to wait. */
+static bool send_device(struct netgpu_ep *ep, struct op *op, uint64_t most)
+{
+	uint64_t n = op->length - op->moved < most ? op->length - op->moved : most;
+	int ret;
+
+	if (n > PART)
+		n = PART;
+	ret = netgpu_conn_send(ep->payload_conn, op->mr->memory, op->mr->offset + op->offset + op->moved, n, op);
+	if (is_reset(ret))		/* as an earlier part was told */
+		payload_lost(ep, ret);
+	else if (ret)
+		ep_fail(ep, ret, true);
+	if (ret)
+		return false;
+	if (!op->in_flight++)
+		ep->sending++;
+	op->moved += n;
+	ep->lane_sent += n;
+	ep->posted += n;
+	return true;
+}
+
+/* By the CPU.  Not before all that the device was told to send has been taken. */
+static bool send_copy(struct netgpu_ep *ep, struct op *op, uint64_t most)
+{
+	uint64_t left = op->length - op->moved;
+	ssize_t n;
+
+	if (ep->payload_conn && netgpu_conn_sent(ep->payload_conn) < ep->posted)
+		return false;
+	do {
+		n = send(ep->payload, mr_address(op->mr, op->offset + op->moved), left < most ? left : most,
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN) {
+		ep->payload_blocked = true;
+		return false;
+	}
+	if (n < 0) {
+		payload_lost(ep, -errno);
+		return false;
+	}
+	op->moved += n;
+	ep->lane_sent += n;
+	return true;
+}
+
+void payload_send(struct netgpu_ep *ep)
+{
+	struct op *op;
+	bool more = true;
+
+	while (more && !ep->payload_blocked && ep->lane_sent < ep->peer_grant && (op = ep->lane_out.first)) {
+		if (op->mr->region)
+			more = send_device(ep, op, ep->peer_grant - ep->lane_sent);
+		else
+			more = send_copy(ep, op, ep->peer_grant - ep->lane_sent);
+		if (ep->state == EP_ENDED)
+			return;
+		if (op->moved < op->length)
+			continue;
+		lane_take(&ep->lane_out);
+		if (op->in_flight) {	/* until the device has done with it */
+			if (op->kind == OP_DATA)
+				list_add(&ep->answering, op);
+			continue;
+		}
+		op->moved_all = true;
+		if (op->kind == OP_DATA)
+			op_free(op);
+	}
+}
+
+/* Some of it, where it belongs; of what nobody wants, nowhere. */
+static ssize_t receive_some(struct netgpu_ep *ep, const struct op *op)
+{
+	struct netgpu_domain *d = ep->domain;
+	uint64_t left = op->length - op->moved;
+
+	if (op->moved < op->room)
+		return recv(ep->payload, mr_address(op->mr, op->offset + op->moved), op->room - op->moved, MSG_DONTWAIT);
+	return recv(ep->payload, d->nowhere, left < NOWHERE ? left : NOWHERE, MSG_DONTWAIT);
+}
+
+/* Nothing is to come: has the lane ended?  Bytes that are there already the control lane may announce. */
+static void look_for_end(struct netgpu_ep *ep)
+{
+	char byte;
+	ssize_t n = recv(ep->payload, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+
+	if (n > 0 || (n < 0 && errno == EINTR))
+		return;
+	ep->payload_readable = false;
+	if (n == 0 || errno != EAGAIN)
+		payload_over(ep, n ? -errno : -ECONNRESET);
+}
+
+static void receive(struct netgpu_ep *ep)
+{
+	size_t left = TURN;
+	struct op *op;
+	ssize_t n;
+
+	while (ep->payload_readable && (op = payload_next(ep))) {
+		if (!left) {
+			ep_activate(ep);	/* after the others */
+			return;
+		}
+		n = receive_some(ep, op);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			ep->payload_readable = false;
+			return;
+		}
+		if (n <= 0) {
+			ep->payload_readable = false;
+			payload_over(ep, n ? -errno : -ECONNRESET);
+			return;
+		}
+		if (op->moved < op->room)
+			ep->domain->stats.in_place += n;
+		op->moved += n;
+		left -= (size_t)n < left ? (size_t)n : left;
+		if (op->moved == op->length) {
+			lane_take(&ep->lane_in);
+			op->moved_all = true;
+		}
+	}
+	if (ep->payload_readable && ep->state != EP_ENDED && !ep->lane_in.first && !ep->gone)
+		look_for_end(ep);
+}
+
+void payload_receive(struct netgpu_ep *ep)
+{
+	if (ep->domain->queue)
+		landing_receive(ep);
+	else
+		receive(ep);
+	/* Announced since it has ended. */
+	if (ep->payload_ended && ep->state != EP_ENDED && ep->lane_in.first && !ep->pieces)
+		payload_over(ep, ep->payload_ended);
+}

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# libfabric's own tests of its providers, with ours, on the loopback: host memory and ordinary sockets.
+# lab: machine=none
+# lab: source=libfabric
+# lab: timeout=900
+if [ -z "${FAB_NS:-}" ] && unshare -n -p true 2>/dev/null; then
+	FAB_NS=1 exec unshare -n -p -f --mount-proc --kill-child bash "$0" # runfabtests.sh ends what is named fi_*
+fi
+. "$(dirname "$0")/../../selftests/lib.sh"
+. "$(dirname "$0")/../libfabric/fabtests/fabtests.sh"
+[ -n "${FAB_NS:-}" ] || skip_all "no namespaces can be made here, and fabtests end all processes that are named as theirs are"
+[ -x "$top/build/fabtests/fi_msg" ] || skip_all "fabtests are not built: libfabric's source could not be fetched"
+ip link set lo up
+excluded=$top/tools/libfabric/fabtests/exclude
+hosts=()
+
+ktap_plan 4
+for part in unit:10 functional:37 short:31; do
+	fab_run "${part%:*}" -t "${part%:*}" -T 60 -p "$top/build/fabtests"
+	ktap_ok "fabtests, ${part%:*}: $fab_passed passed, all that are not excluded" $((fab_wrong > 0 || fab_passed < ${part#*:}))
+done
+# Once more with the provider's own thread, as with a network device.
+FI_NETGPU_THREAD=1 fab_run "functional, thread" -t functional -T 60 -p "$top/build/fabtests"
+ktap_ok "fabtests, functional, with a thread: $fab_passed passed, all that are not excluded" $((fab_wrong > 0 || fab_passed < 37))
+ktap_end

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Endpoints of libnetgpu with a network device: payload lands in the memory of another device, or in the host's, and is sent out of it;
+# the peer is on the other side of the cable, in host memory.
+# lab: topology=switch
+# lab: timeout=300
+. "$(dirname "$0")/../../selftests/lib.sh"
+. "$(dirname "$0")/../../selftests/vram.sh"
+top=$(cd "$(dirname "$0")/../.." && pwd)
+PATH=$PATH:$top/build/tools:$top/build/tools/tests
+need_netif
+need_programs netgpu endpoint_peer
+[ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
+port=5215
+
+# pairs MEMORY: 7 results
+pairs() {
+	local listener line
+	port=$((port + 1))
+	listener=$(remote -b "build/tools/tests/endpoint_peer listen $port")
+	wait_for 20 remote "ss -Hltn sport = :$port | grep -q ."
+	endpoint_peer connect "$REMOTE_V4" $port "$NETIF" 1 "$1" >/tmp/peer 2>&1
+	while read -r line; do
+		case $line in
+		"ok "*) ktap_ok "${1%%:*}: ${line#ok * }" 0 ;;
+		"not ok "*) ktap_ok "${1%%:*}: ${line#not ok * }" 1 ;;
+		*) ktap_say "$line" ;;
+		esac
+	done </tmp/peer
+	remote -k "$listener" >/tmp/listener 2>&1
+	ktap_ok "${1%%:*}: the peer has ended well" "$(grep -q '^ended 0' /tmp/listener; echo $?)"
+}
+
+ktap_plan 37
+vram_bind
+ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
+undo netgpu reset "$NETIF"
+pairs "vfio:$VRAM_PCI"
+pairs udmabuf
+# Something else moves what has arrived.
+pairs slow
+grep -q '^# in place 0, moved \([1-9][0-9]*\) (\1 by the GPU)' /tmp/peer && grep -q '^# orders .* put off [1-9].* not failed$' /tmp/peer
+ktap_ok "slow: all payload was moved by a copier, whose hands were full at times" $?
+pairs slow:9
+grep -q '^# orders that were carried out 8, .* it has failed$' /tmp/peer
+ktap_ok "slow:9: and by the CPU since it has failed, in the middle of an order" $?
+listener=$(remote -b "build/tools/tests/endpoint_peer listen 5230")
+wait_for 20 remote 'ss -Hltn sport = :5230 | grep -q .'
+endpoint_peer connect "$REMOTE_V4" 5230 "$NETIF" 1 slow-abort >/tmp/peer 2>&1
+status=$?
+ktap_say "$(cat /tmp/peer)"
+ktap_ok "an endpoint that is aborted waits for what is being copied for it" $status
+remote -k "$listener" >/dev/null 2>&1
+nothing_left && ordinary_traffic
+ktap_ok "nothing is left, ordinary traffic" $?
+ktap_end

@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A GPU works on what arrives, by Vulkan: lavapipe here, whose memory is udmabuf's. Gathers, and the example that multiplies
+# matrices while the next come in.
+# lab: topology=switch
+# lab: packages=mesa-vulkan-drivers,libvulkan-dev,glslang-tools
+# lab: memory=3072
+# lab: timeout=400
+. "$(dirname "$0")/../../selftests/lib.sh"
+. "$(dirname "$0")/../../selftests/vram.sh"
+top=$(cd "$(dirname "$0")/../.." && pwd)
+PATH=$PATH:$top/build/tools
+need_netif
+[ -x "$top/build/tools/vulkan/matrix" ] || skip_all "what uses Vulkan is not built: its headers, or glslang, are not here"
+export VK_DRIVER_FILES=${VK_DRIVER_FILES-/usr/share/vulkan/icd.d/lvp_icd.json}
+size=64 matrices=40
+
+# The elements are small whole numbers, so that the sum is exact.
+sender='
+import array, socket, sys
+host, port, size, count = sys.argv[1], *map(int, sys.argv[2:5])
+n = range(size)
+factor = [[(k + 2 * j) % 5 - 2 for j in n] for k in n]
+s = socket.create_connection((host, port))
+sums = [0] * (size * size)
+for m in range(count):
+    a = [(i * 7 + k * 3 + m * 5 + i * k % 4) % 9 - 4 for i in n for k in n]
+    sums = [x + y for x, y in zip(sums, a)]
+    s.sendall(array.array("f", a).tobytes())
+total = sum(sums[i * size + k] * factor[k][j] * (1 + (i + 3 * j) % 11) for i in n for j in n for k in n)
+s.close()
+print("checksum", int(total))
+'
+ktap_plan 14
+"$top/build/tools/vulkan/test" | sed 's/^/    /'
+ktap_ok "memory by Vulkan, and gathers" "${PIPESTATUS[0]}"
+ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
+undo netgpu reset "$NETIF"
+
+"$top/build/tools/vulkan/matrix" "$NETIF" 1 9100 $size >/tmp/matrix 2>&1 &
+receiver=$!
+wait_for 60 eval 'ss -Hltn "sport = :9100" | grep -q . || ! kill -0 $receiver' &&
+	remote python3 -c "$sender" "$LOCAL_V4" 9100 $size $matrices >/tmp/sender 2>&1 || kill $receiver
+wait $receiver
+status=$?
+ktap_say "$(cat /tmp/matrix /tmp/sender)"
+ktap_ok "matrices are received until the connection ends" $status
+sum=$(sed -n 's/^checksum //p' /tmp/sender)
+[ -n "$sum" ] && grep -q "^$matrices matrices, $((matrices * size * size * 4)) bytes, .*checksum $sum$" /tmp/matrix
+ktap_ok "all of them, and the products are right: $sum" $?
+# Endpoints, whose payload the GPU moves to where it belongs.
+listener=$(remote -b "build/tools/tests/endpoint_peer listen 5219")
+wait_for 20 remote 'ss -Hltn sport = :5219 | grep -q .'
+"$top/build/tools/vulkan/endpoint_peer" connect "$REMOTE_V4" 5219 "$NETIF" 1 vulkan >/tmp/peer 2>&1
+while read -r line; do
+	case $line in
+	"ok "*) ktap_ok "endpoints: ${line#ok * }" 0 ;;
+	"not ok "*) ktap_ok "endpoints: ${line#not ok * }" 1 ;;
+	*) ktap_say "$line" ;;
+	esac
+done </tmp/peer
+remote -k "$listener" >/tmp/listener 2>&1
+grep -q '^ended 0' /tmp/listener
+ktap_ok "endpoints: the peer has ended well" $?
+# All payload, that of messages is behind the header of control messages.
+grep -q '^# in place 0, moved \([1-9][0-9]*\) (\1 by the GPU)' /tmp/peer
+ktap_ok "all of which the GPU has moved" $?
+nothing_left && ordinary_traffic
+ktap_ok "nothing is left, ordinary traffic" $?
+ktap_end
