@@ -2,11 +2,13 @@
 /* The payload's lane: the bytes of what was announced, in that order, and nothing else. */
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "endpoint.h"
 
 #define PART	(64u << 20)	/* bytes that the network device is told of at once */
 #define TURN	(8u << 20)	/* bytes that one endpoint receives before others have theirs */
+#define GATHER	16		/* requests that a system call is for, at most */
 
 /*
  * The lane has ended, and all that came on it has been taken.  The other one may still say why, that it is well, and what
@@ -45,6 +47,35 @@ void payload_lost(struct netgpu_ep *ep, int error)
 		deadline_soon(ep, error, "the peer has closed the payload lane");
 }
 
+/* All of it has been handed over. */
+static void leave(struct netgpu_ep *ep, struct op *op)
+{
+	lane_take(&ep->lane_out);
+	if (op->in_flight) {		/* until the device has done with it */
+		if (op->kind == OP_DATA)
+			list_add(&ep->answering, op);
+		return;
+	}
+	op->moved_all = true;
+	if (op->kind == OP_DATA)
+		op_free(op);
+}
+
+/* So much has been handed over, of one request or of several. */
+static void handed_over(struct netgpu_ep *ep, uint64_t bytes)
+{
+	ep->lane_sent += bytes;
+	while (bytes) {
+		struct op *op = ep->lane_out.first;
+		uint64_t n = op->length - op->moved < bytes ? op->length - op->moved : bytes;
+
+		op->moved += n;
+		bytes -= n;
+		if (op->moved == op->length)
+			leave(ep, op);
+	}
+}
+
 /* By the network device, out of its memory; what is posted goes out in order.  False when it has to wait. */
 static bool send_device(struct netgpu_ep *ep, struct op *op, uint64_t most)
 {
@@ -62,23 +93,36 @@ static bool send_device(struct netgpu_ep *ep, struct op *op, uint64_t most)
 		return false;
 	if (!op->in_flight++)
 		ep->sending++;
-	op->moved += n;
-	ep->lane_sent += n;
 	ep->posted += n;
+	handed_over(ep, n);
 	return true;
+}
+
+/* What the CPU sends next, of several requests. */
+static unsigned int gather_out(const struct op *op, uint64_t most, struct iovec *iov)
+{
+	unsigned int n = 0;
+
+	for (; op && !op->mr->region && most && n < GATHER; op = op->next_lane) {
+		iov[n].iov_base = mr_address(op->mr, op->offset + op->moved);
+		iov[n].iov_len = op->length - op->moved < most ? op->length - op->moved : most;
+		most -= iov[n++].iov_len;
+	}
+	return n;
 }
 
 /* By the CPU.  Not before all that the device was told to send has been taken. */
 static bool send_copy(struct netgpu_ep *ep, struct op *op, uint64_t most)
 {
-	uint64_t left = op->length - op->moved;
+	struct iovec iov[GATHER];
+	struct msghdr msg = { .msg_iov = iov };
 	ssize_t n;
 
 	if (ep->payload_conn && netgpu_conn_sent(ep->payload_conn) < ep->posted)
 		return false;
+	msg.msg_iovlen = gather_out(op, most, iov);
 	do {
-		n = send(ep->payload, mr_address(op->mr, op->offset + op->moved), left < most ? left : most,
-			 MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = sendmsg(ep->payload, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN) {
 		ep->payload_blocked = true;
@@ -88,8 +132,7 @@ static bool send_copy(struct netgpu_ep *ep, struct op *op, uint64_t most)
 		payload_lost(ep, -errno);
 		return false;
 	}
-	op->moved += n;
-	ep->lane_sent += n;
+	handed_over(ep, n);
 	return true;
 }
 
@@ -105,18 +148,22 @@ void payload_send(struct netgpu_ep *ep)
 			more = send_copy(ep, op, ep->peer_grant - ep->lane_sent);
 		if (ep->state == EP_ENDED)
 			return;
-		if (op->moved < op->length)
-			continue;
-		lane_take(&ep->lane_out);
-		if (op->in_flight) {	/* until the device has done with it */
-			if (op->kind == OP_DATA)
-				list_add(&ep->answering, op);
-			continue;
-		}
-		op->moved_all = true;
-		if (op->kind == OP_DATA)
-			op_free(op);
 	}
+}
+
+/* Where the next bytes belong: of messages that follow each other, and of nothing else, several. */
+static unsigned int gather_in(const struct op *op, struct iovec *iov)
+{
+	unsigned int n = 0;
+
+	do {
+		iov[n].iov_base = mr_address(op->mr, op->offset + op->moved);
+		iov[n++].iov_len = op->room - op->moved;
+		if (op->kind != OP_IN_SEND || op->room < op->length || op->next != op->next_lane)
+			break;
+		op = op->next;
+	} while (op && op->kind == OP_IN_SEND && !op->unmatched && op->room && n < GATHER);
+	return n;
 }
 
 /* Some of it, where it belongs; of what nobody wants, nowhere. */
@@ -124,9 +171,13 @@ static ssize_t receive_some(struct netgpu_ep *ep, const struct op *op)
 {
 	struct netgpu_domain *d = ep->domain;
 	uint64_t left = op->length - op->moved;
+	struct iovec iov[GATHER];
+	struct msghdr msg = { .msg_iov = iov };
 
-	if (op->moved < op->room)
-		return recv(ep->payload, mr_address(op->mr, op->offset + op->moved), op->room - op->moved, MSG_DONTWAIT);
+	if (op->moved < op->room) {
+		msg.msg_iovlen = gather_in(op, iov);
+		return recvmsg(ep->payload, &msg, MSG_DONTWAIT);
+	}
 	return recv(ep->payload, d->nowhere, left < NOWHERE ? left : NOWHERE, MSG_DONTWAIT);
 }
 
@@ -141,6 +192,22 @@ static void look_for_end(struct netgpu_ep *ep)
 	ep->payload_readable = false;
 	if (n == 0 || errno != EAGAIN)
 		payload_over(ep, n ? -errno : -ECONNRESET);
+}
+
+/* So much has come, for one request or for several. */
+static void came(struct netgpu_ep *ep, uint64_t bytes)
+{
+	while (bytes) {
+		struct op *op = ep->lane_in.first;
+		uint64_t n = op->length - op->moved < bytes ? op->length - op->moved : bytes;
+
+		op->moved += n;
+		bytes -= n;
+		if (op->moved == op->length) {
+			lane_take(&ep->lane_in);
+			op->moved_all = true;
+		}
+	}
 }
 
 static void receive(struct netgpu_ep *ep)
@@ -168,12 +235,8 @@ static void receive(struct netgpu_ep *ep)
 		}
 		if (op->moved < op->room)
 			ep->domain->stats.in_place += n;
-		op->moved += n;
 		left -= (size_t)n < left ? (size_t)n : left;
-		if (op->moved == op->length) {
-			lane_take(&ep->lane_in);
-			op->moved_all = true;
-		}
+		came(ep, n);
 	}
 	if (ep->payload_readable && ep->state != EP_ENDED && !ep->lane_in.first && !ep->gone)
 		look_for_end(ep);
