@@ -59,6 +59,7 @@ void ep_free_unused(struct netgpu_ep *ep)
 	if (ep->next)
 		ep->next->prev = ep->prev;
 	*ep->prev = ep->next;
+	messages_forget(ep);
 	free(ep->out);
 	free(ep->in);
 	free(ep);

@@ -128,6 +128,10 @@ void netgpu_domain_close(struct netgpu_domain *d)
 		landing_stop(d);
 	d->closed = true;
 	d->active = NULL;
+	for (op = d->done.first; op; op = op->next)
+		op->message = NULL;	/* of which the program has not heard */
+	while (d->messages)
+		message_free(d, d->messages);
 	copier_close(d);
 	if (d->queue)
 		landing_close(d);
@@ -189,6 +193,8 @@ void op_free(struct op *op)
 
 	if (op->mr)
 		op->mr->uses--;
+	if (op->message)
+		message_free(d, op->message);
 	/* The peer's next READ may have waited for it. */
 	if (op->kind == OP_DATA && op->ep->answers-- == WINDOW)
 		ep_activate(op->ep);
@@ -206,6 +212,11 @@ void op_report(struct op *op)
 	if (op->mr)
 		op->mr->uses--;
 	op->mr = NULL;
+	/* Of one that has failed the program gets nothing. */
+	if (op->message && op->result && op->result != -EMSGSIZE) {
+		message_free(op->ep->domain, op->message);
+		op->message = NULL;
+	}
 	list_add(&op->ep->domain->done, op);
 }
 
@@ -274,6 +285,7 @@ static unsigned int report(struct netgpu_domain *d, struct netgpu_event *out, un
 				.user = op->kind == OP_EVENT || op->event == NETGPU_EVENT_IMMEDIATE ? ep->user : op->user,
 				.length = op->kind == OP_EVENT ? ep->data_length : op->length,
 				.immediate = op->immediate,
+				.message = (struct netgpu_message *)op->message,
 				.data = op->kind == OP_EVENT && ep->data_length ? ep->data : NULL,
 				.dropped = op->event == NETGPU_EVENT_RECEIVED && op->result == -EMSGSIZE ?
 					   op->length - op->room : 0,
@@ -285,6 +297,7 @@ static unsigned int report(struct netgpu_domain *d, struct netgpu_event *out, un
 				fail(op->result, "%s: %s", strerror(-op->result), ep->why);
 			else if (op->result)
 				fail(op->result, "%s", strerror(-op->result));
+			op->message = NULL;	/* the program's */
 		}
 		if (op->kind != OP_EVENT)
 			op_free(op);

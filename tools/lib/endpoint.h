@@ -10,6 +10,7 @@
  * control.c    the control lane: messages out and in
  * payload.c    the other lane
  * landing.c    the same with a network device that puts payload into the memory of a GPU
+ * message.c    what stays there, for programs that post no buffer
  * copier.c     and the GPU, which moves it from there
  * wire.c       messages from and to bytes
  *
@@ -35,6 +36,7 @@
 #define NO_LIMIT	((1ull << 62) - 1)	/* of payload that may be sent */
 #define SHARES		8		/* of landing memory: one for each endpoint, and packets may be short */
 #define SHARE_LEAST	(64ull << 10)
+#define PIECE_LEAST	4096		/* bytes of the share for each piece that keeps a buffer */
 
 enum op_kind {
 	OP_SEND,
@@ -67,6 +69,7 @@ struct op {
 	uint64_t immediate;
 	void *user;
 	struct op *match;	/* of the peer's: the request here that it is for */
+	struct message *message;	/* of a receive without a buffer */
 	uint32_t sequence;
 	bool announced;
 	bool moved_all;
@@ -115,6 +118,7 @@ enum lane {
 struct piece {
 	struct piece *next;
 	struct netgpu_completion c;
+	struct held *held;	/* a message has a part of it */
 	uint32_t done;		/* bytes of it */
 	char bytes[];		/* of one that has come in host memory */
 };
@@ -149,6 +153,7 @@ struct netgpu_ep {
 	struct netgpu_conn *control_conn, *payload_conn;	/* with a network device */
 	struct piece *pieces, **pieces_end;
 	unsigned int nr_pieces;
+	unsigned int nr_held;			/* extents of messages that are in landing memory */
 	unsigned int sending;		/* requests that the device has */
 	bool control_blocked, payload_blocked;
 	bool payload_readable, control_readable;
@@ -229,6 +234,8 @@ struct netgpu_domain {
 	struct netgpu_region *region;
 	unsigned int ifindex;
 	uint64_t landing;			/* bytes */
+	struct message *messages;		/* without a buffer, the program's or not yet */
+	uint64_t held;				/* bytes of landing memory that these keep, with what lies between */
 	struct netgpu_completion *late;		/* that there was no room to return */
 	unsigned int nr_late, room_late;
 	const struct netgpu_copier *copier;	/* NULL: none, or it has failed */
@@ -387,6 +394,17 @@ int landing_take(struct netgpu_domain *d, int64_t timeout);
 void landing_stop(struct netgpu_domain *d);
 void landing_give_back(struct netgpu_domain *d, const struct netgpu_completion *c);
 void landing_copy_out(const struct netgpu_completion *c, uint32_t at, char *to, uint32_t bytes);
+
+void landing_release(struct netgpu_domain *d, const struct netgpu_completion *c);
+
+/* message.c */
+uint64_t message_most(const struct netgpu_domain *d);
+struct message *message_new(struct netgpu_ep *ep, uint64_t length);
+void message_free(struct netgpu_domain *d, struct message *m);
+void messages_forget(struct netgpu_ep *ep);
+char *message_add_host(struct message *m, uint64_t bytes);
+int message_add(struct message *m, struct piece *p, uint32_t bytes);
+void held_put(struct netgpu_domain *d, struct held *held);
 
 /* copier.c */
 int copier_open(struct netgpu_domain *d, const struct netgpu_copier *copier);

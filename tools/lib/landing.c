@@ -16,7 +16,6 @@
 #define BATCH		64
 #define SQ_ENTRIES	256
 #define CQ_ENTRIES	4096
-#define PIECE_LEAST	4096	/* bytes of the share for each piece that keeps a buffer */
 
 /* ------------------------------------------------------------ open, close */
 
@@ -127,10 +126,18 @@ void landing_give_back(struct netgpu_domain *d, const struct netgpu_completion *
 }
 
 /* Not before what was told to the copier is done. */
-static void give_back(struct netgpu_domain *d, const struct netgpu_completion *c)
+void landing_release(struct netgpu_domain *d, const struct netgpu_completion *c)
 {
 	if (!copier_give_back(d, c))
 		landing_give_back(d, c);
+}
+
+static void piece_put(struct netgpu_domain *d, const struct piece *p)
+{
+	if (p->held)
+		held_put(d, p->held);
+	else if (!d->closed)
+		landing_release(d, &p->c);
 }
 
 static void give_late(struct netgpu_domain *d)
@@ -179,6 +186,30 @@ static void control_arrived(struct netgpu_ep *ep, const struct netgpu_completion
 	}
 }
 
+/* The next @n bytes of a piece, which are the request's.  False without memory. */
+static bool put(struct netgpu_ep *ep, struct piece *p, struct op *op, uint32_t n, bool *later)
+{
+	struct netgpu_domain_stats *stats = &ep->domain->stats;
+	int copied;
+
+	if (!op->mr) {
+		copied = message_add(op->message, p, n);
+		*later = true;
+		if (copied)
+			stats->moved += n;
+		else
+			stats->in_place += n;
+		return copied >= 0;
+	}
+	*later = copier_can(ep->domain, op, &p->c) && copier_add(op, &p->c, p->done, n);
+	if (*later)
+		stats->by_copier += n;
+	else
+		landing_copy_out(&p->c, p->done, mr_address(op->mr, op->offset + op->moved), n);
+	stats->moved += n;
+	return true;
+}
+
 /* As much as has somewhere to go; how many bytes of it are needed here no more. */
 static uint32_t place(struct netgpu_ep *ep, struct piece *p)
 {
@@ -187,22 +218,20 @@ static uint32_t place(struct netgpu_ep *ep, struct piece *p)
 
 	while (p->done < (uint32_t)p->c.result && (op = payload_next(ep))) {
 		uint64_t n = p->c.result - p->done;
-		bool moving = false;
+		bool later = false;	/* it is needed there for a while */
 
 		if (n > op->length - op->moved)
 			n = op->length - op->moved;
 		if (op->moved < op->room) {
 			if (n > op->room - op->moved)
 				n = op->room - op->moved;
-			moving = copier_can(ep->domain, op, &p->c) && copier_add(op, &p->c, p->done, n);
-			if (moving)
-				ep->domain->stats.by_copier += n;
-			else
-				landing_copy_out(&p->c, p->done, mr_address(op->mr, op->offset + op->moved), n);
-			ep->domain->stats.moved += n;
+			if (!put(ep, p, op, n, &later)) {
+				ep_fail(ep, -ENOMEM, true);
+				return taken;
+			}
 		}
 		p->done += n;
-		taken += moving ? 0 : n;
+		taken += later ? 0 : n;
 		op->moved += n;
 		if (op->moved == op->length) {
 			lane_take(&ep->lane_in);
@@ -220,7 +249,7 @@ static void keep(struct netgpu_ep *ep, const struct piece *from)
 	struct piece *p = malloc(sizeof(*p) + (copy ? left : 0));
 
 	if (!p) {
-		give_back(ep->domain, &from->c);
+		piece_put(ep->domain, from);
 		ep_fail(ep, -ENOMEM, true);
 		return;
 	}
@@ -229,7 +258,8 @@ static void keep(struct netgpu_ep *ep, const struct piece *from)
 	if (copy) {
 		/* In host memory, it is gone with the next wait. */
 		landing_copy_out(&from->c, from->done, p->bytes, left);
-		give_back(ep->domain, &from->c);
+		piece_put(ep->domain, from);
+		p->held = NULL;
 		p->c.offset = NETGPU_IN_HOST;
 		p->c.data = p->bytes;
 		p->c.result = p->c.piece = left;
@@ -247,14 +277,14 @@ static void payload_arrived(struct netgpu_ep *ep, const struct netgpu_completion
 
 	ep->arrived += c->result;
 	if (ep->arrived > ep->granted) {
-		give_back(ep->domain, c);
+		landing_release(ep->domain, c);
 		ep_broken(ep, -EPROTO, "the peer has sent more payload than it was granted");
 		return;
 	}
 	if (!ep->pieces)
 		ep->consumed += place(ep, &p);
 	if (p.done == (uint32_t)c->result || ep->state == EP_ENDED)
-		give_back(ep->domain, c);
+		piece_put(ep->domain, &p);
 	else
 		keep(ep, &p);
 	ep_activate(ep);
@@ -278,7 +308,7 @@ void landing_receive(struct netgpu_ep *ep)
 			return;
 		}
 		ep->nr_pieces--;
-		give_back(ep->domain, &p->c);
+		piece_put(ep->domain, p);
 		free(p);
 	}
 }
@@ -289,8 +319,7 @@ void landing_drop(struct netgpu_ep *ep)
 
 	while ((p = ep->pieces)) {
 		ep->pieces = p->next;
-		if (!ep->domain->closed)
-			give_back(ep->domain, &p->c);
+		piece_put(ep->domain, p);
 		free(p);
 	}
 	ep->pieces_end = &ep->pieces;
@@ -304,7 +333,7 @@ static void received(struct netgpu_domain *d, const struct netgpu_completion *c)
 
 	if (ep->state == EP_ENDED) {
 		if (c->result > 0)
-			give_back(d, c);
+			landing_release(d, c);
 		return;
 	}
 	if (c->result <= 0) {
@@ -319,7 +348,7 @@ static void received(struct netgpu_domain *d, const struct netgpu_completion *c)
 	}
 	if (lane == LANE_CONTROL) {
 		control_arrived(ep, c);
-		give_back(d, c);
+		landing_release(d, c);
 		if (ep->state != EP_ENDED)
 			ep_activate(ep);
 	} else {

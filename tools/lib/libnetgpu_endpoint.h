@@ -274,6 +274,7 @@ int netgpu_ep_address(const struct netgpu_ep *ep, bool peer, struct sockaddr *ad
 #define NETGPU_MSG_IMMEDIATE	(1u << 1)	/* a number goes with it */
 #define NETGPU_MSG_INJECT	(1u << 2)	/* up to NETGPU_INJECT_MAX bytes, which may be touched at once */
 #define NETGPU_MSG_DELIVERED	(1u << 3)	/* the event says that it is in the peer's memory */
+#define NETGPU_MSG_NO_BUFFER	(1u << 4)	/* of netgpu_ep_recv(): the message stays where it comes */
 
 /* For the program: they come back in the flags of the event. */
 #define NETGPU_MSG_USER_0	(1u << 30)
@@ -289,10 +290,14 @@ int netgpu_ep_address(const struct netgpu_ep *ep, bool peer, struct sockaddr *ad
  * @length: bytes. Of a message that is longer what fits is there, and it fails with EMSGSIZE; also at the peer, with
  *	NETGPU_MSG_DELIVERED.
  * @user: returned with the event.
- * @flags: NETGPU_MSG_SILENT, NETGPU_MSG_USER_*.
+ * @flags: NETGPU_MSG_SILENT, NETGPU_MSG_NO_BUFFER, NETGPU_MSG_USER_*.
  *
  * The next message that arrives goes into the buffer that was posted first. A peer sends none until
  * there is one.
+ *
+ * With NETGPU_MSG_NO_BUFFER, @mr NULL and @offset 0, there is no buffer: the message, of up to @length bytes, stays where the
+ * network device has put it, and the event says where; see &struct netgpu_message. Further errors: EMSGSIZE @length is more
+ * than a 16th of the landing memory, or than 32 KiB if that is more; EINVAL with NETGPU_MSG_SILENT. In the event: ENOMEM.
  */
 int netgpu_ep_recv(struct netgpu_ep *ep, struct netgpu_mr *mr, uint64_t offset, uint64_t length,
 		   void *user, unsigned int flags);
@@ -343,6 +348,48 @@ int netgpu_ep_cancel(struct netgpu_ep *ep, void *user);
 
 /* -------------------------------------------------------------- events */
 
+/**
+ * struct netgpu_extent - a part of a message
+ * @memory: where it lies; NULL: memory of the host, at @data
+ * @data: where the CPU sees its first byte
+ * @offset: of that in @memory; NETGPU_IN_HOST without
+ * @length: bytes
+ * @piece: so many lie together, the last ones may be fewer
+ * @stride: from the begin of one such piece to the next; 0: all of them lie together
+ */
+struct netgpu_extent {
+	const struct netgpu_memory *memory;
+	const void *data;
+	uint64_t offset;
+	uint64_t length;
+	uint32_t piece;
+	uint32_t stride;
+};
+
+/**
+ * struct netgpu_message - a message that lies where it came
+ * @count: extents
+ * @extents: in the order of the message
+ *
+ * Until it is released the peer may send that much less: what is held and the next message together should not be more than a
+ * 16th of the landing memory, or that, and what else the peer sends here, may not come. What came with a control message, by
+ * ordinary sockets, on another queue, in many small packets, or when messages kept half of the landing memory is in memory of the
+ * host.
+ */
+struct netgpu_message {
+	unsigned int count;
+	const struct netgpu_extent *extents;
+};
+
+/**
+ * netgpu_message_release - give back a message that was received without a buffer
+ * @domain: from which it came, used by the thread that has opened it.
+ * @message: from its event; it is gone afterwards.
+ *
+ * Also when its endpoint has been closed; closing the domain releases all. Errors: ENOENT it is none, or was released before.
+ */
+int netgpu_message_release(struct netgpu_domain *domain, const struct netgpu_message *message);
+
 enum netgpu_event_kind {
 	NETGPU_EVENT_REQUEST	= 1,	/* of a listener: a peer wants to connect */
 	NETGPU_EVENT_CONNECTED	= 2,
@@ -364,6 +411,7 @@ enum netgpu_event_kind {
  * @immediate: with @flags
  * @flags: NETGPU_MSG_IMMEDIATE; of the request NETGPU_MSG_USER_*
  * @data: with NETGPU_EVENT_REQUEST, _CONNECTED and _ENDED: what the peer's program has given; until the next netgpu_domain_wait()
+ * @message: received without a buffer: where it lies, to be released; NULL when there are no bytes of it, as with most errors
  * @dropped: bytes of a received message that did not fit; the result is EMSGSIZE
  * @resv: zero
  */
@@ -376,8 +424,9 @@ struct netgpu_event {
 	uint64_t immediate;
 	const void *data;
 	uint64_t dropped;
+	const struct netgpu_message *message;
 	unsigned int flags;
-	unsigned int resv[1];
+	unsigned int resv[3];
 };
 
 /**

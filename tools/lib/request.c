@@ -9,19 +9,44 @@
 
 /* ---------------------------------------------------------------- posted */
 
+/* Without a buffer: what the network device does not put into landing memory goes to that of the host. */
+static bool match_message(struct op *op)
+{
+	struct netgpu_domain *d = op->ep->domain;
+	char *data;
+
+	op->message = message_new(op->ep, op->room);
+	if (!op->message)
+		return false;
+	if (d->queue && op->room > WIRE_INLINE_MAX)
+		return true;
+	data = message_add_host(op->message, op->room);
+	if (!data)
+		return false;
+	op->mr = &d->process;
+	op->offset = (uintptr_t)data;
+	return true;
+}
+
 /* The buffer is for this message of the peer's. */
 static void match(struct op *op, struct op *recv)
 {
 	op->match = recv;
 	op->unmatched = false;
 	op->room = op->length < recv->length ? op->length : recv->length;
-	if (op->room) {
-		op->mr = recv->mr;
-		op->mr->uses++;
-		op->offset = recv->offset;
-	}
 	if (op->length > recv->length)
 		op->result = -EMSGSIZE;
+	if (!op->room)
+		return;
+	if (!(recv->flags & NETGPU_MSG_NO_BUFFER)) {
+		op->mr = recv->mr;
+		op->offset = recv->offset;
+	} else if (!match_message(op)) {
+		op->room = 0;		/* its bytes are dropped */
+		op->result = -ENOMEM;
+	}
+	if (op->mr)
+		op->mr->uses++;
 }
 
 /* A message may have come for a buffer that was taken back. */
@@ -50,6 +75,21 @@ static int check_range(const struct netgpu_ep *ep, const struct netgpu_mr *mr, u
 	return 0;
 }
 
+static int check_message(const struct netgpu_ep *ep, const struct netgpu_mr *mr, uint64_t offset, uint64_t length,
+			 unsigned int flags)
+{
+	uint64_t most = message_most(ep->domain);
+
+	if (mr || offset)
+		return fail(-EINVAL, "request: a receive without a buffer has no mr, and no offset");
+	if (flags & NETGPU_MSG_SILENT)
+		return fail(-EINVAL, "request: what nobody hears of nobody gives back");
+	if (length > most)
+		return fail(-EMSGSIZE, "request: %llu bytes: a message of at most %llu can stay in the landing memory",
+			    (unsigned long long)length, (unsigned long long)most);
+	return 0;
+}
+
 static int check_ep(const struct netgpu_ep *ep)
 {
 	if (ep->domain->closed)
@@ -66,10 +106,12 @@ int netgpu_ep_recv(struct netgpu_ep *ep, struct netgpu_mr *mr, uint64_t offset, 
 	int ret;
 
 	succeed();
-	if (flags & ~(NETGPU_MSG_SILENT | USER_FLAGS))
+	if (flags & ~(NETGPU_MSG_SILENT | NETGPU_MSG_NO_BUFFER | USER_FLAGS))
 		return fail(-EINVAL, "request: flags %#x are not known, or not for this", flags);
 	ret = check_ep(ep);
-	if (!ret)
+	if (!ret && flags & NETGPU_MSG_NO_BUFFER)
+		ret = check_message(ep, mr, offset, length, flags);
+	else if (!ret)
 		ret = check_range(ep, mr, offset, length);
 	if (ret)
 		return ret;
@@ -558,6 +600,8 @@ static void report_recv(struct op *op)
 	recv->room = op->room;
 	recv->immediate = op->immediate;
 	recv->flags |= op->flags & NETGPU_MSG_IMMEDIATE;
+	recv->message = op->message;
+	op->message = NULL;
 	op_report(recv);
 }
 

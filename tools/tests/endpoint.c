@@ -310,6 +310,70 @@ static void test_cancel(struct pair *p)
 	ok(!e.result && e.user == &two && lies(HALF, 300000, 9), "for the next");
 }
 
+/* All of it, in order, in however many parts. */
+static bool has_come(const struct netgpu_message *m, uint64_t length, unsigned int seed)
+{
+	uint64_t i, at = 0;
+	unsigned int n;
+
+	for (n = 0; m && n < m->count; n++) {
+		const struct netgpu_extent *x = &m->extents[n];
+
+		for (i = 0; i < x->length; i++, at++)
+			if (at >= length || ((const uint8_t *)x->data)[i] != byte_at(at, seed))
+				return false;
+	}
+	return at == length && (m || !length);
+}
+
+static struct netgpu_event without_buffer(struct pair *p, uint64_t room, uint64_t length)
+{
+	struct netgpu_msg m = msg(0, length, NULL);
+
+	m.flags = NETGPU_MSG_SILENT;
+	fill(0, length, length);
+	must(!netgpu_ep_recv(p->b, NULL, 0, room, NULL, NETGPU_MSG_NO_BUFFER) && !netgpu_ep_send(p->a, &m), "post");
+	return next(NETGPU_EVENT_RECEIVED);
+}
+
+static void test_no_buffer(void)
+{
+	struct netgpu_event e, other;
+	uint64_t wrong = 0;
+	struct pair p;
+	size_t i;
+
+	must(connect_pair(&p), "pair");
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		e = without_buffer(&p, SIZE, sizes[i]);
+		if (e.result || e.length != sizes[i] || !has_come(e.message, sizes[i], sizes[i]) ||
+		    (e.message && netgpu_message_release(domain, e.message)))
+			wrong = sizes[i] + 1;
+	}
+	ok(!wrong, "without a buffer, messages of all sizes (%llu)", (unsigned long long)wrong);
+	e = without_buffer(&p, 100, 200);
+	ok(e.result == -EMSGSIZE && e.dropped == 100 && has_come(e.message, 100, 200) && !netgpu_message_release(domain, e.message),
+	   "what fits of a short one that is longer than wanted: EMSGSIZE");
+	e = without_buffer(&p, 10000, 20000);
+	other = without_buffer(&p, 10000, 10000);
+	ok(e.result == -EMSGSIZE && has_come(e.message, 10000, 20000) && !other.result && has_come(other.message, 10000, 10000),
+	   "of another, which is the program's when the next has come");
+	ok(!netgpu_message_release(domain, e.message) && netgpu_message_release(domain, e.message) == -ENOENT,
+	   "given back twice: ENOENT");
+	must(!netgpu_ep_recv(p.b, NULL, 0, 1000, &p, NETGPU_MSG_NO_BUFFER) && !netgpu_ep_cancel(p.b, &p), "cancel");
+	e = next(NETGPU_EVENT_RECEIVED);
+	ok(e.result == -ECANCELED && !e.message, "taken back: ECANCELED, and no message");
+	ok(netgpu_ep_recv(p.b, all, 0, 1, NULL, NETGPU_MSG_NO_BUFFER) == -EINVAL &&
+	   netgpu_ep_recv(p.b, NULL, 1, 1, NULL, NETGPU_MSG_NO_BUFFER) == -EINVAL &&
+	   netgpu_ep_recv(p.b, NULL, 0, 1, NULL, NETGPU_MSG_NO_BUFFER | NETGPU_MSG_SILENT) == -EINVAL,
+	   "with a buffer, with an offset, silent: EINVAL");
+	e = without_buffer(&p, 5000, 5000);
+	close_pair(&p);
+	ok(quiet() && has_come(e.message, 5000, 5000) && has_come(other.message, 10000, 10000) &&
+	   !netgpu_message_release(domain, e.message), "messages outlive their endpoint");
+	/* And the domain gives back the other one. */
+}
+
 static void test_shutdown(struct pair *p)
 {
 	struct netgpu_msg m = msg(0, 5 << 20, NULL);
@@ -679,7 +743,7 @@ int main(void)
 	must(!netgpu_mr_open(domain, memory, 0, SIZE, NETGPU_MR_REMOTE_READ | NETGPU_MR_REMOTE_WRITE, &all), "mr");
 	bytes = netgpu_memory_map(memory);
 	listen_on_loopback();
-	printf("TAP version 13\n1..52\n");
+	printf("TAP version 13\n1..59\n");
 	ok(connect_pair(&p), "two lanes are an endpoint");
 	test_sizes(&p);
 	test_inject(&p);
@@ -689,6 +753,7 @@ int main(void)
 	test_refusals(&p);
 	test_cancel(&p);
 	test_shutdown(&p);
+	test_no_buffer();
 	test_reject();
 	test_gone();
 	test_many();

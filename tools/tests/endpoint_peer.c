@@ -324,6 +324,88 @@ static bool be_read(uint64_t length)
 	return answered_well();
 }
 
+/* All of a message that was received without a buffer, and where it says; *@landed of its bytes are in landing memory. */
+static bool has_come(const struct netgpu_message *m, uint64_t length, uint32_t seed, uint64_t *landed)
+{
+	uint64_t at = 0, i;
+	unsigned int n;
+
+	for (n = 0; m && n < m->count; n++) {
+		const struct netgpu_extent *x = &m->extents[n];
+
+		if (x->memory) {
+			*landed += x->length;
+			if ((const char *)x->data != (const char *)netgpu_memory_map((struct netgpu_memory *)x->memory) + x->offset)
+				return false;
+		} else if (x->offset != NETGPU_IN_HOST) {
+			return false;
+		}
+		for (i = 0; i < x->length; i++, at++) {
+			const uint8_t *piece = (const uint8_t *)x->data + i / x->piece * x->stride;
+
+			if (at >= length || piece[i % x->piece] != byte_at(at, seed)) {
+				printf("# byte %llu of %llu is wrong\n", (unsigned long long)at, (unsigned long long)length);
+				return false;
+			}
+		}
+	}
+	return at == length;
+}
+
+static uint64_t landed;
+
+static bool try_keep(uint64_t length)
+{
+	struct note n = note_of(SEND_BACK, length, length + 7);
+	struct netgpu_event e;
+	bool well;
+
+	if (netgpu_ep_recv(ep, NULL, 0, length, NULL, NETGPU_MSG_NO_BUFFER))
+		return length > LANDING / 16;
+	post_note();
+	tell(n);
+	e = next(NETGPU_EVENT_RECEIVED);
+	well = answered_well() && has_come(e.message, length, n.seed, &landed);
+	return well && (!length || !netgpu_message_release(domain, e.message));
+}
+
+/* Who holds a 16th of the landing memory, or an eighth, gets no more, and loses nothing. */
+static void hold_messages(void)
+{
+	const struct netgpu_message *held[8];
+	const uint64_t length = 1 << 20;
+	struct netgpu_event e = { 0 };
+	unsigned int i, n = 0;
+	bool well = true;
+
+	for (i = 0; i < 8; i++) {
+		struct note note = note_of(SEND_BACK, length, i);
+
+		must(!netgpu_ep_recv(ep, NULL, 0, length, NULL, NETGPU_MSG_NO_BUFFER), "recv");
+		post_note();
+		note.offset += i * 2 * length;	/* the peer has several to send */
+		tell(note);
+	}
+	while (n < 8 && netgpu_domain_wait(domain, &e, 1, n < 2 ? LONG : 1000000000) == 1) {
+		if (e.message)
+			held[n++] = e.message;
+		well &= !e.result;
+	}
+	ok(well && n >= 2 && n <= 4, "%u of 8 messages are held, and no more come", n);
+	for (i = 0; i < 8; i++) {
+		/* The answer to one comes before the next. */
+		while (n <= i && well) {
+			e = next(NETGPU_EVENT_RECEIVED);
+			if (e.message)
+				held[n++] = e.message;
+		}
+		well = well && has_come(held[i], length, i, &landed) && !netgpu_message_release(domain, held[i]);
+	}
+	/* The last one's answer. */
+	next(NETGPU_EVENT_RECEIVED);
+	ok(well, "given back one by one, all come, and are right");
+}
+
 static void try_all(const char *what, bool (*one)(uint64_t length))
 {
 	uint64_t bad = 0;
@@ -412,19 +494,24 @@ static void abort_while_copying(const char *host, const char *port)
 	printf("1..2\n");
 }
 
-static void run_connector(const char *host, const char *port)
+static void run_connector(const char *host, const char *port, bool keeps)
 {
 	struct netgpu_domain_stats stats;
 	struct netgpu_event e;
 
 	connect_to(host, port);
-	printf("TAP version 13\n1..7\n");
+	printf("TAP version 13\n1..%d\n", keeps ? 11 : 7);
 	try_all("sent", try_send);
 	try_all("received", try_receive);
 	try_all("written", try_write);
 	try_all("read", try_read);
 	try_all("written to by the peer", be_written);
 	try_all("read by the peer", be_read);
+	if (keeps) {
+		try_all("received without a buffer", try_keep);
+		hold_messages();
+		ok(landed, "%llu bytes of them have stayed where they landed", (unsigned long long)landed);
+	}
 	netgpu_domain_get_stats(domain, &stats);
 	printf("# in place %llu, moved %llu (%llu by the GPU), inline %llu bytes; %llu control messages\n",
 	       (unsigned long long)stats.in_place, (unsigned long long)stats.moved, (unsigned long long)stats.by_copier,
@@ -538,7 +625,7 @@ int main(int argc, char **argv)
 	else if (argc == 7 && !strcmp(argv[6], "slow-abort"))
 		abort_while_copying(argv[2], argv[3]);
 	else
-		run_connector(argv[2], argv[3]);
+		run_connector(argv[2], argv[3], argc == 7 && !params.copier);
 	must(!netgpu_mr_close(mr), "mr");
 	netgpu_domain_close(domain);
 	if (params.copier && slow.copier.copy)
