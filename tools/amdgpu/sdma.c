@@ -258,13 +258,14 @@ static int wait_until(void *context, uint64_t point, int64_t timeout)
 int netgpu_sdma_remove(struct netgpu_sdma *s, const struct netgpu_memory *memory)
 {
 	struct mapped *m = (struct mapped *)mapped_of(s, memory);
+	uint64_t done;
 
 	succeed();
 	if (!m)
 		return fail(-ENOENT, "%s: the DMA engine does not have it", netgpu_memory_name(memory));
 	/* A copy that hangs ends with the reset that the driver makes then; its memory stays mapped until this has been. */
-	if (s->point)
-		wait_until(s, s->point, INT64_MAX / 2);
+	while (s->point && wait_until(s, s->point, 1000000000) && !reached(s, &done) && done < s->point)
+		;
 	unmap(m);
 	*m = s->memories[--s->nr_memories];
 	s->memories[s->nr_memories] = (struct mapped) { 0 };
@@ -414,7 +415,8 @@ static int open_device(struct netgpu_sdma *s, const char *path)
 	drmFreeVersion(version);
 	if (!right)
 		return fail(-EOPNOTSUPP, "%s is not driven by amdgpu", path);
-	ret = amdgpu_device_initialize(s->fd, &major, &minor, &s->device);
+	/* Of its own, and no other's of this process: fences are known to one descriptor. */
+	ret = amdgpu_device_initialize2(s->fd, false, &major, &minor, &s->device);
 	if (!ret)
 		ret = amdgpu_query_gpu_info(s->device, &s->info);
 	if (!ret)

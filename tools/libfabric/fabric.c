@@ -86,17 +86,22 @@ void signal_close(struct signal *s)
 
 void signal_raise(struct signal *s)
 {
-	if (s->event < 0 || !s->armed)
+	if (s->event < 0)
+		return;
+	s->raised++;
+	s->seen = 0;
+	if (!s->armed)
 		return;
 	s->armed = false;
 	eventfd_write(s->event, 1);
 }
 
+/* Not before all who wait have looked: it may be what one of them waits for that woke another. */
 static void signal_arm(struct signal *s)
 {
 	eventfd_t count;
 
-	if (s->event < 0 || s->armed)
+	if (s->event < 0 || s->armed || s->seen < s->waiters)
 		return;
 	eventfd_read(s->event, &count);
 	s->armed = true;
@@ -218,10 +223,15 @@ int fabric_wait(struct fabric *f, struct signal *s, bool (*ready)(void *), void 
 {
 	int64_t end = timeout < 0 ? 0 : now_ms() + timeout, left = -1;
 	struct pollfd pfd = { .fd = s->epoll, .events = POLLIN };
+	uint64_t saw = s->raised - 1;
 	int ret = 0;
 
 	s->waiters++;
 	for (;;) {
+		if (saw != s->raised) {
+			saw = s->raised;
+			s->seen++;
+		}
 		signal_arm(s);
 		while (progress(f) > 0 && !ready(object))
 			;
@@ -239,6 +249,7 @@ int fabric_wait(struct fabric *f, struct signal *s, bool (*ready)(void *), void 
 		pthread_mutex_lock(&f->lock);
 	}
 	/* What woke this thread may have been for others, who have slept on. */
+	s->seen = 0;
 	if (--s->waiters)
 		signal_raise(s);
 	fabric_posted(f);
@@ -540,16 +551,16 @@ static bool more_to_do(struct fabric *f)
 static void *run(void *arg)
 {
 	struct fabric *f = arg;
-	struct call *first = f->calls;
+	struct call *first;
 	struct pollfd fds[2] = { { .fd = f->kick, .events = POLLIN }, { .events = POLLIN } };
 	eventfd_t count;
 
 	pthread_mutex_lock(&f->lock);
-	/* Whoever opens the engine, its ring belongs to. */
+	/* Whoever opens the engine, its ring belongs to. Others may have called already. */
+	first = f->first;
 	first->ret = f->engine ? 0 : open_engine(f);
 	f->stop = first->ret;
 	first->done = true;
-	f->calls = NULL;
 	pthread_cond_broadcast(&f->called);
 	if (!f->stop)
 		fds[1].fd = netgpu_domain_fd(f->engine);
@@ -585,10 +596,11 @@ static int start_thread(struct fabric *f)
 	f->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (f->kick < 0)
 		return -FI_ENOMEM;
-	f->calls = &first;
+	f->first = &first;
 	ret = pthread_create(&f->thread, NULL, run, f);
 	if (ret) {
-		f->calls = NULL;
+		close(f->kick);
+		f->kick = -1;
 		return -ret;
 	}
 	f->threaded = true;

@@ -49,6 +49,8 @@ struct signal {
 	int epoll, event;	/* -1: by nobody */
 	bool armed;
 	unsigned int waiters;	/* in fabric_wait() */
+	uint64_t raised;	/* times */
+	unsigned int seen;	/* waiters that have looked since the last */
 };
 
 /* What the fabric's thread is to do for another one. */
@@ -70,6 +72,7 @@ struct fabric {
 	pthread_t thread;
 	pthread_cond_t called;		/* a call is done */
 	struct call *calls, **calls_end;
+	struct call *first;		/* what the thread begins with */
 	int kick;			/* wakes the thread */
 	bool asleep, stop;
 	struct connreq *connreqs;

@@ -99,12 +99,16 @@ static void test_copies(void)
 	ok(good && !copier->wait(copier->context, point, LONG) && as_expected(), "many, anywhere, 60 at once");
 }
 
-static void ask(const char *command)
+/* Of both: which one it is that copies is the driver's choice. */
+static void ask(const char *verb)
 {
 	char line[16];
+	int i;
 
-	printf("? %s\n", command);
-	must(fgets(line, sizeof(line), stdin), command);
+	for (i = 0; i < 2; i++) {
+		printf("? %s sdma%d\n", verb, i);
+		must(fgets(line, sizeof(line), stdin), verb);
+	}
 }
 
 /* The engine does nothing for a while. */
@@ -116,7 +120,7 @@ static void test_stalled(void)
 	int ret = 0;
 
 	must(!copier->reached(copier->context, &before), "reached");
-	ask("stall sdma0");
+	ask("stall");
 	for (n = 0; n < 100; n++, c.to += 2000) {
 		ret = copier->copy(copier->context, to, from, &c, 1, &point);
 		if (ret)
@@ -127,7 +131,7 @@ static void test_stalled(void)
 	/* The engine had begun the first, perhaps. */
 	ok(!copier->reached(copier->context, &done) && done <= before + 1, "none of it is done, or one (%u)", (unsigned int)(done - before));
 	ok(copier->wait(copier->context, point, 1000000) == -ETIMEDOUT, "which can be waited for in vain");
-	ask("resume sdma0");
+	ask("resume");
 	ok(!copier->wait(copier->context, point, LONG) && as_expected(), "and then is");
 	ok(!copier->copy(copier->context, to, from, &c, 1, &point) && !copier->wait(copier->context, point, LONG), "and it takes more");
 	memcpy(expected + c.to, source + c.from, c.length);
@@ -141,10 +145,11 @@ static void test_hung(const char *node)
 	uint64_t point, done;
 	int ret;
 
-	ask("stall sdma0");
+	ask("stall");
 	must(!copier->copy(copier->context, to, from, &c, 1, &point), "copy");
 	ret = copier->wait(copier->context, point, LONG);
 	ok(ret == -EIO, "an engine that hangs is reset, and says so (%d: %s)", ret, netgpu_error());
+	ask("resume");
 	ok(copier->reached(copier->context, &done) == -EIO, "again and again");
 	ok(copier->copy(copier->context, to, from, &c, 1, &done) < 0, "nothing more is to be had of it (%s)", netgpu_error());
 	netgpu_sdma_close(sdma);
@@ -190,6 +195,24 @@ static void test_removed(void)
 	ok(!netgpu_sdma_add(sdma, part) && copies(part, c), "and when it has been added again, that too");
 }
 
+/* As for two domains of one process: each has points of its own. */
+static void test_two(const char *node)
+{
+	struct netgpu_sdma *const first = sdma;
+	bool good;
+
+	ok(!netgpu_sdma_open(node, &sdma), "a second copier of the same GPU");
+	copier = netgpu_sdma_copier(sdma);
+	good = !netgpu_sdma_add(sdma, from) && !netgpu_sdma_add(sdma, to) &&
+	       copies(to, (struct netgpu_copy) { .from = 3, .to = 5, .length = 70000 });
+	copier = netgpu_sdma_copier(first);
+	good = good && copies(to, (struct netgpu_copy) { .from = 8, .to = 4, .length = 80000 });
+	ok(good, "copies beside the first");
+	netgpu_sdma_close(sdma);
+	sdma = first;
+	ok(copies(to, (struct netgpu_copy) { .from = 2, .to = 7, .length = 90000 }), "which goes on when it is closed");
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t i;
@@ -221,6 +244,7 @@ int main(int argc, char **argv)
 	test_copies();
 	test_refused();
 	test_removed();
+	test_two(argv[1]);
 	if (argc == 3) {
 		test_stalled();
 		test_hung(argv[1]);

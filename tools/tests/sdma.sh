@@ -19,7 +19,7 @@ tester=$COPROC_PID
 while read -r line <&"${COPROC[0]}"; do
 	case $line in
 	"? "*)
-		gpu_control ${line#? } >/dev/null
+		gpu_control "${line#? }" >/dev/null
 		echo >&"${COPROC[1]}"
 		;;
 	*) echo "    $line" ;;

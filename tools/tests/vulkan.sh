@@ -39,8 +39,10 @@ undo netgpu reset "$NETIF"
 
 "$top/build/tools/vulkan/matrix" "$NETIF" 1 9100 $size >/tmp/matrix 2>&1 &
 receiver=$!
-wait_for 60 eval 'ss -Hltn "sport = :9100" | grep -q . || ! kill -0 $receiver' &&
-	remote python3 -c "$sender" "$LOCAL_V4" 9100 $size $matrices >/tmp/sender 2>&1 || kill $receiver
+if ! wait_for 60 eval 'ss -Hltn "sport = :9100" | grep -q . || ! kill -0 $receiver' ||
+	! remote python3 -c "$sender" "$LOCAL_V4" 9100 $size $matrices >/tmp/sender 2>&1; then
+	kill $receiver
+fi
 wait $receiver
 status=$?
 ktap_say "$(cat /tmp/matrix /tmp/sender)"

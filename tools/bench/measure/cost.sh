@@ -116,7 +116,8 @@ receive() {
 		export FI_PROVIDER_PATH=$top/build/tools
 		if [[ $1 = *-sdma ]]; then
 			splits on
-			FI_NETGPU_DEVICE=$NETIF FI_NETGPU_QUEUE=0 FI_NETGPU_SDMA=$memory "${stream[@]}" >/tmp/receiver 2>/tmp/said &
+			FI_NETGPU_DEVICE=$NETIF FI_NETGPU_QUEUE=0 FI_NETGPU_SDMA=$memory FI_LOG_LEVEL=info FI_LOG_PROV=netgpu \
+				"${stream[@]}" >/tmp/receiver 2>/tmp/said &
 		else
 			splits off
 			"${stream[@]}" >/tmp/receiver 2>/tmp/said &
@@ -176,6 +177,8 @@ for row; do
 	else
 		remote "${client[@]}" >/tmp/sender || fail "the sender failed: $(cat /tmp/sender /tmp/said 2>/dev/null | tail -n 5)"
 		wait "$receiver" || fail "the receiver failed: $(cat /tmp/receiver /tmp/said 2>/dev/null | tail -n 5)"
+		[[ $method != *-sdma ]] || grep -q 'moved \([0-9]*\), of it by a DMA engine \1 bytes' /tmp/said ||
+			fail "not all was moved by the engine: $(grep payload /tmp/said)"
 	fi
 	echo >&8
 	wait $spinner || fail "spin failed"

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LANDING		(32ul << 20)	/* of the memory, for payload on its way to its buffer */
@@ -136,7 +137,7 @@ static struct fi_info *event(uint32_t expected)
 
 static void open_endpoint(struct fi_info *info)
 {
-	struct fi_cq_attr attr = { .format = FI_CQ_FORMAT_CONTEXT, .wait_obj = FI_WAIT_UNSPEC, .size = 2 * POSTED_MOST };
+	struct fi_cq_attr attr = { .format = FI_CQ_FORMAT_MSG, .wait_obj = FI_WAIT_UNSPEC, .size = 2 * POSTED_MOST };
 
 	check(fi_domain(fabric, info, &domain, NULL), "fi_domain");
 	check(fi_cq_open(domain, &attr, &cq, NULL), "fi_cq_open");
@@ -147,7 +148,7 @@ static void open_endpoint(struct fi_info *info)
 }
 
 /* At least one completion; its context is the number of its buffer. */
-static int completions(struct fi_cq_entry *entries)
+static int completions(struct fi_cq_msg_entry *entries)
 {
 	struct fi_cq_err_entry error = { 0 };
 	ssize_t n = fi_cq_sread(cq, entries, BATCH, NULL, PATIENCE);
@@ -160,22 +161,26 @@ static int completions(struct fi_cq_entry *entries)
 
 static void post(uintptr_t number, bool receives)
 {
+	struct fi_cq_err_entry error = { 0 };
 	char *at = buffers + number * each;
+	const time_t end = time(NULL) + PATIENCE / 1000;
 	ssize_t ret;
 
 	while (1) {
 		ret = receives ? fi_recv(ep, at, size, descriptor(), 0, (void *)number) :
 				 fi_send(ep, at, size, descriptor(), 0, (void *)number);
-		if (ret != -FI_EAGAIN)
+		if (ret != -FI_EAGAIN || time(NULL) > end)
 			break;
-		fi_cq_read(cq, NULL, 0);	/* things go on */
+		/* things go on */
+		if (fi_cq_read(cq, NULL, 0) == -FI_EAVAIL && fi_cq_readerr(cq, &error, 0) > 0)
+			fail("a message", -error.err);
 	}
 	check(ret, "posting a message");
 }
 
 static void run(unsigned long count, bool receives, bool copies)
 {
-	struct fi_cq_entry entries[BATCH];
+	struct fi_cq_msg_entry entries[BATCH];
 	unsigned long asked = 0, done = 0;
 	int i, n;
 
@@ -190,6 +195,8 @@ static void run(unsigned long count, bool receives, bool copies)
 		for (i = 0; i < n; i++, done++) {
 			uintptr_t number = (uintptr_t)entries[i].op_context;
 
+			if (receives && entries[i].len != size)
+				fail("a message of another size", -FI_ETRUNC);
 			if (copies)
 				memcpy(target + number * each, buffers + number * each, size);
 			if (asked < count) {
@@ -203,7 +210,7 @@ static void run(unsigned long count, bool receives, bool copies)
 int main(int argc, char **argv)
 {
 	struct fi_eq_attr eq_attr = { .wait_obj = FI_WAIT_UNSPEC };
-	struct fi_cq_entry entries[BATCH];
+	struct fi_cq_msg_entry entries[BATCH];
 	bool receives, device, copies;
 	struct fi_info *info;
 	unsigned long count;

@@ -34,8 +34,7 @@ AGAIN = 0.001           # of the packets may be sent again
 HEADERS = 14 + 20 + 32  # bytes of Ethernet, IPv4, and TCP with timestamps
 
 # Rows: the method, and for which (MTU, flows) by machine; for what sends, with KiB a call, and of libfabric's, with the size of a
-# message. Upstream: Linux with the patches of the
-# network device only.
+# message. Upstream: Linux with the patches of the network device only. Asked: only when PART names them, for they take their time.
 ALL = [(4148, 1), (1500, 1), (4148, 64), (1500, 64)]
 SENDS = [(4148, 1, 64), (1500, 1, 64), (4148, 1, 1024), (1500, 1, 1024)]
 MESSAGES = [(4148, 1, size) for size in ("64", "4K", "64K", "1M")]
@@ -47,7 +46,9 @@ MACHINES = {
         "send": SENDS, "send-copy": SENDS, "send-zc": SENDS, "send-vram": SENDS, "send-cmsg": SENDS, "send-devmem": SENDS}},
     "upstream": {"kernel": "upstream", "topology": "novram,switch", "rows": {"zcrx-host": ALL, "devmem": ALL[:2]}},
     "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {
-        "netgpu-amdgpu": ALL[:2], "fi-tcp": MESSAGES, "fi-netgpu": MESSAGES, "fi-tcp-copy": MESSAGES, "fi-netgpu-sdma": MESSAGES}},
+        "netgpu-amdgpu": ALL[:2]}},
+    "fabric": {"kernel": "netgpu", "topology": "switch,novram,radeon", "asked": True, "rows": {
+        "fi-tcp": MESSAGES, "fi-netgpu": MESSAGES, "fi-tcp-copy": MESSAGES, "fi-netgpu-sdma": MESSAGES}},
 }
 BYTES = 192 * MIB
 
@@ -129,7 +130,7 @@ def rows_of(machine, part):
     whole = rows.get(part.removeprefix("cost "))
     if whole:   # and not those that it is the beginning of
         return [whole]
-    return [row for name, row in rows.items() if part in f"cost {name}"]
+    return [row for name, row in rows.items() if part in f"cost {name}" and (part or not machine.get("asked"))]
 
 
 def limit(rows):
