@@ -33,11 +33,10 @@ AT_ONCE = 2             # machines
 AGAIN = 0.001           # of the packets may be sent again
 HEADERS = 14 + 20 + 32  # bytes of Ethernet, IPv4, and TCP with timestamps
 
-# Rows: the method, and for which (MTU, flows) by machine; for what sends, with KiB a call, and of libfabric's, with the size of a
-# message. Upstream: Linux with the patches of the network device only. Asked: only when PART names them, for they take their time.
+# Rows: the method, and for which (MTU, flows) by machine; for what sends, with KiB a call. Upstream: Linux with the patches of the
+# network device only.
 ALL = [(4148, 1), (1500, 1), (4148, 64), (1500, 64)]
 SENDS = [(4148, 1, 64), (1500, 1, 64), (4148, 1, 1024), (1500, 1, 1024)]
-MESSAGES = [(4148, 1, size) for size in ("64", "4K", "64K", "1M")]
 MACHINES = {
     "netgpu": {"kernel": "netgpu", "topology": "switch", "rows": {
         "trunc": ALL, "recv": ALL, "recv-copy": ALL[:2], "netgpu-host": ALL[:2], "netgpu-udmabuf": ALL[:2], "netgpu-vram": ALL,
@@ -45,10 +44,7 @@ MACHINES = {
     "send": {"kernel": "netgpu", "topology": "switch", "rows": {
         "send": SENDS, "send-copy": SENDS, "send-zc": SENDS, "send-vram": SENDS, "send-cmsg": SENDS, "send-devmem": SENDS}},
     "upstream": {"kernel": "upstream", "topology": "novram,switch", "rows": {"zcrx-host": ALL, "devmem": ALL[:2]}},
-    "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {
-        "netgpu-amdgpu": ALL[:2]}},
-    "fabric": {"kernel": "netgpu", "topology": "switch,novram,radeon", "asked": True, "rows": {
-        "fi-tcp": MESSAGES, "fi-netgpu": MESSAGES, "fi-tcp-copy": MESSAGES, "fi-netgpu-sdma": MESSAGES}},
+    "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {"netgpu-amdgpu": ALL[:2]}},
 }
 BYTES = 192 * MIB
 
@@ -117,7 +113,7 @@ def completions(receiver):
 
 def again(sender, mtu):
     """The share of its packets that a sender had to send again, of iperf3's report; others do not say."""
-    sent = json.loads(sender).get("end", {}).get("sum_sent", {}) if sender.startswith("{") else {}
+    sent = json.loads(sender)["end"]["sum_sent"] if sender.startswith("{") else {}
     return round(sent["retransmits"] / (sent["bytes"] / (mtu - HEADERS + 14)), 5) if "retransmits" in sent else None
 
 
@@ -130,7 +126,7 @@ def rows_of(machine, part):
     whole = rows.get(part.removeprefix("cost "))
     if whole:   # and not those that it is the beginning of
         return [whole]
-    return [row for name, row in rows.items() if part in f"cost {name}" and (part or not machine.get("asked"))]
+    return [row for name, row in rows.items() if part in f"cost {name}"]
 
 
 def limit(rows):
@@ -154,12 +150,7 @@ def costs(name, machine, part):
         kinsn, exact = cost(samples, 0.53 if method == "connections" else 0.05)
         row = rows.setdefault((method, mtu, flows, *block), {"name": method, "mtu": mtu, "flows": flows, "runs": [], "sent_again": [],
                                                               "calibration": []})
-        if method.startswith("fi-"):
-            # Instructions of a byte on the wire, of which more are not payload the smaller messages are.
-            moved = json.loads((directory / f"{number}-receiver").read_text())
-            kinsn *= payload(samples[0], samples[-1]) / moved["bytes"]
-            row["message_bytes"] = moved["bytes"] // moved["messages"]
-        elif block:
+        if block:
             row["kib_per_call"] = block[0]
         row["runs"].append(round(kinsn, 1))
         row["calibration"].append(exact)
@@ -167,8 +158,6 @@ def costs(name, machine, part):
         row["completions_per_mib"], row["extents_per_mib"] = completions((directory / f"{number}-receiver").read_text())
     for row in rows.values():
         row["kinsn_per_mib"] = round(sum(row["runs"]) / len(row["runs"]), 1)
-        if "message_bytes" in row:
-            row["kinsn_per_message"] = round(row["kinsn_per_mib"] * row["message_bytes"] / MIB, 2)
         row["repeats"] = max(row["runs"]) <= 1.05 * min(row["runs"])
         row["loses"] = any(share and share > AGAIN for share in row["sent_again"])
     exact = min(c for row in rows.values() for c in row.pop("calibration"))
