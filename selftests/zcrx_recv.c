@@ -28,8 +28,9 @@
  * and late_linked (how those of -e have ended),
  * revoke_us, hangup, state, dmabuf (with -k), holding, still (it is all there, with -k), held
  * (with -H, when nothing has come for a while), signals (with -g, now and then),
- * timeouts (with -f, each time that a copy was given up; the receive goes on), the bytes that were copied: header, page, other_queue, refused, and the packets that
- * could not be verified: unverified. With -Z: gap_ms, the longest time without payload
+ * timeouts (with -f, each time that a copy was given up; the receive goes on), the bytes
+ * that were copied: header, page, other_queue, refused, and the packets that could not be
+ * verified: unverified. With -Z: gap_ms, the longest time without payload
  * afterwards. With -M and -e: mixed, what one gets that has the
  * queue a second time and does not ask for that. With -M: how many completions there were, and
  * pieces in them, the smallest stride, and lies.
