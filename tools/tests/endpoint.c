@@ -542,6 +542,15 @@ static void test_closing(void)
 	struct pair p;
 
 	must(connect_pair(&p), "pair");
+	/* Two messages without a buffer, of one of which the program will not hear. */
+	m.length = 100;
+	m.flags = NETGPU_MSG_SILENT;
+	must(!netgpu_ep_recv(p.b, NULL, 0, 100, NULL, NETGPU_MSG_NO_BUFFER) &&
+	     !netgpu_ep_recv(p.b, NULL, 0, 100, NULL, NETGPU_MSG_NO_BUFFER) &&
+	     !netgpu_ep_send(p.a, &m) && !netgpu_ep_send(p.a, &m), "post");
+	must(next(NETGPU_EVENT_RECEIVED).message, "a message");
+	must(!netgpu_domain_flush(domain), "flush");
+	m = msg(0, 1 << 20, NULL);
 	must(!netgpu_ep_recv(p.b, all, HALF, 1 << 20, NULL, 0) && !netgpu_ep_send(p.a, &m), "post");
 	ok(netgpu_mr_close(all) == -EBUSY, "an mr in use is not closed: EBUSY");
 	netgpu_memory_close(memory);

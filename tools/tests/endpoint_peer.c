@@ -32,9 +32,11 @@
 #define SIZE	(96ull << 20)
 #define GUARD	64
 #define LONG	120000000000ll	/* ns */
+#define SMALL		400	/* messages that the program keeps */
+#define SMALL_BYTES	300
 #define NOTES	4096		/* of the memory: what the programs tell each other */
 
-enum what { NOTHING, CHECK_RECEIVED, SEND_BACK, CHECK_WRITTEN, WRITE_BACK, READ_BACK, WELL, BAD };
+enum what { NOTHING, CHECK_RECEIVED, SEND_BACK, CHECK_WRITTEN, WRITE_BACK, READ_BACK, ALTERNATE, WELL, BAD };
 
 /* What one side asks of the other; its answer is WELL or BAD. */
 struct note {
@@ -141,6 +143,7 @@ static struct note hear(void)
 static bool serve(const struct note *n)
 {
 	struct netgpu_msg m;
+	unsigned int i;
 
 	switch (n->what) {
 	case CHECK_RECEIVED:
@@ -164,6 +167,18 @@ static bool serve(const struct note *n)
 		m.flags = NETGPU_MSG_IMMEDIATE;
 		must(!netgpu_ep_write(ep, &m), "write");
 		next(NETGPU_EVENT_WRITTEN);
+		return true;
+	case ALTERNATE:
+		/* Small messages, and many bytes beside each. */
+		fill(n->offset, n->length, n->seed);
+		for (i = 0; i < SMALL; i++) {
+			m = msg(n->offset, SMALL_BYTES);
+			must(!netgpu_ep_send(ep, &m), "send");
+			m = msg(n->offset, n->length);
+			m.remote_key = n->key;
+			m.remote_offset = n->offset;
+			must(!netgpu_ep_write(ep, &m), "write");
+		}
 		return true;
 	case READ_BACK:
 		surround(n->offset, n->length);
@@ -406,6 +421,31 @@ static void hold_messages(void)
 	ok(well, "given back one by one, all come, and are right");
 }
 
+/* Small messages that share their buffers with others' bytes do not keep all of the landing memory. */
+static void keep_small(void)
+{
+	const struct netgpu_message *held[SMALL];
+	struct note n = note_of(ALTERNATE, 512 << 10, 7);
+	uint64_t stayed = 0;
+	unsigned int i;
+	bool well = true;
+
+	surround(n.offset, n.length);
+	for (i = 0; i < SMALL; i++)
+		must(!netgpu_ep_recv(ep, NULL, 0, SMALL_BYTES, NULL, NETGPU_MSG_NO_BUFFER), "recv");
+	post_note();
+	tell(n);
+	for (i = 0; i < SMALL; i++) {
+		held[i] = next(NETGPU_EVENT_RECEIVED).message;
+		well = well && has_come(held[i], SMALL_BYTES, n.seed, &stayed);
+	}
+	ok(answered_well() && well && stayed && stayed < SMALL * SMALL_BYTES && lies(n.offset, n.length, n.seed),
+	   "%d small messages are held, %llu of their bytes where they landed, and all else comes", SMALL, (unsigned long long)stayed);
+	for (i = 0; i < SMALL; i++)
+		well &= !netgpu_message_release(domain, held[i]);
+	ok(well && try_receive(1 << 20), "and when they are given back");
+}
+
 static void try_all(const char *what, bool (*one)(uint64_t length))
 {
 	uint64_t bad = 0;
@@ -500,7 +540,7 @@ static void run_connector(const char *host, const char *port, bool keeps)
 	struct netgpu_event e;
 
 	connect_to(host, port);
-	printf("TAP version 13\n1..%d\n", keeps ? 11 : 7);
+	printf("TAP version 13\n1..%d\n", keeps ? 13 : 7);
 	try_all("sent", try_send);
 	try_all("received", try_receive);
 	try_all("written", try_write);
@@ -510,6 +550,7 @@ static void run_connector(const char *host, const char *port, bool keeps)
 	if (keeps) {
 		try_all("received without a buffer", try_keep);
 		hold_messages();
+		keep_small();
 		ok(landed, "%llu bytes of them have stayed where they landed", (unsigned long long)landed);
 	}
 	netgpu_domain_get_stats(domain, &stats);

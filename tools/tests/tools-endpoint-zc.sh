@@ -6,6 +6,7 @@
 # lab: timeout=300
 . "$(dirname "$0")/../../selftests/lib.sh"
 . "$(dirname "$0")/../../selftests/vram.sh"
+. "$(dirname "$0")/endpoints.sh"
 top=$(cd "$(dirname "$0")/../.." && pwd)
 PATH=$PATH:$top/build/tools:$top/build/tools/tests
 need_netif
@@ -13,25 +14,13 @@ need_programs netgpu endpoint_peer
 [ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
 port=5215
 
-# pairs MEMORY: 8 results, 12 without something that moves payload
+# pairs MEMORY: 8 results, 14 without something that moves payload
 pairs() {
-	local listener line
 	port=$((port + 1))
-	listener=$(remote -b "build/tools/tests/endpoint_peer listen $port")
-	wait_for 20 remote "ss -Hltn sport = :$port | grep -q ."
-	endpoint_peer connect "$REMOTE_V4" $port "$NETIF" 1 "$1" >/tmp/peer 2>&1
-	while read -r line; do
-		case $line in
-		"ok "*) ktap_ok "${1%%:*}: ${line#ok * }" 0 ;;
-		"not ok "*) ktap_ok "${1%%:*}: ${line#not ok * }" 1 ;;
-		*) ktap_say "$line" ;;
-		esac
-	done </tmp/peer
-	remote -k "$listener" >/tmp/listener 2>&1
-	ktap_ok "${1%%:*}: the peer has ended well" "$(grep -q '^ended 0' /tmp/listener; echo $?)"
+	endpoints "${1%%:*}" $port endpoint_peer "$1"
 }
 
-ktap_plan 45
+ktap_plan 49
 vram_bind
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
 undo netgpu reset "$NETIF"
@@ -39,7 +28,7 @@ pairs "vfio:$VRAM_PCI"
 pairs udmabuf
 # Something else moves what has arrived.
 pairs slow
-grep -q '^# in place 0, moved \([1-9][0-9]*\) (\1 by the GPU)' /tmp/peer && grep -q '^# orders .* put off [1-9].* not failed$' /tmp/peer
+moved_by_gpu && grep -q '^# orders .* put off [1-9].* not failed$' /tmp/peer
 ktap_ok "slow: all payload was moved by a copier, whose hands were full at times" $?
 pairs slow:9
 grep -q '^# orders that were carried out 8, .* it has failed$' /tmp/peer

@@ -8,6 +8,7 @@
 # lab: timeout=400
 . "$(dirname "$0")/../../selftests/lib.sh"
 . "$(dirname "$0")/../../selftests/vram.sh"
+. "$(dirname "$0")/endpoints.sh"
 top=$(cd "$(dirname "$0")/../.." && pwd)
 PATH=$PATH:$top/build/tools
 need_netif
@@ -51,21 +52,8 @@ sum=$(sed -n 's/^checksum //p' /tmp/sender)
 [ -n "$sum" ] && grep -q "^$matrices matrices, $((matrices * size * size * 4)) bytes, .*checksum $sum$" /tmp/matrix
 ktap_ok "all of them, and the products are right: $sum" $?
 # Endpoints, whose payload the GPU moves to where it belongs.
-listener=$(remote -b "build/tools/tests/endpoint_peer listen 5219")
-wait_for 20 remote 'ss -Hltn sport = :5219 | grep -q .'
-"$top/build/tools/vulkan/endpoint_peer" connect "$REMOTE_V4" 5219 "$NETIF" 1 vulkan >/tmp/peer 2>&1
-while read -r line; do
-	case $line in
-	"ok "*) ktap_ok "endpoints: ${line#ok * }" 0 ;;
-	"not ok "*) ktap_ok "endpoints: ${line#not ok * }" 1 ;;
-	*) ktap_say "$line" ;;
-	esac
-done </tmp/peer
-remote -k "$listener" >/tmp/listener 2>&1
-grep -q '^ended 0' /tmp/listener
-ktap_ok "endpoints: the peer has ended well" $?
-# All payload, that of messages is behind the header of control messages.
-grep -q '^# in place 0, moved \([1-9][0-9]*\) (\1 by the GPU)' /tmp/peer
+endpoints endpoints 5219 "$top/build/tools/vulkan/endpoint_peer" vulkan
+moved_by_gpu
 ktap_ok "all of which the GPU has moved" $?
 nothing_left && ordinary_traffic
 ktap_ok "nothing is left, ordinary traffic" $?

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# For tests of endpoints between this machine and the other side of the cable, sourced after selftests/lib.sh and vram.sh.
+
+# endpoints NAME PORT PROGRAM MEMORY: endpoint_peer listens there, and PROGRAM, which is that or built for more kinds of memory,
+# connects from here with what it receives in MEMORY: its results as KTAP, and one that both have ended well. /tmp/peer has its words
+endpoints() {
+	local name=$1 port=$2 program=$3 memory=$4 listener line status
+
+	# Not what another one has said.
+	: >/tmp/peer
+	: >/tmp/listener
+	listener=$(remote -b "build/tools/tests/endpoint_peer listen $port")
+	wait_for 20 remote "ss -Hltn sport = :$port | grep -q ." && "$program" connect "$REMOTE_V4" "$port" "$NETIF" 1 "$memory" >/tmp/peer 2>&1
+	status=$?
+	while read -r line; do
+		case $line in
+		"ok "*) ktap_ok "$name: ${line#ok * }" 0 ;;
+		"not ok "*) ktap_ok "$name: ${line#not ok * }" 1 ;;
+		*) ktap_say "$line" ;;
+		esac
+	done </tmp/peer
+	remote -k "$listener" >/tmp/listener 2>&1
+	[ $status -eq 0 ] && grep -q '^ended 0' /tmp/listener
+	ktap_ok "$name: both have ended well" $?
+}
+
+# moved_by_gpu: the endpoints' payload was moved to its place by the GPU, all of it
+moved_by_gpu() {
+	grep -q '^# in place 0, moved \([1-9][0-9]*\) (\1 by the GPU)' /tmp/peer
+}
