@@ -15,6 +15,7 @@
 
 #define BACKLOG		128
 #define STRANGERS	64	/* that have connected, and not said HELLO */
+#define ACCEPTS		64	/* connections that are taken before others have their turn */
 
 static struct netgpu_ep *ep_new(struct netgpu_domain *d)
 {
@@ -367,11 +368,18 @@ void listener_ready(struct netgpu_listener *l)
 	struct netgpu_domain *d = l->domain;
 	struct sockaddr_storage from;
 	struct netgpu_ep *ep;
+	unsigned int turn = 0;
 	socklen_t length;
 	bool again;
 	int fd;
 
 	for (;;) {
+		/* Those that have ended go, and others have their turn. */
+		again = turn++ == ACCEPTS;
+		if (again) {
+			polls_wake(d);
+			break;
+		}
 		length = sizeof(from);
 		fd = accept4(l->fd, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))

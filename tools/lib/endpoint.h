@@ -120,7 +120,8 @@ struct piece {
 	struct netgpu_completion c;
 	struct held *held;	/* a message has a part of it */
 	uint32_t done;		/* bytes of it */
-	char bytes[];		/* of one that has come in host memory */
+	uint32_t room;		/* of @bytes; 0: it lies where it came */
+	char bytes[];
 };
 
 enum ep_state {

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #define BATCH		64
 #define SQ_ENTRIES	256
 #define CQ_ENTRIES	4096
+#define KEPT_LEAST	4096	/* bytes of host memory for what is kept there */
 
 /* ------------------------------------------------------------ open, close */
 
@@ -241,13 +243,28 @@ static uint32_t place(struct netgpu_ep *ep, struct piece *p)
 	return taken;
 }
 
+static struct piece *last_piece(const struct netgpu_ep *ep)
+{
+	return ep->pieces ? (void *)((char *)ep->pieces_end - offsetof(struct piece, next)) : NULL;
+}
+
 static void keep(struct netgpu_ep *ep, const struct piece *from)
 {
 	uint32_t left = from->c.result - from->done;
 	/* Small packets are not to keep all of the buffers. */
 	bool copy = from->c.offset == NETGPU_IN_HOST || ep->nr_pieces >= landing_share(ep->domain) / PIECE_LEAST;
-	struct piece *p = malloc(sizeof(*p) + (copy ? left : 0));
+	uint32_t room = !copy ? 0 : left < KEPT_LEAST ? KEPT_LEAST : left;
+	struct piece *p = last_piece(ep);
 
+	/* Or a few bytes would each take more to keep than they are. */
+	if (copy && p && p->room - p->c.result >= left && p->room) {
+		landing_copy_out(&from->c, from->done, p->bytes + p->c.result, left);
+		piece_put(ep->domain, from);
+		p->c.result += left;
+		p->c.piece = p->c.result;
+		return;
+	}
+	p = malloc(sizeof(*p) + room);
 	if (!p) {
 		piece_put(ep->domain, from);
 		ep_fail(ep, -ENOMEM, true);
@@ -255,6 +272,7 @@ static void keep(struct netgpu_ep *ep, const struct piece *from)
 	}
 	*p = *from;
 	p->next = NULL;
+	p->room = room;
 	if (copy) {
 		/* In host memory, it is gone with the next wait. */
 		landing_copy_out(&from->c, from->done, p->bytes, left);

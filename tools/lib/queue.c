@@ -121,6 +121,9 @@ static int open_queue(struct netgpu_queue *q, const struct netgpu_queue_params *
 	ret = queue_register_region(q, area);
 	if (!ret && !q->send_only)
 		ret = queue_open_zcrx(q, p, rq);
+	/* Of the caller's ring nothing is kept. */
+	if (ret && p->ring)
+		queue_unregister_region(q, area);
 	if (ret || !q->kernel_writes)
 		return ret;
 	q->wake.queue = q;

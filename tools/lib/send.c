@@ -45,11 +45,13 @@ static int command(struct netgpu_queue *q, const struct area *area, __u32 cmd_op
 {
 	struct netgpu_uring_buffer buffer = { .index = q->buffers + (area - q->areas) };
 	__u64 name = tagged(area, KIND_NOTHING);
-	struct io_uring_sqe *sqe = queue_sqe(q);
+	struct io_uring_sqe *sqe = NULL;
 	struct io_uring_cqe *cqe;
 	int ret;
 
-	if (!sqe || io_uring_cq_ready(q->ring) >= q->ring->cq.ring_entries)
+	if (io_uring_cq_ready(q->ring) < q->ring->cq.ring_entries)
+		sqe = queue_sqe(q);
+	if (!sqe)
 		return fail(-EAGAIN, "the io_uring is full: take completions first");
 	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = IORING_OP_URING_CMD;

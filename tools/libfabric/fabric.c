@@ -224,7 +224,7 @@ int fabric_wait(struct fabric *f, struct signal *s, bool (*ready)(void *), void 
 	int64_t end = timeout < 0 ? 0 : now_ms() + timeout, left = -1;
 	struct pollfd pfd = { .fd = s->epoll, .events = POLLIN };
 	uint64_t saw = s->raised - 1;
-	int ret = 0;
+	int i, ret = 0;
 
 	s->waiters++;
 	for (;;) {
@@ -233,8 +233,10 @@ int fabric_wait(struct fabric *f, struct signal *s, bool (*ready)(void *), void 
 			s->seen++;
 		}
 		signal_arm(s);
-		while (progress(f) > 0 && !ready(object))
+		for (i = 0; i < TRIES && progress(f) > 0 && !ready(object); i++)
 			;
+		if (i == TRIES)
+			fabric_posted(f);	/* there may be more, which the descriptor says then */
 		if (ready(object))
 			break;
 		if (timeout >= 0) {

@@ -13,13 +13,14 @@ mpi_build() {
 
 # mpi_run NAME ARGUMENTS...: right, and by the provider: Open MPI is given no other, and says which it has taken
 mpi_run() {
-	local name=$1 out ranks
+	local name=$1 out ranks status
 
 	shift
 	out=$(timeout 120 mpirun.openmpi --oversubscribe --mca pml cm --mca mtl ofi --mca mtl_ofi_provider_include "netgpu;ofi_rxm" \
 		--mca opal_common_ofi_verbose 1 "$@" 2>&1)
+	status=$?
 	ranks=$(grep -c 'mtl:ofi:provider: netgpu;ofi_rxm' <<<"$out")
-	grep -q "^right: $ranks ranks" <<<"$out" || ktap_say "$(grep -v 'not in include list' <<<"$out" | head -n 60)"
-	grep -q "^right: $ranks ranks" <<<"$out"
-	ktap_ok "$name" $?
+	[ $status -ne 0 ] || grep -q "^right: $ranks ranks" <<<"$out" || status=1
+	[ $status -eq 0 ] || ktap_say "$(grep -v 'not in include list' <<<"$out" | head -n 60)"
+	ktap_ok "$name" $status
 }

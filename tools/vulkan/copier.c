@@ -21,7 +21,10 @@ static void *tell(void *data)
 	VkResult result;
 
 	for (;;) {
-		result = vkWaitSemaphores(gpu->vk.device, &wait, UINT64_MAX);
+		/* Whoever closes may not be able to signal it. */
+		result = vkWaitSemaphores(gpu->vk.device, &wait, 1000000000);
+		if (result == VK_TIMEOUT && !__atomic_load_n(&gpu->closing, __ATOMIC_ACQUIRE))
+			continue;
 		if (!result)
 			result = vkGetSemaphoreCounterValue(gpu->vk.device, gpu->vk.timeline, &seen);
 		/* Of a GPU that is lost some say that the wait was well. */
