@@ -248,6 +248,7 @@ int netgpu_queue_add_memory(struct netgpu_queue *q, struct netgpu_memory *memory
 int netgpu_queue_remove_memory(struct netgpu_queue *q, unsigned int index)
 {
 	struct area *area = &q->areas[index];
+	int ret;
 
 	succeed();
 	if (index >= q->nr_areas || !area->memory)
@@ -256,7 +257,9 @@ int netgpu_queue_remove_memory(struct netgpu_queue *q, unsigned int index)
 		return fail(-EBUSY, "queue: %s is received into until the queue is closed", area->memory->name);
 	if (area->sending)
 		return fail(-EBUSY, "queue: %u sends out of %s have not completed", area->sending, area->memory->name);
-	queue_unregister_region(q, area);
+	ret = queue_unregister_region(q, area);
+	if (ret)
+		return ret;
 	drop_area(q, area);
 	return 0;
 }

@@ -475,7 +475,8 @@ void netgpu_queue_close(struct netgpu_queue *queue);
  * Which of its memories a queue receives into is the kernel's choice: the first as
  * long as it has free buffers. Returns the index that completions have for it; the first is 0.
  * Errors: ENOSPC there are 64; EINVAL the kernel takes one only, or it is in use by the
- * queue; EOPNOTSUPP the queue receives without a device; others as netgpu_queue_open().
+ * queue; EOPNOTSUPP the queue receives without a device; EAGAIN and EOVERFLOW the ring is full
+ * of completions that were not taken; others as netgpu_queue_open().
  */
 int netgpu_queue_add_memory(struct netgpu_queue *queue,
 			    struct netgpu_memory *memory,
@@ -486,7 +487,8 @@ int netgpu_queue_add_memory(struct netgpu_queue *queue,
  * @queue: the queue.
  * @index: from netgpu_queue_add_memory().
  *
- * Errors: EINVAL there is none with this index; EBUSY it is received into, or sends from it have not completed.
+ * Errors: EINVAL there is none with this index; EBUSY it is received into, or sends from it have not completed; EAGAIN
+ * and EOVERFLOW the ring is full of completions that were not taken: it is still there, try again.
  */
 int netgpu_queue_remove_memory(struct netgpu_queue *queue, unsigned int index);
 

@@ -119,6 +119,8 @@ int netgpu_mr_open(struct netgpu_domain *d, struct netgpu_memory *memory,
 
 int netgpu_mr_close(struct netgpu_mr *mr)
 {
+	int ret;
+
 	succeed();
 	if (!mr)
 		return 0;
@@ -129,8 +131,9 @@ int netgpu_mr_close(struct netgpu_mr *mr)
 	if (mr->uses)
 		return fail(-EBUSY, "mr: %u requests that use it have not completed", mr->uses);
 	if (mr->region) {
-		if (!mr->domain->closed)
-			netgpu_queue_remove_memory(mr->domain->queue, mr->index);
+		ret = mr->domain->closed ? 0 : netgpu_queue_remove_memory(mr->domain->queue, mr->index);
+		if (ret)
+			return ret;
 		netgpu_region_close(mr->region);
 	}
 	memory_put(mr->memory);

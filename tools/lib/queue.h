@@ -60,6 +60,7 @@ struct area {
 	__u64 token;
 	unsigned int sending;		/* sends that have not completed */
 	bool sends;			/* a buffer of the ring */
+	bool unsure;			/* or no longer: there was no room to hear of it */
 	bool receives;
 };
 
@@ -125,6 +126,7 @@ struct netgpu_queue {
 	struct watched wake;		/* by another thread that has returned some */
 	struct send *all_sends, *free_sends;
 	unsigned int notifs;	/* of sends, that are due */
+	uint64_t commands;	/* ever */
 	bool has_table;		/* of buffers, the ring */
 	bool unwatched;		/* a descriptor waits for room for a submission */
 	bool unsent;		/* there was no room for a submission */
@@ -177,7 +179,7 @@ void watch_free_all(struct netgpu_queue *q);
 
 /* send.c */
 int queue_register_region(struct netgpu_queue *q, struct area *area);
-void queue_unregister_region(struct netgpu_queue *q, struct area *area);
+int queue_unregister_region(struct netgpu_queue *q, struct area *area);
 void conn_send_next(struct netgpu_conn *c);
 void conn_drop_sends(struct netgpu_conn *c);
 void queue_send_all(struct netgpu_queue *q);

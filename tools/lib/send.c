@@ -8,6 +8,7 @@
 #include "netgpu.h"	/* the kernel's */
 #include "queue.h"
 
+#define TRIES		1000	/* system calls, for what the kernel does in the first */
 #define SEND_MAX	(1u << 30)	/* the kernel takes no more than 2 GiB */
 
 static int register_fail(int ret, const struct area *area)
@@ -37,34 +38,54 @@ static struct io_uring_cqe *find_cqe(struct netgpu_queue *q, __u64 user_data)
 	return NULL;
 }
 
-/*
- * Have a region do what @cmd_op is.  The kernel does it at once; its completion is
- * taken from among others, which stay.
- */
-static int command(struct netgpu_queue *q, const struct area *area, __u32 cmd_op)
+static bool submit_command(struct netgpu_queue *q, const struct area *area, __u32 cmd_op, __u64 name)
 {
 	struct netgpu_uring_buffer buffer = { .index = q->buffers + (area - q->areas) };
-	__u64 name = tagged(area, KIND_NOTHING);
-	struct io_uring_sqe *sqe = NULL;
-	struct io_uring_cqe *cqe;
-	int ret;
+	struct io_uring_sqe *sqe = queue_sqe(q);
 
-	if (io_uring_cq_ready(q->ring) < q->ring->cq.ring_entries)
-		sqe = queue_sqe(q);
 	if (!sqe)
-		return fail(-EAGAIN, "the io_uring is full: take completions first");
+		return false;
 	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->fd = area->region->fd;
 	sqe->cmd_op = cmd_op;
 	sqe->user_data = name;
 	memcpy(sqe->cmd, &buffer, sizeof(buffer));
+	return true;
+}
+
+static bool is_full(const struct netgpu_queue *q)
+{
+	return io_uring_cq_ready(q->ring) == q->ring->cq.ring_entries;
+}
+
+/*
+ * Have a region do what @cmd_op is.  The kernel does it at once; its completion is
+ * taken from among others, which stay.  When those leave no room for it, what has
+ * become of it is not known.
+ */
+static int command(struct netgpu_queue *q, struct area *area, __u32 cmd_op)
+{
+	/* Nobody's address, so that one that comes too late is not the next one's. */
+	__u64 name = NETGPU_CQE | ++q->commands << 3 | KIND_NOTHING;
+	struct io_uring_cqe *cqe;
+	unsigned int tries = 0;
+	int ret;
+
+	/* What is yet to be submitted completes before it, some of it at once. */
+	if (io_uring_cq_ready(q->ring) + io_uring_sq_ready(q->ring) >= q->ring->cq.ring_entries)
+		io_uring_submit(q->ring);
+	if (is_full(q) || !submit_command(q, area, cmd_op, name))
+		return fail(-EAGAIN, "the io_uring is full: take completions first");
 	do {
 		ret = io_uring_submit_and_get_events(q->ring);
 		cqe = find_cqe(q, name);
-	} while (!cqe && (ret >= 0 || ret == -EINTR));
-	if (!cqe)
+	} while (!cqe && (ret >= 0 || ret == -EINTR) && !is_full(q) && ++tries < TRIES);
+	area->unsure = !cqe;
+	if (!cqe && ret < 0 && ret != -EINTR)
 		return fail(ret, "io_uring: %s", strerror(-ret));
+	if (!cqe)
+		return fail(-EOVERFLOW, "the io_uring has no room for the completion of this: take completions, and try again");
 	cqe->user_data = tagged(q, KIND_NOTHING);	/* not to be found the next time */
 	return cqe->res ? register_fail(cqe->res, area) : 0;
 }
@@ -84,14 +105,22 @@ int queue_register_region(struct netgpu_queue *q, struct area *area)
 	}
 	ret = command(q, area, NETGPU_URING_BUFFER_REGISTER);
 	area->sends = !ret;
+	/* It may be there, and would be in the way: whatever has become of it, this comes after it. */
+	if (area->unsure && submit_command(q, area, NETGPU_URING_BUFFER_UNREGISTER, tagged(q, KIND_NOTHING)))
+		io_uring_submit(q->ring);
 	return ret;
 }
 
-void queue_unregister_region(struct netgpu_queue *q, struct area *area)
+/* After an error it may be tried again. */
+int queue_unregister_region(struct netgpu_queue *q, struct area *area)
 {
-	if (area->sends)
-		command(q, area, NETGPU_URING_BUFFER_UNREGISTER);
-	area->sends = false;
+	bool tried = area->unsure;
+	int ret = area->sends ? command(q, area, NETGPU_URING_BUFFER_UNREGISTER) : 0;
+
+	if (ret == -EINVAL && tried)
+		ret = 0;	/* the one before has done it */
+	area->sends = ret;
+	return ret;
 }
 
 static struct send *send_new(struct netgpu_queue *q)

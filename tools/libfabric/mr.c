@@ -10,6 +10,11 @@ static int close_mr(void *arg)
 	struct mr *mr = arg;
 	int ret = netgpu_mr_close(mr->mr);
 
+	/* The ring may have been full of what is taken now. */
+	if (ret == -EAGAIN || ret == -EOVERFLOW) {
+		fabric_progress(mr->domain->fabric);
+		ret = netgpu_mr_close(mr->mr);
+	}
 	if (ret)
 		return ret;
 	copier_remove(mr->domain->fabric, mr);
