@@ -463,10 +463,18 @@ int netgpu_ep_accept(struct netgpu_ep *ep, const void *data, unsigned int length
 	return 0;
 }
 
-int netgpu_ep_reject(struct netgpu_ep *ep, const void *data, unsigned int length)
+/* What was posted already ends with @error. */
+static void refuse(struct netgpu_ep *ep, const void *data, unsigned int length, int error)
 {
 	struct wire w = { .op = WIRE_REJECT, .key = WIRE_MAGIC, .status = WIRE_REFUSED };
 
+	control_put(ep, &w, data, length);
+	control_flush(ep);
+	ep_end(ep, error);
+}
+
+int netgpu_ep_reject(struct netgpu_ep *ep, const void *data, unsigned int length)
+{
 	int ret;
 
 	succeed();
@@ -475,11 +483,8 @@ int netgpu_ep_reject(struct netgpu_ep *ep, const void *data, unsigned int length
 		return ret;
 	if (ep->state != EP_REQUESTED && ep->state != EP_ENDED)
 		return fail(-EINVAL, "endpoint: nobody has asked to be accepted");
-	if (ep->state == EP_REQUESTED) {
-		control_put(ep, &w, data, length);
-		control_flush(ep);
-		ep_end(ep, -ECONNREFUSED);
-	}
+	if (ep->state == EP_REQUESTED)
+		refuse(ep, data, length, -ECONNREFUSED);
 	netgpu_ep_close(ep);
 	return 0;
 }
@@ -700,12 +705,21 @@ int netgpu_ep_shutdown(struct netgpu_ep *ep)
 	return 0;
 }
 
+/* To a peer that waits to be let in it is a refusal. */
+static void give_up(struct netgpu_ep *ep)
+{
+	if (ep->state == EP_REQUESTED)
+		refuse(ep, NULL, 0, -ECANCELED);
+	else
+		ep_fail(ep, -ECANCELED, true);
+}
+
 int netgpu_ep_abort(struct netgpu_ep *ep)
 {
 	succeed();
 	if (ep->domain->closed)
 		return domain_fail_closed();
-	ep_fail(ep, -ECANCELED, true);
+	give_up(ep);
 	return 0;
 }
 
@@ -715,7 +729,7 @@ void netgpu_ep_close(struct netgpu_ep *ep)
 		return;
 	ep->closed = true;
 	domain_forget(ep);
-	ep_fail(ep, -ECANCELED, true);
+	give_up(ep);
 	ep_free_unused(ep);
 }
 

@@ -419,6 +419,27 @@ static void test_reject(void)
 }
 
 /* One end closes in the middle of everything. */
+/* It was posted to before anybody said whether the peer is let in. */
+static void test_given_up(void)
+{
+	struct netgpu_event e;
+	struct netgpu_ep *ep;
+	bool right;
+
+	must(!netgpu_ep_open(domain, NULL, &ep) &&
+	     !netgpu_ep_connect(ep, (struct sockaddr *)&address, address_length, NULL, 0), "connect");
+	e = next(NETGPU_EVENT_REQUEST);
+	must(e.ep && !netgpu_ep_recv(e.ep, all, 0, 1, &ep, 0) && !netgpu_ep_abort(e.ep), "abort");
+	e = next(NETGPU_EVENT_RECEIVED);
+	right = e.result == -ECANCELED && e.user == &ep;
+	e = next(NETGPU_EVENT_ENDED);
+	netgpu_ep_close(e.ep);
+	ok(right && e.result == -ECANCELED && e.ep != ep, "given up before it was accepted: ECANCELED");
+	e = next(NETGPU_EVENT_ENDED);
+	ok(e.ep == ep && e.result == -ECONNREFUSED, "and the peer is refused");
+	netgpu_ep_close(ep);
+}
+
 static void test_gone(void)
 {
 	struct netgpu_msg m = msg(0, 32 << 20, NULL);
@@ -752,7 +773,7 @@ int main(void)
 	must(!netgpu_mr_open(domain, memory, 0, SIZE, NETGPU_MR_REMOTE_READ | NETGPU_MR_REMOTE_WRITE, &all), "mr");
 	bytes = netgpu_memory_map(memory);
 	listen_on_loopback();
-	printf("TAP version 13\n1..59\n");
+	printf("TAP version 13\n1..61\n");
 	ok(connect_pair(&p), "two lanes are an endpoint");
 	test_sizes(&p);
 	test_inject(&p);
@@ -764,6 +785,7 @@ int main(void)
 	test_shutdown(&p);
 	test_no_buffer();
 	test_reject();
+	test_given_up();
 	test_gone();
 	test_many();
 	test_window();
