@@ -146,6 +146,7 @@ struct netgpu_ep {
 	bool closed;			/* by the program; freed when no poll is left */
 	bool active;			/* is on the list of those to be looked at */
 	bool close_sent, peer_closing;
+	bool paused;			/* by the program: writes with an immediate wait */
 	int error;			/* the first, of EP_ENDED or of what leads there */
 	const char *why;		/* the same in words, if there are some */
 	int gone;			/* the peer has, for this reason; what it has sent is still taken */

@@ -103,7 +103,7 @@ struct netgpu_domain_params {
 #define NETGPU_DOMAIN_FALL_BACK	(1u << 0)
 /*
  * Any thread may use it, one at a time.  With @device all but the one that has opened it may only post requests, with
- * netgpu_ep_recv(), _send(), _write() and _read(), and cancel; they move when that one calls netgpu_domain_wait().
+ * netgpu_ep_recv(), _send(), _write() and _read(), cancel and pause; they move when that one calls netgpu_domain_wait().
  */
 #define NETGPU_DOMAIN_THREADS	(1u << 1)
 
@@ -346,6 +346,18 @@ int netgpu_ep_read(struct netgpu_ep *ep, const struct netgpu_msg *msg);
 
 /** netgpu_ep_cancel - take back a posted receive; its event says ECANCELED. ENOENT: there is none with this @user. */
 int netgpu_ep_cancel(struct netgpu_ep *ep, void *user);
+
+/**
+ * netgpu_ep_pause - have what the peer writes with an immediate wait
+ * @ep: of which endpoint.
+ * @pause: or go on.
+ *
+ * For a program that has no room for more of NETGPU_EVENT_IMMEDIATE. The peer's requests are carried out in their order, so what it
+ * has requested after such a write waits, too, and the answers to what is read from it. About 1024 events may still come of what was
+ * carried out before. The peer's netgpu_ep_shutdown() waits for them; this side's, or that the peer has gone, ends the waiting.
+ * Errors: ESHUTDOWN.
+ */
+int netgpu_ep_pause(struct netgpu_ep *ep, bool pause);
 
 /* -------------------------------------------------------------- events */
 

@@ -655,12 +655,28 @@ static bool answer(struct netgpu_ep *ep, const struct op *in)
 	return true;
 }
 
+/* Not at the end, which might not come: what is left then is no more than the peer has announced. */
+static bool pauses(const struct netgpu_ep *ep)
+{
+	return ep->paused && ep->state == EP_UP && !ep->gone && !ep->peer_closing;
+}
+
+int netgpu_ep_pause(struct netgpu_ep *ep, bool pause)
+{
+	succeed();
+	if (ep->domain->closed)
+		return domain_fail_closed();
+	ep->paused = pause;
+	ep_activate(ep);
+	return 0;
+}
+
 /* False when it has to wait. */
 static bool carry_out(struct netgpu_ep *ep, struct op *op)
 {
 	struct wire nack = { .op = WIRE_ACK, .sequence = op->sequence, .status = wire_status(op->result) };
 
-	if (!op->moved_all || op->unmatched)
+	if (!op->moved_all || op->unmatched || (pauses(ep) && op->kind == OP_IN_WRITE && op->flags & NETGPU_MSG_IMMEDIATE))
 		return false;
 	/* An answer, or bad news. */
 	if (ep->gone && op->kind == OP_IN_READ)

@@ -440,6 +440,53 @@ static void test_given_up(void)
 	netgpu_ep_close(ep);
 }
 
+static void write_word(struct pair *p, uint64_t immediate)
+{
+	struct netgpu_msg m = msg(0, 8, NULL);
+
+	m.remote_offset = HALF;
+	m.remote_key = netgpu_mr_key(all);
+	m.immediate = immediate;
+	m.flags = NETGPU_MSG_IMMEDIATE;
+	must(!netgpu_ep_write(p->a, &m), "write");
+}
+
+static void test_pause(void)
+{
+	struct netgpu_event e;
+	struct pair p;
+	int i, seen = 0, written = 0;
+	bool right = true;
+
+	must(connect_pair(&p), "connect");
+	must(!netgpu_ep_pause(p.b, true), "pause");
+	for (i = 0; i < 3; i++)
+		write_word(&p, i);
+	ok(quiet(), "a program that has said so hears of no writes with an immediate");
+	must(!netgpu_ep_pause(p.b, false), "go on");
+	while (right && seen + written < 6) {
+		e = next(0);
+		right = !e.result && (e.kind == NETGPU_EVENT_IMMEDIATE || e.kind == NETGPU_EVENT_WRITTEN);
+		if (e.kind == NETGPU_EVENT_IMMEDIATE)
+			right = e.immediate == (uint64_t)seen++;
+		else
+			written++;
+	}
+	ok(right && seen == 3, "until it says so, in their order");
+	must(!netgpu_ep_pause(p.b, true), "pause");
+	write_word(&p, 3);
+	must(quiet() && !netgpu_ep_shutdown(p.a), "shutdown");
+	ok(quiet(), "an end in order waits as well");
+	must(!netgpu_ep_shutdown(p.b), "shutdown");
+	for (i = 0, seen = 0; i < 4; i++) {
+		e = next(0);
+		seen += e.kind == NETGPU_EVENT_IMMEDIATE && e.immediate == 3;
+		right = right && !e.result;
+	}
+	ok(right && seen == 1, "for this side, at most: what was to come comes before it");
+	close_pair(&p);
+}
+
 static void test_gone(void)
 {
 	struct netgpu_msg m = msg(0, 32 << 20, NULL);
@@ -773,7 +820,7 @@ int main(void)
 	must(!netgpu_mr_open(domain, memory, 0, SIZE, NETGPU_MR_REMOTE_READ | NETGPU_MR_REMOTE_WRITE, &all), "mr");
 	bytes = netgpu_memory_map(memory);
 	listen_on_loopback();
-	printf("TAP version 13\n1..61\n");
+	printf("TAP version 13\n1..65\n");
 	ok(connect_pair(&p), "two lanes are an endpoint");
 	test_sizes(&p);
 	test_inject(&p);
@@ -786,6 +833,7 @@ int main(void)
 	test_no_buffer();
 	test_reject();
 	test_given_up();
+	test_pause();
 	test_gone();
 	test_many();
 	test_window();

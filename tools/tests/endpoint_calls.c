@@ -262,6 +262,7 @@ static void test_after(struct netgpu_listener *l)
 	REFUSED(netgpu_ep_bind(ep, sa(&address), sizeof(address)), ESHUTDOWN, "closed");
 	REFUSED(netgpu_ep_abort(ep), ESHUTDOWN, "closed");
 	REFUSED(netgpu_ep_shutdown(ep), ESHUTDOWN, "closed");
+	REFUSED(netgpu_ep_pause(ep, true), ESHUTDOWN, "closed");
 	REFUSED(netgpu_domain_flush(domain), ESHUTDOWN, "closed");
 	netgpu_ep_close(ep);
 	netgpu_listener_close(l);
