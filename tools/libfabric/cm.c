@@ -349,9 +349,13 @@ void cm_event(struct fabric *f, const struct netgpu_event *e)
 		request(f, e->user, e);
 		return;
 	}
-	/* A request whose peer has gone: who accepts it hears of that. */
-	if (!fid || fid->fclass == FI_CLASS_CONNREQ)
+	if (!fid)
 		return;
+	/* A request whose peer has gone: who accepts it hears of that. */
+	if (fid->fclass == FI_CLASS_CONNREQ) {
+		container_of(fid, struct connreq, fid)->ended = true;
+		return;
+	}
 	ep = container_of(fid, struct ep, fid.fid);
 	leave_listener(f, ep);
 	if (e->kind == NETGPU_EVENT_CONNECTED) {
@@ -576,6 +580,7 @@ static int reject(void *arg)
 		c->user->ep = instead;
 		c->user->connreq = NULL;
 		c->user->tx_posted = c->user->rx_posted = 0;
+		c->user->ended = false;
 	}
 	c->ep = NULL;
 	connreq_free(f, c);

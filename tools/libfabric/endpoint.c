@@ -594,6 +594,7 @@ static int open_engine(struct ep *ep, const struct fi_info *info)
 		c->user = ep;
 		ep->connreq = c;
 		ep->ep = c->ep;
+		ep->ended = c->ended;
 		netgpu_ep_set_user(ep->ep, ep);
 		return 0;
 	}

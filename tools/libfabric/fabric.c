@@ -13,6 +13,8 @@
 
 #define BATCH	64
 #define TRIES	64	/* batches of events before a wait is put off */
+#define PATIENCE 2000	/* ms, for the device to let go of what an endpoint was sending */
+#define LOOK	10	/* ms, until one who waits looks by himself */
 #define LANDING_SIZE (64ull << 20)
 
 /* libfabric's are negative, too, and the same numbers. */
@@ -136,14 +138,11 @@ static void kick(struct fabric *f)
 	eventfd_write(f->kick, 1);
 }
 
-/* How many events there were: 0 when the descriptor will say that there are more. */
-static int progress(struct fabric *f)
+static int take_events(struct fabric *f)
 {
 	struct netgpu_event events[BATCH];
 	int i, n;
 
-	if (is_elsewhere(f))
-		return 0;
 	n = netgpu_domain_wait(f->engine, events, BATCH, 0);
 	for (i = 0; i < n; i++) {
 		switch (events[i].kind) {
@@ -158,6 +157,12 @@ static int progress(struct fabric *f)
 	}
 	listeners_close(f);
 	return n;
+}
+
+/* How many events there were: 0 when the descriptor will say that there are more. */
+static int progress(struct fabric *f)
+{
+	return is_elsewhere(f) ? 0 : take_events(f);
 }
 
 /* Whatever it leaves to do, others who wait are woken. */
@@ -202,20 +207,38 @@ int fabric_call(struct fabric *f, int (*run)(void *arg), void *arg)
 	return call.ret;
 }
 
-/* All that was posted to @ep, which has ended, is reported. */
-void fabric_flush(struct fabric *f, const struct ep *ep)
-{
-	while ((ep->tx_posted || ep->rx_posted) && progress(f) > 0)
-		;
-	fabric_posted(f);
-}
-
 static int64_t now_ms(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000ll + ts.tv_nsec / 1000000;
+}
+
+/*
+ * All that was posted to @ep, which was ended, is reported, and its memory is free: the device may take a while.  Others have the
+ * lock meanwhile.
+ */
+void fabric_flush(struct fabric *f, const struct ep *ep)
+{
+	struct pollfd pfd = { .fd = netgpu_domain_fd(f->engine), .events = POLLIN };
+	int64_t end = now_ms() + PATIENCE;
+	int n;
+
+	while (!ep->ended) {
+		n = take_events(f);
+		if (n < 0 || (!ep->ended && now_ms() >= end)) {
+			FI_WARN(&provider, FI_LOG_EP_DATA, "an endpoint is closed with %zu requests that nothing more is heard of\n",
+				ep->tx_posted + ep->rx_posted);
+			break;
+		}
+		if (n > 0)
+			continue;
+		pthread_mutex_unlock(&f->lock);
+		poll(&pfd, 1, LOOK);
+		pthread_mutex_lock(&f->lock);
+	}
+	fabric_posted(f);
 }
 
 /* Until @ready, or @timeout ms (< 0: without end) are over: -FI_EAGAIN.  Called with the lock, which others have meanwhile. */

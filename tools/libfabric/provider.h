@@ -169,6 +169,7 @@ struct connreq {
 	struct netgpu_ep *ep;		/* NULL: its endpoint was closed */
 	struct ep *user;		/* from fi_endpoint() */
 	struct listener *listener;
+	bool ended;			/* the peer has gone */
 };
 
 enum { COUNT_SEND, COUNT_RECV, COUNT_READ, COUNT_WRITE, COUNTS };

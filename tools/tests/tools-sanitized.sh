@@ -13,12 +13,12 @@ tools=$(cd "$(dirname "$0")/../.." && pwd)/build/tools
 quietly() { # COMMAND...: what it has said only when it failed
 	"$@" >said 2>&1 || { tail -n 40 said; return 1; }
 }
-ktap_plan 12
+ktap_plan 14
 dir=$(mktemp -d)
 undo rm -rf "$dir"
 cd "$dir" || exit 1
 for way in address thread; do
-	for test in library command endpoint endpoint_calls endpoint_rude "endpoint_fuzz -s 2 -t 5"; do
+	for test in library command endpoint endpoint_calls endpoint_rude "endpoint_fuzz -s 2 -t 5" provider; do
 		read -ra command <<<"$test"
 		[ -x "$tools/$way/tests/${command[0]}" ] || { ktap_ok "$way: ${command[0]} is built" 1; continue; }
 		ktap_run "$way: ${command[0]}" quietly "$tools/$way/tests/${command[0]}" "${command[@]:1}"

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * libfabric's provider over the loopback, in host memory: what becomes of requests, events and errors when a program or a peer does
+ * not do its part. The provider is linked, so that a test can have the engine be late. KTAP.
+ */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../libfabric/provider.h"
+#include "ktap.h"
+
+#define LONG	10000	/* ms, for what comes */
+#define SHORT	300	/* for what does not */
+#define WINDOW	1024	/* of the engine: requests that the peer has not acknowledged */
+
+struct fi_provider *fi_prov_ini(void);
+int __real_netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *events, unsigned int room, int64_t timeout);
+int __wrap_netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *events, unsigned int room, int64_t timeout);
+
+static bool threaded;		/* a thread of the fabric's has things go on */
+static int64_t late_until;	/* ms: the engine has nothing before */
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ll + ts.tv_nsec / 1000000;
+}
+
+int __wrap_netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *events, unsigned int room, int64_t timeout)
+{
+	if (now() < __atomic_load_n(&late_until, __ATOMIC_RELAXED))
+		return 0;
+	return __real_netgpu_domain_wait(d, events, room, timeout);
+}
+
+/* ------------------------------------------------------------- what is used */
+
+static struct fi_info *info;
+static struct fid_fabric *fabric;
+static struct fid_domain *domain;
+static struct fid_eq *eq;
+static struct fid_pep *pep;
+static struct sockaddr_in address;
+
+struct side {
+	struct fid_ep *ep;
+	struct fid_cq *cq;
+};
+
+static void open_all(void)
+{
+	struct fi_provider *prov = fi_prov_ini();
+	struct fi_info *hints = fi_allocinfo();
+	struct fi_eq_attr attr = { .wait_obj = FI_WAIT_FD };
+	size_t length = sizeof(address);
+
+	must(hints, "hints");
+	hints->ep_attr->type = FI_EP_MSG;
+	hints->domain_attr->mr_mode = FI_MR_PROV_KEY;
+	hints->domain_attr->progress = threaded ? FI_PROGRESS_AUTO : FI_PROGRESS_MANUAL;
+	must(!prov->getinfo(FI_VERSION(2, 0), "127.0.0.1", NULL, FI_SOURCE, hints, &info), "getinfo");
+	fi_freeinfo(hints);
+	must(!prov->fabric(info->fabric_attr, &fabric, NULL), "fabric");
+	must(!fi_domain(fabric, info, &domain, NULL), "domain");
+	must(!fi_eq_open(fabric, &attr, &eq, NULL), "event queue");
+	must(!fi_passive_ep(fabric, info, &pep, NULL) && !fi_pep_bind(pep, &eq->fid, 0), "passive endpoint");
+	must(!fi_listen(pep) && !fi_getname(&pep->fid, &address, &length), "listen");
+}
+
+static bool close_all(void)
+{
+	bool closed = !fi_close(&pep->fid) && !fi_close(&eq->fid) && !fi_close(&domain->fid) && !fi_close(&fabric->fid);
+
+	fi_freeinfo(info);
+	return closed;
+}
+
+/* The event; 0 when there is none, or another error than @error. */
+static uint32_t event(struct fi_eq_cm_entry *entry, int timeout, int error)
+{
+	struct fi_eq_err_entry failure = { 0 };
+	uint32_t kind = 0;
+	ssize_t n = fi_eq_sread(eq, &kind, entry, sizeof(*entry), timeout, 0);
+
+	if (n == -FI_EAVAIL && fi_eq_readerr(eq, &failure, 0) > 0 && failure.err == error) {
+		entry->fid = failure.fid;
+		return FI_SHUTDOWN;
+	}
+	return n > 0 ? kind : 0;
+}
+
+static void open_side(struct side *s, struct fi_info *from, size_t size)
+{
+	struct fi_cq_attr attr = { .size = size, .format = FI_CQ_FORMAT_DATA, .wait_obj = FI_WAIT_FD };
+
+	must(!fi_cq_open(domain, &attr, &s->cq, NULL), "completion queue");
+	must(!fi_endpoint(domain, from, &s->ep, NULL), "endpoint");
+	must(!fi_ep_bind(s->ep, &eq->fid, 0) && !fi_ep_bind(s->ep, &s->cq->fid, FI_TRANSMIT | FI_RECV) && !fi_enable(s->ep), "bind");
+}
+
+static bool close_side(struct side *s)
+{
+	return !fi_close(&s->ep->fid) && !fi_close(&s->cq->fid);
+}
+
+/* @a connects to @b, with so much room in the queue of each. */
+static void connect_sides(struct side *a, size_t a_size, struct side *b, size_t b_size)
+{
+	struct fi_eq_cm_entry e;
+	int i;
+
+	open_side(a, info, a_size);
+	must(!fi_connect(a->ep, &address, NULL, 0) && event(&e, LONG, 0) == FI_CONNREQ, "connect");
+	open_side(b, e.info, b_size);
+	fi_freeinfo(e.info);
+	must(!fi_accept(b->ep, NULL, 0), "accept");
+	for (i = 0; i < 2; i++)
+		must(event(&e, LONG, 0) == FI_CONNECTED, "connected");
+}
+
+static ssize_t read_one(struct fid_cq *cq, struct fi_cq_data_entry *e, int timeout)
+{
+	return fi_cq_sread(cq, e, 1, NULL, timeout);
+}
+
+/* How many of @most requests are reported as canceled, with nothing else between them. */
+static int canceled(struct fid_cq *cq, int most)
+{
+	struct fi_cq_err_entry failure;
+	struct fi_cq_data_entry e;
+	int n = 0;
+
+	while (n < most && read_one(cq, &e, LONG) == -FI_EAVAIL) {
+		failure = (struct fi_cq_err_entry){ 0 };
+		if (fi_cq_readerr(cq, &failure, 0) != 1 || failure.err != FI_ECANCELED)
+			break;
+		n++;
+	}
+	return n;
+}
+
+/* ------------------------------------------------------------------- closing */
+
+static void closes_what_is_under_way(void)
+{
+	static char bytes[8192];
+	struct fid_mr *mr;
+	struct side a, b;
+	int i, n;
+
+	connect_sides(&a, 0, &b, 0);
+	must(!fi_mr_reg(domain, bytes, sizeof(bytes), FI_SEND | FI_RECV, 0, 0, 0, &mr, NULL), "mr");
+	for (i = 0; i < 3; i++)		/* for which the peer has no buffer */
+		must(!fi_send(a.ep, bytes, 4096, fi_mr_desc(mr), 0, NULL), "send");
+	for (i = 0; i < 2; i++)
+		must(!fi_recv(a.ep, bytes + 4096, 4096, fi_mr_desc(mr), 0, NULL), "recv");
+	__atomic_store_n(&late_until, now() + SHORT, __ATOMIC_RELAXED);
+	ok(!fi_close(&a.ep->fid), "an endpoint is closed while it sends, and the device is slow");
+	n = canceled(a.cq, 5);
+	ok(n == 5, "all that was posted is reported as canceled: %d of 5", n);
+	ok(!fi_close(&mr->fid), "and its memory can be closed");
+	ok(!fi_close(&a.cq->fid) && close_side(&b), "as can the rest");
+}
+
+int main(void)
+{
+	int i;
+
+	alarm(120 * atoi(getenv("LAB_SLOWER") ?: "1"));	/* a wait that does not end is a failure, too */
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("TAP version 13\n1..10\n");
+	for (i = 0; i < 2; i++) {
+		threaded = i;
+		printf("# things go on %s\n", threaded ? "in a thread of the fabric's" : "when somebody reads");
+		open_all();
+		closes_what_is_under_way();
+		ok(close_all(), "the fabric is closed");
+	}
+	return failed != 0;
+}
