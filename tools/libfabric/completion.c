@@ -36,6 +36,7 @@ static void cq_add(struct cq *cq, const struct fi_cq_err_entry *e)
 	entry->next = NULL;
 	*cq->end = entry;
 	cq->end = &entry->next;
+	cq->unread++;
 	signal_raise(&cq->signal);
 }
 
@@ -47,6 +48,51 @@ static void drop_first(struct cq *cq)
 	if (!cq->first)
 		cq->end = &cq->first;
 	entry_free(cq, e);
+	cq->unread--;
+}
+
+/* What this program posts is refused then; what its peers write with data waits (pause_peer()). */
+bool cq_is_full(const struct cq *cq)
+{
+	return cq && cq->unread >= cq->size;
+}
+
+static void pause_peer(struct ep *ep)
+{
+	struct cq *cq = ep->rx;
+
+	if (ep->paused || netgpu_ep_pause(ep->ep, true))
+		return;
+	ep->paused = true;
+	ep->next_paused = cq->paused;
+	cq->paused = ep;
+}
+
+/* With some room, so that not each entry that is read wakes a peer. */
+static void resume_peers(struct cq *cq)
+{
+	struct ep *ep;
+
+	if (!cq->paused || cq->unread > cq->size / 2)
+		return;
+	while ((ep = cq->paused)) {
+		cq->paused = ep->next_paused;
+		ep->paused = false;
+		netgpu_ep_pause(ep->ep, false);
+	}
+	fabric_posted(cq->domain->fabric);
+}
+
+/* Its endpoint is closed. */
+void cq_forget(struct ep *ep)
+{
+	struct ep **at;
+
+	if (!ep->paused)
+		return;
+	for (at = &ep->rx->paused; *at != ep; )
+		at = &(*at)->next_paused;
+	*at = ep->next_paused;
 }
 
 /* A signal is for those who wait, or for the next who does. */
@@ -94,6 +140,7 @@ static ssize_t take(struct cq *cq, void *buf, size_t count)
 		drop_first(cq);
 		n++;
 	}
+	resume_peers(cq);
 	return n ? (ssize_t)n : -FI_EAGAIN;
 }
 
@@ -179,6 +226,7 @@ static ssize_t cq_readerr(struct fid_cq *fid, struct fi_cq_err_entry *buf, uint6
 		buf->err_data = room ? data : NULL;
 		buf->err_data_size = 0;
 		drop_first(cq);
+		resume_peers(cq);
 		ret = 1;
 	}
 	pthread_mutex_unlock(&f->lock);
@@ -280,6 +328,7 @@ int cq_open(struct fid_domain *domain, struct fi_cq_attr *attr, struct fid_cq **
 	cq->format = attr->format == FI_CQ_FORMAT_UNSPEC ? FI_CQ_FORMAT_CONTEXT : attr->format;
 	attr->format = cq->format;
 	cq->end = &cq->first;
+	cq->size = attr->size ? attr->size : SIZE;
 	cq->fid.fid.fclass = FI_CLASS_CQ;
 	cq->fid.fid.context = context;
 	cq->fid.fid.ops = &cq_fid_ops;
@@ -523,4 +572,7 @@ void complete(struct ep *ep, const struct netgpu_event *ev)
 	/* Of what has no context nobody could tell what it was; the program hears of the endpoint's end. */
 	if (cq && !(ev->flags & NO_CONTEXT) && (!(ev->flags & NO_ENTRY) || ev->result))
 		cq_add(cq, &e);
+	/* There may be no end of what a peer writes; of what is posted here there is. */
+	if (ev->kind == NETGPU_EVENT_IMMEDIATE && cq_is_full(cq))
+		pause_peer(ep);
 }

@@ -59,7 +59,7 @@ static ssize_t do_recv(struct ep *ep, void *buf, size_t len, void *desc, void *c
 		mr = place(ep, buf, desc, &offset);
 	if (ep->rx_posted >= ep->rx_size)
 		fabric_progress(f);
-	if (ep->rx_posted < ep->rx_size)
+	if (ep->rx_posted < ep->rx_size && (silent || !cq_is_full(ep->rx)))
 		ret = netgpu_ep_recv(ep->ep, mr, offset, len, context, silent ? NO_ENTRY : 0);
 	if (!ret) {
 		ep->rx_posted++;
@@ -138,7 +138,7 @@ static ssize_t do_post(struct ep *ep, const struct request *r)
 	}
 	if (ep->tx_posted >= ep->tx_size)
 		fabric_progress(f);
-	if (ep->tx_posted < ep->tx_size)
+	if (ep->tx_posted < ep->tx_size && (msg.flags & NO_ENTRY || !cq_is_full(ep->tx)))
 		ret = r->post(ep->ep, &msg);
 	if (!ret) {
 		ep->tx_posted++;
@@ -558,6 +558,7 @@ static int close_ep(void *arg)
 	if (ep->listener)
 		listener_put(f, ep->listener);
 	listeners_close(f);
+	cq_forget(ep);
 	unbind(ep);
 	ep->domain->users--;
 	return 0;

@@ -109,6 +109,8 @@ struct cq {
 	struct signal signal;
 	struct entry *first, **end;
 	struct entry *unused;
+	size_t size, unread;
+	struct ep *paused;		/* whose peers write no more into it */
 	unsigned int users;
 	unsigned int signals, signals_taken;	/* by fi_cq_signal() */
 };
@@ -189,7 +191,8 @@ struct ep {
 	size_t tx_posted, rx_posted;
 	struct sockaddr_storage peer;
 	socklen_t peer_length;
-	bool connected, shut, ended;
+	struct ep *next_paused;
+	bool connected, shut, ended, paused;
 };
 
 /* info.c */
@@ -252,6 +255,8 @@ int cq_open(struct fid_domain *domain, struct fi_cq_attr *attr, struct fid_cq **
 int cntr_open(struct fid_domain *domain, struct fi_cntr_attr *attr, struct fid_cntr **cntr, void *context);
 void complete(struct ep *ep, const struct netgpu_event *e);
 bool cq_is_ready(struct cq *cq);
+bool cq_is_full(const struct cq *cq);		/* NULL is allowed */
+void cq_forget(struct ep *ep);
 bool cntr_is_ready(struct cntr *cntr);
 
 #endif

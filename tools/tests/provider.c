@@ -168,18 +168,129 @@ static void closes_what_is_under_way(void)
 	ok(!fi_close(&a.cq->fid) && close_side(&b), "as can the rest");
 }
 
+/* ------------------------------------------------------- completion queues */
+
+struct target {
+	struct fid_mr *mr;
+	uint64_t bytes[1];
+};
+
+/* Post up to @total writes with data from @from on, until nothing has completed for a while; how many have. */
+static unsigned int write_all(struct side *s, const struct target *t, unsigned int *from, unsigned int total, unsigned int *done)
+{
+	static uint64_t word;
+	struct fi_cq_data_entry e;
+	int64_t end = now() + SHORT;
+
+	while (*done < total && now() < end) {
+		if (*from < total && !fi_writedata(s->ep, &word, sizeof(word), NULL, *from, 0, 0, fi_mr_key(t->mr), NULL))
+			++*from;
+		if (fi_cq_read(s->cq, &e, 1) != 1)
+			continue;
+		++*done;
+		end = now() + SHORT;
+	}
+	return *done;
+}
+
+static bool read_all(struct side *s, unsigned int *seen, unsigned int total)
+{
+	struct fi_cq_data_entry e;
+
+	for (; *seen < total; ++*seen)
+		if (read_one(s->cq, &e, LONG) != 1 || !(e.flags & FI_REMOTE_CQ_DATA) || e.data != *seen)
+			return false;
+	return true;
+}
+
+static void bounds_what_peers_write(void)
+{
+	const unsigned int size = 16, total = 3 * WINDOW;
+	unsigned int from = 0, done = 0, seen = 0, before;
+	struct fi_eq_cm_entry entry;
+	struct fi_cq_data_entry e;
+	struct target t;
+	struct side a, b;
+	bool right;
+
+	connect_sides(&a, 0, &b, size);
+	must(!fi_mr_reg(domain, t.bytes, sizeof(t.bytes), FI_REMOTE_WRITE, 0, 0, 0, &t.mr, NULL), "mr");
+	before = write_all(&a, &t, &from, total, &done);
+	ok(before >= size && before <= size + WINDOW, "of %u writes with data to who does not read %u are carried out", total, before);
+	do {
+		right = read_all(&b, &seen, done);
+		before = done;
+		write_all(&a, &t, &from, total, &done);
+	} while (right && done > before);
+	right = right && done == total && read_all(&b, &seen, total);
+	ok(right, "and all the others when it reads, in their order: %u", seen);
+
+	write_all(&a, &t, &from, total + 2 * WINDOW, &done);
+	before = from;
+	ok(done < before && !fi_shutdown(a.ep, 0), "%u more, of which %u are carried out, and an end of it", before - total, done - total);
+	right = read_all(&b, &seen, before);
+	ok(right, "all come to who reads then: %u", seen - total);
+	right = event(&entry, LONG, 0) == FI_SHUTDOWN && event(&entry, LONG, 0) == FI_SHUTDOWN;
+	ok(right, "and then the end of both");
+	while (fi_cq_read(a.cq, &e, 1) == 1)
+		;
+	ok(close_side(&a) && close_side(&b) && !fi_close(&t.mr->fid), "closed");
+}
+
+static void closes_who_has_not_read(void)
+{
+	unsigned int from = 0, done = 0;
+	struct target t;
+	struct side a, b;
+
+	connect_sides(&a, 0, &b, 1);
+	must(!fi_mr_reg(domain, t.bytes, sizeof(t.bytes), FI_REMOTE_WRITE, 0, 0, 0, &t.mr, NULL), "mr");
+	write_all(&a, &t, &from, WINDOW, &done);
+	ok(close_side(&b) && close_side(&a) && !fi_close(&t.mr->fid), "an endpoint is closed whose peer waits for it to read");
+}
+
+static void bounds_what_is_posted(void)
+{
+	const unsigned int size = 8;
+	struct fi_cq_data_entry e;
+	unsigned int i, n;
+	struct side a, b;
+	ssize_t ret = 0;
+
+	connect_sides(&a, size, &b, 0);
+	for (i = 0; i < 4 * size; i++)
+		must(!fi_recv(b.ep, NULL, 0, NULL, 0, NULL), "recv");
+	for (n = 0; n < 4 * size; n++) {
+		ret = fi_send(a.ep, NULL, 0, NULL, 0, NULL);
+		if (ret)
+			break;
+		/* It completes, and nobody reads that. */
+		must(read_one(b.cq, &e, LONG) == 1, "received");
+		fi_cq_read(a.cq, NULL, 0);
+		usleep(threaded ? 2000 : 0);
+	}
+	ok(ret == -FI_EAGAIN && n >= size && n < 4 * size, "with a full queue nothing more is posted: %u sent with room for %u", n, size);
+	for (i = 0; i < n && read_one(a.cq, &e, LONG) == 1; i++)
+		;
+	ok(i == n && !fi_send(a.ep, NULL, 0, NULL, 0, NULL), "all completions are there, and afterwards there is room");
+	ok(close_side(&a) && close_side(&b), "closed");
+}
+
 int main(void)
 {
 	int i;
 
 	alarm(120 * atoi(getenv("LAB_SLOWER") ?: "1"));	/* a wait that does not end is a failure, too */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("TAP version 13\n1..10\n");
+	printf("TAP version 13\n1..30\n");
 	for (i = 0; i < 2; i++) {
 		threaded = i;
 		printf("# things go on %s\n", threaded ? "in a thread of the fabric's" : "when somebody reads");
 		open_all();
 		closes_what_is_under_way();
+		bounds_what_peers_write();
+		closes_who_has_not_read();
+		bounds_what_is_posted();
 		ok(close_all(), "the fabric is closed");
 	}
 	return failed != 0;
