@@ -8,6 +8,8 @@
 
 #include "provider.h"
 
+#define BACKLOG	128	/* requests to connect that the program has not answered */
+
 /* ---------------------------------------------------------- event queues */
 
 bool eq_has(void *object)
@@ -261,26 +263,17 @@ struct connreq *connreq_find(struct fabric *f, const struct fid *handle)
 	return c;
 }
 
-/* Its endpoint is closed; it may still be rejected, by who has not noticed. */
-void connreq_drop(struct fabric *f, struct connreq *c)
-{
-	c->ep = NULL;
-	c->user = NULL;
-	if (c->listener)
-		listener_put(f, c->listener);
-	c->listener = NULL;
-}
-
-/* NULL is allowed. */
+/* NULL is allowed.  One with an endpoint leaves that to the program. */
 void connreq_free(struct fabric *f, struct connreq *c)
 {
 	struct connreq **at = &f->connreqs;
 
 	if (!c)
 		return;
-	if (c->ep && !c->user)
+	if (c->ep && !c->user)		/* not rejected already */
 		netgpu_ep_reject(c->ep, NULL, 0);
-	connreq_drop(f, c);
+	if (c->listener)
+		listener_put(f, c->listener);
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
@@ -307,10 +300,21 @@ void listeners_close(struct fabric *f)
 	}
 }
 
+static bool has_room(const struct fabric *f, const struct listener *l)
+{
+	const struct connreq *c;
+	unsigned int n = 0;
+
+	for (c = f->connreqs; c; c = c->next)
+		n += c->listener == l;
+	return n < l->pep->backlog;
+}
+
+/* A program that answers nobody is not asked without end: each has a descriptor. */
 static void request(struct fabric *f, struct listener *l, const struct netgpu_event *e)
 {
 	struct pep *pep = l ? l->pep : NULL;
-	struct fi_info *info = pep && pep->eq ? info_for_request(pep->info, e->ep) : NULL;
+	struct fi_info *info = pep && pep->eq && has_room(f, l) ? info_for_request(pep->info, e->ep) : NULL;
 	struct connreq *c = info ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
@@ -372,10 +376,24 @@ void cm_event(struct fabric *f, const struct netgpu_event *e)
 
 /* ------------------------------------------------------- passive endpoints */
 
+struct pep *pep_find(const struct fabric *f, const struct fid *handle)
+{
+	struct pep *pep = f->peps;
+
+	while (pep && &pep->fid.fid != handle)
+		pep = pep->next;
+	return pep;
+}
+
 static int close_pep(void *arg)
 {
 	struct pep *pep = arg;
 	struct fabric *f = pep->fabric;
+	struct pep **at = &f->peps;
+
+	while (*at != pep)
+		at = &(*at)->next;
+	*at = pep->next;
 
 	if (pep->eq) {
 		eq_forget(pep->eq, &pep->fid.fid);
@@ -421,9 +439,18 @@ static int pep_bind(struct fid *fid, struct fid *to, uint64_t flags)
 
 static int pep_control(struct fid *fid, int command, void *arg)
 {
-	(void)fid;
-	(void)arg;
-	return command == FI_BACKLOG ? 0 : -FI_ENOSYS;
+	struct pep *pep = container_of(fid, struct pep, fid.fid);
+	int backlog;
+
+	if (command != FI_BACKLOG)
+		return -FI_ENOSYS;
+	backlog = *(int *)arg;
+	if (backlog < 1)
+		return -FI_EINVAL;
+	pthread_mutex_lock(&pep->fabric->lock);
+	pep->backlog = backlog;
+	pthread_mutex_unlock(&pep->fabric->lock);
+	return 0;
 }
 
 static int store_address(void *to, size_t *room, const void *address, size_t length)
@@ -569,12 +596,10 @@ static int reject(void *arg)
 		if (ret)
 			return errno_of(ret);
 	}
-	if (c->ep) {
-		ret = netgpu_ep_reject(c->ep, w->param, w->length);
-		if (ret) {
-			netgpu_ep_close(instead);
-			return errno_of(ret);
-		}
+	ret = netgpu_ep_reject(c->ep, w->param, w->length);
+	if (ret) {
+		netgpu_ep_close(instead);
+		return errno_of(ret);
 	}
 	if (c->user) {
 		c->user->ep = instead;
@@ -664,11 +689,16 @@ int pep_open(struct fid_fabric *fabric, struct fi_info *info, struct fid_pep **o
 	}
 	pep->fabric = f;
 	pep->reserved = -1;
+	pep->backlog = BACKLOG;
 	pep->fid.fid.fclass = FI_CLASS_PEP;
 	pep->fid.fid.context = context;
 	pep->fid.fid.ops = &pep_fid_ops;
 	pep->fid.ops = &pep_ops;
 	pep->fid.cm = &pep_cm_ops;
+	pthread_mutex_lock(&f->lock);
+	pep->next = f->peps;
+	f->peps = pep;
+	pthread_mutex_unlock(&f->lock);
 	__atomic_add_fetch(&f->users, 1, __ATOMIC_RELAXED);
 	*out = &pep->fid;
 	return 0;

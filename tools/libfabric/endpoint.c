@@ -553,8 +553,7 @@ static int close_ep(void *arg)
 	netgpu_ep_abort(ep->ep);
 	fabric_flush(f, ep);
 	netgpu_ep_close(ep->ep);
-	if (ep->connreq)
-		connreq_drop(f, ep->connreq);
+	connreq_free(f, ep->connreq);
 	if (ep->listener)
 		listener_put(f, ep->listener);
 	listeners_close(f);
@@ -590,7 +589,7 @@ static int open_engine(struct ep *ep, const struct fi_info *info)
 	int ret;
 
 	if (c) {
-		if (!c->ep || c->user)
+		if (c->user)
 			return -FI_EINVAL;
 		c->user = ep;
 		ep->connreq = c;
@@ -600,8 +599,8 @@ static int open_engine(struct ep *ep, const struct fi_info *info)
 		return 0;
 	}
 	if (info->handle) {
-		pep = pep_of(info->handle);
-		if (!pep || pep->fabric != f || pep->listener)
+		pep = pep_find(f, info->handle);
+		if (!pep || pep->listener)
 			return -FI_EINVAL;
 		ret = pep_reserve(pep);
 		if (ret)

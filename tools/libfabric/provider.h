@@ -75,6 +75,7 @@ struct fabric {
 	struct call *first;		/* what the thread begins with */
 	int kick;			/* wakes the thread */
 	bool asleep, stop;
+	struct pep *peps;
 	struct connreq *connreqs;
 	struct listener *unused;	/* to be closed */
 	unsigned int users;
@@ -147,10 +148,12 @@ struct eq {
 
 struct pep {
 	struct fid_pep fid;
+	struct pep *next;		/* of the fabric */
 	struct fabric *fabric;
 	struct fi_info *info;
 	struct eq *eq;
 	struct listener *listener;
+	unsigned int backlog;		/* requests that are not answered */
 	int reserved;			/* a socket that keeps the port, until something else does; or -1 */
 	struct sockaddr_storage address;
 	socklen_t address_length;
@@ -168,7 +171,7 @@ struct listener {
 struct connreq {
 	struct fid fid;
 	struct connreq *next;		/* of the fabric */
-	struct netgpu_ep *ep;		/* NULL: its endpoint was closed */
+	struct netgpu_ep *ep;
 	struct ep *user;		/* from fi_endpoint() */
 	struct listener *listener;
 	bool ended;			/* the peer has gone */
@@ -234,10 +237,10 @@ void cm_event(struct fabric *f, const struct netgpu_event *e);
 bool eq_has(void *eq);
 void eq_forget(struct eq *eq, const struct fid *fid);
 struct pep *pep_of(fid_t fid);			/* NULL: it is none of this provider's */
+struct pep *pep_find(const struct fabric *f, const struct fid *handle);	/* which may be of what is gone */
 int pep_reserve(struct pep *pep);
 void pep_release(struct pep *pep);
 struct connreq *connreq_find(struct fabric *f, const struct fid *handle);
-void connreq_drop(struct fabric *f, struct connreq *c);
 void connreq_free(struct fabric *f, struct connreq *c);
 void listener_put(struct fabric *f, struct listener *l);
 void listeners_close(struct fabric *f);		/* that nobody needs */

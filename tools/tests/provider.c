@@ -276,13 +276,89 @@ static void bounds_what_is_posted(void)
 	ok(close_side(&a) && close_side(&b), "closed");
 }
 
+/* ------------------------------------------------------------------ requests */
+
+static void forgets_request(void)
+{
+	struct fabric *f = container_of(fabric, struct fabric, fid);
+	struct fi_eq_cm_entry e;
+	struct side a, b;
+	fid_t handle;
+	char byte;
+
+	open_side(&a, info, 0);
+	must(!fi_connect(a.ep, &address, NULL, 0) && event(&e, LONG, 0) == FI_CONNREQ, "connect");
+	open_side(&b, e.info, 0);
+	handle = e.info->handle;
+	fi_freeinfo(e.info);
+	must(!fi_recv(b.ep, &byte, 1, NULL, 0, NULL), "recv");
+	ok(!fi_close(&b.ep->fid), "the endpoint of a request is closed before it is accepted");
+	ok(canceled(b.cq, 1) == 1, "what was posted to it is reported");
+	ok(event(&e, LONG, FI_ECONNREFUSED) == FI_SHUTDOWN && e.fid == &a.ep->fid, "the peer is refused");
+	ok(!f->connreqs, "and the request is gone");
+	ok(fi_reject(pep, handle, NULL, 0) == -FI_EINVAL, "it cannot be rejected once more");
+	e.info = fi_dupinfo(info);
+	must(e.info, "info");
+	e.info->handle = handle;
+	ok(fi_endpoint(domain, e.info, &b.ep, NULL) == -FI_EINVAL, "nor have another endpoint");
+	e.info->handle = NULL;
+	fi_freeinfo(e.info);
+	ok(!fi_close(&b.cq->fid) && close_side(&a), "closed");
+}
+
+static void bounds_requests(void)
+{
+	enum { ROOM = 4, PEERS = 10 };
+	struct fi_info *asked[PEERS] = { NULL };
+	struct side peers[PEERS];
+	struct fi_eq_cm_entry e;
+	int i, requests = 0, refused = 0, backlog = ROOM;
+	uint32_t kind;
+
+	ok(!fi_control(&pep->fid, FI_BACKLOG, &backlog), "a backlog of %d", ROOM);
+	for (i = 0; i < PEERS; i++) {
+		open_side(&peers[i], info, 0);
+		must(!fi_connect(peers[i].ep, &address, NULL, 0), "connect");
+	}
+	while (requests + refused < PEERS) {
+		kind = event(&e, LONG, FI_ECONNREFUSED);
+		if (kind == FI_CONNREQ)
+			asked[requests++] = e.info;
+		else if (kind == FI_SHUTDOWN)
+			refused++;
+		else
+			break;
+	}
+	ok(requests == ROOM && refused == PEERS - ROOM, "of %d peers %d ask a program that does not answer, and %d are refused", PEERS,
+	   requests, refused);
+	must(!fi_reject(pep, asked[0]->handle, NULL, 0) && event(&e, LONG, FI_ECONNREFUSED) == FI_SHUTDOWN, "reject");
+	for (i = 0; i < PEERS; i++)
+		must(close_side(&peers[i]), "close");
+	open_side(&peers[0], info, 0);
+	must(!fi_connect(peers[0].ep, &address, NULL, 0), "connect");
+	ok(event(&e, LONG, FI_ECONNREFUSED) == FI_CONNREQ, "when it has answered one there is room for another");
+	if (requests < PEERS)
+		asked[requests++] = e.info;
+	for (i = 1; i < requests; i++)
+		fi_reject(pep, asked[i]->handle, NULL, 0);
+	for (i = 0; i < requests; i++)
+		fi_freeinfo(asked[i]);
+	ok(close_side(&peers[0]), "closed");
+	while (event(&e, SHORT, FI_ECONNREFUSED))
+		;
+	backlog = 128;
+	must(!fi_control(&pep->fid, FI_BACKLOG, &backlog), "backlog");
+	backlog = 0;
+	ok(fi_control(&pep->fid, FI_BACKLOG, &backlog) == -FI_EINVAL, "a backlog of 0 is none");
+}
+
 int main(void)
 {
 	int i;
 
 	alarm(120 * atoi(getenv("LAB_SLOWER") ?: "1"));	/* a wait that does not end is a failure, too */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("TAP version 13\n1..30\n");
+	printf("TAP version 13\n1..54\n");
 	for (i = 0; i < 2; i++) {
 		threaded = i;
 		printf("# things go on %s\n", threaded ? "in a thread of the fabric's" : "when somebody reads");
@@ -291,6 +367,8 @@ int main(void)
 		bounds_what_peers_write();
 		closes_who_has_not_read();
 		bounds_what_is_posted();
+		forgets_request();
+		bounds_requests();
 		ok(close_all(), "the fabric is closed");
 	}
 	return failed != 0;
