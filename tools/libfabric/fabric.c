@@ -59,16 +59,15 @@ int signal_open(struct signal *s, enum fi_wait_obj kind, struct fabric *f)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
 
-	s->epoll = s->event = -1;
-	s->armed = false;
-	s->waiters = 0;
+	*s = (struct signal){ .epoll = -1, .event = -1, .wake = -1 };
 	if (kind == FI_WAIT_NONE)
 		return 0;
 	if (kind != FI_WAIT_UNSPEC && kind != FI_WAIT_FD)
 		return -FI_ENOSYS;
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->epoll < 0 || s->event < 0 ||
+	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->epoll < 0 || s->event < 0 || s->wake < 0 ||
 	    epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->event, &ev) ||
 	    (!f->threaded && epoll_ctl(s->epoll, EPOLL_CTL_ADD, netgpu_domain_fd(f->engine), &ev))) {
 		signal_close(s);
@@ -83,30 +82,52 @@ void signal_close(struct signal *s)
 		close(s->epoll);
 	if (s->event >= 0)
 		close(s->event);
-	s->epoll = s->event = -1;
+	if (s->wake >= 0)
+		close(s->wake);
+	s->epoll = s->event = s->wake = -1;
+}
+
+static void wake(struct signal *s)
+{
+	s->raised++;
+	s->seen = 0;
+	if (!s->wake_armed)
+		return;
+	s->wake_armed = false;
+	eventfd_write(s->wake, 1);
 }
 
 void signal_raise(struct signal *s)
 {
 	if (s->event < 0)
 		return;
-	s->raised++;
-	s->seen = 0;
+	wake(s);
 	if (!s->armed)
 		return;
 	s->armed = false;
 	eventfd_write(s->event, 1);
 }
 
-/* Not before all who wait have looked: it may be what one of them waits for that woke another. */
+/* By fi_trywait() alone: who polls has then looked. */
 static void signal_arm(struct signal *s)
 {
 	eventfd_t count;
 
-	if (s->event < 0 || s->armed || s->seen < s->waiters)
+	if (s->event < 0 || s->armed)
 		return;
 	eventfd_read(s->event, &count);
 	s->armed = true;
+}
+
+/* Not before all who wait have looked: it may be what one of them waits for that woke another. */
+static void wake_arm(struct signal *s)
+{
+	eventfd_t count;
+
+	if (s->wake_armed || s->seen < s->waiters)
+		return;
+	eventfd_read(s->wake, &count);
+	s->wake_armed = true;
 }
 
 int signal_control(struct signal *s, int command, void *arg)
@@ -245,7 +266,7 @@ void fabric_flush(struct fabric *f, const struct ep *ep)
 int fabric_wait(struct fabric *f, struct signal *s, bool (*ready)(void *), void *object, int timeout)
 {
 	int64_t end = timeout < 0 ? 0 : now_ms() + timeout, left = -1;
-	struct pollfd pfd = { .fd = s->epoll, .events = POLLIN };
+	struct pollfd fds[] = { { .fd = s->wake, .events = POLLIN }, { .events = POLLIN } };
 	uint64_t saw = s->raised - 1;
 	int i, ret = 0;
 
@@ -255,7 +276,7 @@ int fabric_wait(struct fabric *f, struct signal *s, bool (*ready)(void *), void 
 			saw = s->raised;
 			s->seen++;
 		}
-		signal_arm(s);
+		wake_arm(s);
 		for (i = 0; i < TRIES && progress(f) > 0 && !ready(object); i++)
 			;
 		if (i == TRIES)
@@ -269,14 +290,15 @@ int fabric_wait(struct fabric *f, struct signal *s, bool (*ready)(void *), void 
 				break;
 			}
 		}
+		fds[1].fd = f->threaded ? -1 : netgpu_domain_fd(f->engine);
 		pthread_mutex_unlock(&f->lock);
-		poll(&pfd, 1, left);
+		poll(fds, 2, left);
 		pthread_mutex_lock(&f->lock);
 	}
 	/* What woke this thread may have been for others, who have slept on. */
 	s->seen = 0;
 	if (--s->waiters)
-		signal_raise(s);
+		wake(s);
 	fabric_posted(f);
 	return ret;
 }

@@ -46,8 +46,10 @@
 
 /* What can be waited for: by itself, or by a descriptor. */
 struct signal {
-	int epoll, event;	/* -1: by nobody */
+	int epoll, event;	/* for programs that poll; -1: by nobody */
 	bool armed;
+	int wake;		/* for fabric_wait(), which takes nothing from who polls */
+	bool wake_armed;
 	unsigned int waiters;	/* in fabric_wait() */
 	uint64_t raised;	/* times */
 	unsigned int seen;	/* waiters that have looked since the last */

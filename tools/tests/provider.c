@@ -352,13 +352,44 @@ static void bounds_requests(void)
 	ok(fi_control(&pep->fid, FI_BACKLOG, &backlog) == -FI_EINVAL, "a backlog of 0 is none");
 }
 
+/* ------------------------------------------------------------------- waiting */
+
+static void *wait_for_many(void *cntr)
+{
+	return (void *)(intptr_t)fi_cntr_wait(cntr, 1000, SHORT * 2);
+}
+
+/* Who polls the descriptor comes to it late; the other who waits has been woken, too, and waits for more. */
+static void wakes_all(void)
+{
+	struct fi_cntr_attr attr = { .events = FI_CNTR_EVENTS_COMP, .wait_obj = FI_WAIT_FD };
+	struct pollfd pfd = { .events = POLLIN };
+	struct fid_cntr *cntr;
+	pthread_t other;
+	struct fid *fid;
+	void *ret;
+
+	must(!fi_cntr_open(domain, &attr, &cntr, NULL) && !fi_control(&cntr->fid, FI_GETWAIT, &pfd.fd), "counter");
+	fid = &cntr->fid;
+	must(!pthread_create(&other, NULL, wait_for_many, cntr), "thread");
+	usleep(100000);
+	ok(!fi_trywait(fabric, &fid, 1), "a counter has not changed");
+	fi_cntr_add(cntr, 1);
+	usleep(100000);
+	ok(poll(&pfd, 1, SHORT) == 1, "it has: who polls hears of it, although another waits for more");
+	ok(fi_trywait(fabric, &fid, 1) == -FI_EAGAIN && fi_cntr_read(cntr) == 1, "and sees what it is");
+	pthread_join(other, &ret);
+	ok((intptr_t)ret == -FI_ETIMEDOUT, "the other has waited in vain");
+	ok(!fi_close(&cntr->fid), "closed");
+}
+
 int main(void)
 {
 	int i;
 
 	alarm(120 * atoi(getenv("LAB_SLOWER") ?: "1"));	/* a wait that does not end is a failure, too */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("TAP version 13\n1..54\n");
+	printf("TAP version 13\n1..64\n");
 	for (i = 0; i < 2; i++) {
 		threaded = i;
 		printf("# things go on %s\n", threaded ? "in a thread of the fabric's" : "when somebody reads");
@@ -369,6 +400,7 @@ int main(void)
 		bounds_what_is_posted();
 		forgets_request();
 		bounds_requests();
+		wakes_all();
 		ok(close_all(), "the fabric is closed");
 	}
 	return failed != 0;
