@@ -110,6 +110,8 @@ static ssize_t eq_read(struct fid_eq *fid, uint32_t *event, void *buf, size_t le
 	pthread_mutex_lock(&eq->fabric->lock);
 	fabric_progress(eq->fabric);
 	ret = eq_take(eq, event, buf, len, flags);
+	if (ret == -FI_EAGAIN && eq->fabric->error)
+		ret = eq->fabric->error;
 	pthread_mutex_unlock(&eq->fabric->lock);
 	return ret;
 }

@@ -154,6 +154,8 @@ static ssize_t cq_readfrom(struct fid_cq *fid, void *buf, size_t count, fi_addr_
 	if (!cq->first || !count)
 		fabric_progress(f);
 	ret = take(cq, buf, count);
+	if (ret == -FI_EAGAIN && f->error)
+		ret = f->error;
 	pthread_mutex_unlock(&f->lock);
 	if (ret == -FI_EAGAIN)
 		fabric_yield(f);

@@ -52,14 +52,15 @@ static ssize_t do_recv(struct ep *ep, void *buf, size_t len, void *desc, void *c
 	struct netgpu_mr *mr = NULL;
 	uint64_t offset = 0;
 	bool silent = ep->rx_selective && !(flags & FI_COMPLETION);
-	ssize_t ret = -FI_EAGAIN;
+	ssize_t ret;
 
 	pthread_mutex_lock(&f->lock);
+	ret = f->error ? f->error : -FI_EAGAIN;
 	if (len)
 		mr = place(ep, buf, desc, &offset);
 	if (ep->rx_posted >= ep->rx_size)
 		fabric_progress(f);
-	if (ep->rx_posted < ep->rx_size && (silent || !cq_is_full(ep->rx)))
+	if (!f->error && ep->rx_posted < ep->rx_size && (silent || !cq_is_full(ep->rx)))
 		ret = netgpu_ep_recv(ep->ep, mr, offset, len, context, silent ? NO_ENTRY : 0);
 	if (!ret) {
 		ep->rx_posted++;
@@ -127,9 +128,10 @@ static ssize_t do_post(struct ep *ep, const struct request *r)
 			 (r->no_context ? NO_ENTRY | NO_CONTEXT : 0) |
 			 (ep->tx_selective && !(r->flags & FI_COMPLETION) ? NO_ENTRY : 0),
 	};
-	ssize_t ret = -FI_EAGAIN;
+	ssize_t ret;
 
 	pthread_mutex_lock(&f->lock);
+	ret = f->error ? f->error : -FI_EAGAIN;
 	if (r->flags & FI_INJECT) {
 		msg.flags |= NETGPU_MSG_INJECT;
 		msg.inject = bytes_of(r->buf, r->len, r->desc);
@@ -138,7 +140,7 @@ static ssize_t do_post(struct ep *ep, const struct request *r)
 	}
 	if (ep->tx_posted >= ep->tx_size)
 		fabric_progress(f);
-	if (ep->tx_posted < ep->tx_size && (msg.flags & NO_ENTRY || !cq_is_full(ep->tx)))
+	if (!f->error && ep->tx_posted < ep->tx_size && (msg.flags & NO_ENTRY || !cq_is_full(ep->tx)))
 		ret = r->post(ep->ep, &msg);
 	if (!ret) {
 		ep->tx_posted++;

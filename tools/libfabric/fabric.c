@@ -53,7 +53,7 @@ int no_ops_open(struct fid *fid, const char *name, uint64_t flags, void **ops, v
 
 /*
  * A descriptor to wait for is an epoll instance: the engine's, and an event that is raised when somebody else
- * has had things go on.  That alone where it is always somebody else.
+ * has had things go on.  That alone where it is always somebody else; and that nothing goes on any more.
  */
 int signal_open(struct signal *s, enum fi_wait_obj kind, struct fabric *f)
 {
@@ -69,6 +69,7 @@ int signal_open(struct signal *s, enum fi_wait_obj kind, struct fabric *f)
 	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->epoll < 0 || s->event < 0 || s->wake < 0 ||
 	    epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->event, &ev) ||
+	    epoll_ctl(s->epoll, EPOLL_CTL_ADD, f->failed, &ev) ||
 	    (!f->threaded && epoll_ctl(s->epoll, EPOLL_CTL_ADD, netgpu_domain_fd(f->engine), &ev))) {
 		signal_close(s);
 		return -FI_ENOMEM;
@@ -165,6 +166,11 @@ static int take_events(struct fabric *f)
 	int i, n;
 
 	n = netgpu_domain_wait(f->engine, events, BATCH, 0);
+	if (n < 0 && !f->error) {
+		f->error = errno_of(n);
+		FI_WARN(&provider, FI_LOG_FABRIC, "nothing goes on any more: %s\n", netgpu_error());
+		eventfd_write(f->failed, 1);
+	}
 	for (i = 0; i < n; i++) {
 		switch (events[i].kind) {
 		case NETGPU_EVENT_REQUEST:
@@ -180,10 +186,12 @@ static int take_events(struct fabric *f)
 	return n;
 }
 
-/* How many events there were: 0 when the descriptor will say that there are more. */
+/* How many events there were: 0 when the descriptor will say that there are more; < 0 when there never will be. */
 static int progress(struct fabric *f)
 {
-	return is_elsewhere(f) ? 0 : take_events(f);
+	if (is_elsewhere(f))
+		return 0;
+	return f->error ? f->error : take_events(f);
 }
 
 /* Whatever it leaves to do, others who wait are woken. */
@@ -262,11 +270,16 @@ void fabric_flush(struct fabric *f, const struct ep *ep)
 	fabric_posted(f);
 }
 
-/* Until @ready, or @timeout ms (< 0: without end) are over: -FI_EAGAIN.  Called with the lock, which others have meanwhile. */
+/*
+ * Until @ready, or @timeout ms (< 0: without end) are over: -FI_EAGAIN; or until the engine has failed.  Called with the lock, which
+ * others have meanwhile.
+ */
 int fabric_wait(struct fabric *f, struct signal *s, bool (*ready)(void *), void *object, int timeout)
 {
 	int64_t end = timeout < 0 ? 0 : now_ms() + timeout, left = -1;
-	struct pollfd fds[] = { { .fd = s->wake, .events = POLLIN }, { .events = POLLIN } };
+	struct pollfd fds[] = {
+		{ .fd = s->wake, .events = POLLIN }, { .fd = f->failed, .events = POLLIN }, { .events = POLLIN },
+	};
 	uint64_t saw = s->raised - 1;
 	int i, ret = 0;
 
@@ -283,6 +296,10 @@ int fabric_wait(struct fabric *f, struct signal *s, bool (*ready)(void *), void 
 			fabric_posted(f);	/* there may be more, which the descriptor says then */
 		if (ready(object))
 			break;
+		if (f->error) {
+			ret = f->error;
+			break;
+		}
 		if (timeout >= 0) {
 			left = end - now_ms();
 			if (left <= 0) {
@@ -290,9 +307,9 @@ int fabric_wait(struct fabric *f, struct signal *s, bool (*ready)(void *), void 
 				break;
 			}
 		}
-		fds[1].fd = f->threaded ? -1 : netgpu_domain_fd(f->engine);
+		fds[2].fd = f->threaded ? -1 : netgpu_domain_fd(f->engine);
 		pthread_mutex_unlock(&f->lock);
-		poll(fds, 2, left);
+		poll(fds, 3, left);
 		pthread_mutex_lock(&f->lock);
 	}
 	/* What woke this thread may have been for others, who have slept on. */
@@ -342,6 +359,8 @@ static int trywait(struct fid_fabric *fabric, struct fid **fids, int count)
 	for (i = 0; i < count && !ret; i++)
 		if (is_ready(fids[i], &s))
 			ret = -FI_EAGAIN;
+	if (!ret)
+		ret = f->error;
 	fabric_posted(f);
 	pthread_mutex_unlock(&f->lock);
 	return ret;
@@ -484,6 +503,8 @@ static void fabric_free(struct fabric *f)
 {
 	if (f->kick >= 0)
 		close(f->kick);
+	if (f->failed >= 0)
+		close(f->failed);
 	pthread_cond_destroy(&f->called);
 	pthread_mutex_destroy(&f->lock);
 	free(f->device);
@@ -620,7 +641,11 @@ static void *run(void *arg)
 		}
 		if (f->stop)
 			break;
-		netgpu_domain_flush(f->engine);
+		/* Then only calls are left, such as those that close. */
+		if (f->error)
+			fds[1].fd = -1;
+		else
+			netgpu_domain_flush(f->engine);
 		f->asleep = true;
 		pthread_mutex_unlock(&f->lock);
 		poll(fds, 2, -1);
@@ -673,12 +698,13 @@ int fabric_open(struct fi_fabric_attr *attr, struct fid_fabric **out, void *cont
 	if (!f)
 		return -FI_ENOMEM;
 	f->kick = -1;
+	f->failed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->calls_end = &f->calls;
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->called, NULL);
 	f->device = device_name() ? strdup(device_name()) : NULL;
 	pthread_mutex_lock(&f->lock);
-	if (device_name() && !f->device)
+	if (f->failed < 0 || (device_name() && !f->device))
 		ret = -FI_ENOMEM;
 	else
 		ret = f->device ? start_thread(f) : open_engine(f);

@@ -77,6 +77,8 @@ struct fabric {
 	struct call *first;		/* what the thread begins with */
 	int kick;			/* wakes the thread */
 	bool asleep, stop;
+	int error;			/* of the engine: nothing goes on any more */
+	int failed;			/* says so to all who wait */
 	struct pep *peps;
 	struct connreq *connreqs;
 	struct listener *unused;	/* to be closed */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * libfabric's provider over the loopback, in host memory: what becomes of requests, events and errors when a program or a peer does
- * not do its part. The provider is linked, so that a test can have the engine be late. KTAP.
+ * not do its part. The provider is linked, so that a test can have the engine be late, or fail. KTAP.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -23,6 +23,9 @@ int __wrap_netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *even
 
 static bool threaded;		/* a thread of the fabric's has things go on */
 static int64_t late_until;	/* ms: the engine has nothing before */
+static int broken;		/* -errno: it has failed */
+static bool closing;		/* all the same it tells what has ended */
+static unsigned int calls;
 
 static int64_t now(void)
 {
@@ -34,9 +37,15 @@ static int64_t now(void)
 
 int __wrap_netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *events, unsigned int room, int64_t timeout)
 {
+	int n, error = __atomic_load_n(&broken, __ATOMIC_RELAXED);
+
+	__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
 	if (now() < __atomic_load_n(&late_until, __ATOMIC_RELAXED))
 		return 0;
-	return __real_netgpu_domain_wait(d, events, room, timeout);
+	if (error && !__atomic_load_n(&closing, __ATOMIC_RELAXED))
+		return error;
+	n = __real_netgpu_domain_wait(d, events, room, timeout);
+	return n ? n : error;
 }
 
 /* ------------------------------------------------------------- what is used */
@@ -383,16 +392,67 @@ static void wakes_all(void)
 	ok(!fi_close(&cntr->fid), "closed");
 }
 
+/* ------------------------------------------------------------------- failing */
+
+static void *wait_for_one(void *cq)
+{
+	struct fi_cq_data_entry e;
+
+	return (void *)(intptr_t)read_one(cq, &e, LONG);
+}
+
+/* The last test of a fabric. */
+static void hears_of_failure(void)
+{
+	struct fi_cntr_attr attr = { .events = FI_CNTR_EVENTS_COMP, .wait_obj = FI_WAIT_FD };
+	struct fi_eq_cm_entry entry;
+	struct fi_cq_data_entry e;
+	struct fid_cntr *cntr;
+	struct side a, b;
+	unsigned int before;
+	uint32_t kind;
+	pthread_t other;
+	struct fid *fid;
+	void *ret;
+	char byte;
+
+	connect_sides(&a, 0, &b, 0);
+	must(!fi_cntr_open(domain, &attr, &cntr, NULL), "counter");
+	must(!fi_recv(b.ep, &byte, 1, NULL, 0, NULL), "recv");
+	must(!pthread_create(&other, NULL, wait_for_one, b.cq), "thread");
+	usleep(100000);
+	__atomic_store_n(&broken, -EIO, __ATOMIC_RELAXED);
+	fi_send(a.ep, NULL, 0, NULL, 0, NULL);	/* it is sent, and nobody takes it */
+	fi_cq_read(a.cq, &e, 1);
+	pthread_join(other, &ret);
+	ok((intptr_t)ret == -FI_EIO, "the engine has failed: who waits is woken");
+	ok(read_one(b.cq, &e, LONG) == -FI_EIO, "and who waits then does not");
+	ok(fi_cq_read(b.cq, &e, 1) == -FI_EIO, "as does who reads a completion queue");
+	ok(fi_eq_read(eq, &kind, &entry, sizeof(entry), 0) == -FI_EIO, "or an event queue");
+	ok(fi_cntr_wait(cntr, 1, LONG) == -FI_EIO, "or waits for a counter");
+	fid = &cntr->fid;
+	ok(fi_trywait(fabric, &fid, 1) == -FI_EIO, "or is about to");
+	ok(fi_recv(b.ep, &byte, 1, NULL, 0, NULL) == -FI_EIO && fi_send(a.ep, &byte, 1, NULL, 0, NULL) == -FI_EIO, "or posts a request");
+	before = __atomic_load_n(&calls, __ATOMIC_RELAXED);
+	usleep(200000);
+	before = __atomic_load_n(&calls, __ATOMIC_RELAXED) - before;
+	ok(before < 10, "nobody asks again and again: %u times", before);
+	__atomic_store_n(&closing, true, __ATOMIC_RELAXED);
+	ok(close_side(&a) && close_side(&b) && !fi_close(&cntr->fid), "and all can be closed");
+}
+
 int main(void)
 {
 	int i;
 
 	alarm(120 * atoi(getenv("LAB_SLOWER") ?: "1"));	/* a wait that does not end is a failure, too */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("TAP version 13\n1..64\n");
+	printf("TAP version 13\n1..82\n");
 	for (i = 0; i < 2; i++) {
 		threaded = i;
 		printf("# things go on %s\n", threaded ? "in a thread of the fabric's" : "when somebody reads");
+		__atomic_store_n(&broken, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&closing, false, __ATOMIC_RELAXED);
 		open_all();
 		closes_what_is_under_way();
 		bounds_what_peers_write();
@@ -401,6 +461,7 @@ int main(void)
 		forgets_request();
 		bounds_requests();
 		wakes_all();
+		hears_of_failure();
 		ok(close_all(), "the fabric is closed");
 	}
 	return failed != 0;
