@@ -15,13 +15,15 @@ int netgpu_domain_open(const struct netgpu_domain_params *p, struct netgpu_domai
 	int ret;
 
 	succeed();
-	if (p->flags & ~(NETGPU_DOMAIN_FALL_BACK | NETGPU_DOMAIN_THREADS))
+	if (p->flags & ~(NETGPU_DOMAIN_FALL_BACK | NETGPU_DOMAIN_THREADS | NETGPU_DOMAIN_IN_PLACE))
 		return fail(-EINVAL, "domain: unknown flags %#x", p->flags);
 	for (i = 0; i < sizeof(p->resv) / sizeof(p->resv[0]); i++)
 		if (p->resv[i])
 			return fail(-EINVAL, "domain: reserved fields must be zero");
 	if (!p->device && (p->queue || p->landing || p->landing_offset || p->landing_length || p->copier))
 		return fail(-EINVAL, "domain: a queue, landing memory and a copier are for a network device, and none is named");
+	if (!p->device && p->flags & NETGPU_DOMAIN_IN_PLACE)
+		return fail(-EINVAL, "domain: a network device puts payload in place, and none is named");
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return fail(-ENOMEM, "out of memory");
@@ -64,6 +66,8 @@ int netgpu_domain_open(const struct netgpu_domain_params *p, struct netgpu_domai
 		free(d);
 		return ret;
 	}
+	d->rx_queue = p->queue;
+	d->in_place = d->queue && p->flags & NETGPU_DOMAIN_IN_PLACE;
 	*domain = d;
 	return 0;
 }
@@ -83,6 +87,7 @@ void domain_put(struct netgpu_domain *d)
 		d->free_ops = op->next;
 		free(op);
 	}
+	steer_forget(d);
 	free(d->nowhere);
 	free(d);
 }

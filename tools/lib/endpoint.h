@@ -12,6 +12,7 @@
  * landing.c    the same with a network device that puts payload into the memory of a GPU
  * message.c    what stays there, for programs that post no buffer
  * copier.c     and the GPU, which moves it from there
+ * steer.c      which receive queue a connection comes in on
  * wire.c       messages from and to bytes
  *
  * Requests are announced by a message on the control lane, in order; the payload of those that have some
@@ -112,6 +113,18 @@ enum poll_kind {
 enum lane {
 	LANE_PAYLOAD,
 	LANE_CONTROL,
+};
+
+#define RSS_KEY		40	/* bytes of the key that TCP over IPv6 needs */
+
+/* How the network device spreads what arrives over its queues. */
+struct rss {
+	uint32_t *table;		/* of queues; NULL: not known, like what follows */
+	unsigned int entries;		/* a power of two */
+	uint8_t key[RSS_KEY];
+	unsigned int key_bytes;
+	bool ipv4, ipv6;		/* addresses and ports are hashed, and nothing else */
+	bool parts;			/* some entries are the domain's queue, and some are not */
 };
 
 /* Some payload that has arrived and has nowhere to go yet. */
@@ -235,6 +248,9 @@ struct netgpu_domain {
 	struct io_uring ring;
 	struct netgpu_region *region;
 	unsigned int ifindex;
+	unsigned int rx_queue;
+	bool in_place;				/* payload is to have that queue to itself */
+	struct rss rss;				/* as it was last read */
 	uint64_t landing;			/* bytes */
 	struct message *messages;		/* without a buffer, the program's or not yet */
 	uint64_t held;				/* bytes of landing memory that these keep, with what lies between */
@@ -417,5 +433,16 @@ void copier_start(struct netgpu_domain *d);
 void copier_take(struct netgpu_domain *d);	/* what is done */
 void copier_drain(struct netgpu_domain *d);
 void copier_close(struct netgpu_domain *d);
+
+/* steer.c */
+int steer_read(struct netgpu_domain *d);	/* how the device spreads what arrives; afterwards not known if it says -errno */
+void steer_forget(struct netgpu_domain *d);
+int steer_queue(const struct netgpu_domain *d, const struct sockaddr_storage *remote,
+		const struct sockaddr_storage *local);	/* on which packets from there to here arrive; -1: not known */
+int steer_lane(const struct netgpu_domain *d, enum lane lane, const struct sockaddr_storage *remote,
+	       const struct sockaddr_storage *local);	/* 1: the queue is one for it; 0: not; -1: not known, or it is so with any port */
+uint32_t rss_hash(const uint8_t *key, const uint8_t *input, unsigned int bytes);	/* of a key of 4 bytes more */
+int rss_queue(const struct rss *rss, const struct sockaddr_storage *remote, const struct sockaddr_storage *local);
+bool rss_parts(const struct rss *rss, unsigned int queue);	/* some of its entries are this queue, some are not */
 
 #endif

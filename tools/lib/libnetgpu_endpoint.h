@@ -106,6 +106,12 @@ struct netgpu_domain_params {
  * netgpu_ep_recv(), _send(), _write() and _read(), cancel and pause; they move when that one calls netgpu_domain_wait().
  */
 #define NETGPU_DOMAIN_THREADS	(1u << 1)
+/*
+ * With @device: payload is to have @queue to itself. Endpoints come up by connections whose control messages arrive on another queue,
+ * and whose payload arrives on this one. RSS has to spread over this queue and at least one other (ethtool -X DEV weight 1 1), by
+ * Toeplitz's hash of addresses and ports; where it does not, or does not say so, endpoints come up all the same.
+ */
+#define NETGPU_DOMAIN_IN_PLACE	(1u << 2)
 
 /**
  * netgpu_domain_open - open one

@@ -55,9 +55,11 @@ static void test_domain(void)
 	REFUSED(netgpu_domain_open(&params, &d), EINVAL, "none is named");
 	params = (struct netgpu_domain_params) { .landing = memory };
 	REFUSED(netgpu_domain_open(&params, &d), EINVAL, "none is named");
+	params = (struct netgpu_domain_params) { .flags = NETGPU_DOMAIN_IN_PLACE };
+	REFUSED(netgpu_domain_open(&params, &d), EINVAL, "in place, and none is named");
 	params = (struct netgpu_domain_params) { .device = "none0" };
 	REFUSED(netgpu_domain_open(&params, &d), ENODEV, "none0");
-	params.flags = NETGPU_DOMAIN_FALL_BACK;
+	params.flags = NETGPU_DOMAIN_FALL_BACK | NETGPU_DOMAIN_IN_PLACE;
 	must(!netgpu_domain_open(&params, &d), "domain");
 	ok(netgpu_domain_why(d) && strstr(netgpu_domain_why(d), "none0"), "unless it may fall back: %s", netgpu_domain_why(d));
 	netgpu_domain_close(d);
