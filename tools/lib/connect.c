@@ -16,6 +16,9 @@
 #define BACKLOG		128
 #define STRANGERS	64	/* that have connected, and not said HELLO */
 #define ACCEPTS		64	/* connections that are taken before others have their turn */
+#define PORTS		128	/* that are looked at for another one */
+#define AGAIN		64	/* times that an endpoint comes from other ports */
+#define AGAIN_LONG	(30 * 1000000000ull)	/* ns, for all of them */
 
 static struct netgpu_ep *ep_new(struct netgpu_domain *d)
 {
@@ -506,9 +509,30 @@ int netgpu_ep_open(struct netgpu_domain *d, void *user, struct netgpu_ep **out)
 	return 0;
 }
 
-int netgpu_ep_bind(struct netgpu_ep *ep, const struct sockaddr *address, unsigned int address_length)
+/* A socket at this address, or -errno. */
+static int bound_socket(const struct sockaddr_storage *own, socklen_t length)
 {
 	const int one = 1;
+	int fd, ret;
+
+	fd = socket(own->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* Who names a port may have reserved it; any other is taken when it is known to whom. */
+	if (*port_of((struct sockaddr_storage *)own))
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	else
+		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	if (!bind(fd, (const struct sockaddr *)own, length))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+int netgpu_ep_bind(struct netgpu_ep *ep, const struct sockaddr *address, unsigned int address_length)
+{
+	struct sockaddr_storage own = { 0 };
 	int fd, ret;
 
 	succeed();
@@ -519,20 +543,78 @@ int netgpu_ep_bind(struct netgpu_ep *ep, const struct sockaddr *address, unsigne
 	ret = check_family(address);
 	if (ret)
 		return ret;
-	fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (address_length > sizeof(own))
+		return fail(-EINVAL, "endpoint: an address of %u bytes", address_length);
+	memcpy(&own, address, address_length);
+	fd = bound_socket(&own, address_length);
 	if (fd < 0)
-		return fail(-errno, "endpoint: %s", strerror(errno));
-	/* Who names a port may have reserved it; any other is taken when it is known to whom. */
-	if (*port_of((struct sockaddr_storage *)address))
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	else
-		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
-	if (bind(fd, address, address_length)) {
-		ret = fail(-errno, "cannot bind: %s", strerror(errno));
+		return fail(fd, "cannot bind: %s", strerror(-fd));
+	ep->control = fd;
+	ep->own = own;
+	ep->own_length = address_length;
+	return 0;
+}
+
+/* A socket at @own, with a port that is not the one that the lane had. */
+static int bind_lane(struct netgpu_ep *ep, enum lane lane, struct sockaddr_storage *own, socklen_t length)
+{
+	struct sockaddr_storage at;
+	unsigned int tries = PORTS;
+	socklen_t room;
+	int fd, ret;
+
+	*port_of(own) = 0;
+	for (;;) {
+		room = sizeof(at);
+		fd = socket(own->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			return -errno;
+		if (bind(fd, (struct sockaddr *)own, length) || getsockname(fd, (struct sockaddr *)&at, &room)) {
+			ret = -errno;
+			close(fd);
+			return ret;
+		}
+		if (!--tries || *port_of(&at) != ep->ports[lane])
+			break;
+		close(fd);
+	}
+	ep->ports[lane] = *port_of(&at);
+	*own = at;
+	return fd;
+}
+
+/* At the address that the program has named, if it has.  A socket, or -errno. */
+static int control_socket(struct netgpu_ep *ep)
+{
+	int fd;
+
+	if (ep->control >= 0)	/* the program has bound it */
+		return ep->control;
+	if (ep->own_length)
+		return bound_socket(&ep->own, ep->own_length);
+	fd = socket(ep->peer.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+static int start(struct netgpu_ep *ep)
+{
+	int fd = control_socket(ep), ret;
+
+	ep->control = -1;
+	if (fd < 0)
+		return fail(fd, "cannot connect: %s", strerror(-fd));
+	if (connect(fd, (struct sockaddr *)&ep->peer, ep->peer_length) && errno != EINPROGRESS) {
+		ret = fail(-errno, "cannot connect: %s", strerror(errno));
+	} else {
+		set_up_lane(fd);
+		ret = poll_start(ep->domain, fd, ep, POLL_CONTROL);
+	}
+	if (ret) {
 		close(fd);
 		return ret;
 	}
 	ep->control = fd;
+	ep->state = EP_CONNECTING;
 	return 0;
 }
 
@@ -553,43 +635,55 @@ int netgpu_ep_connect(struct netgpu_ep *ep, const struct sockaddr *address, unsi
 		return ret;
 	if (address_length > sizeof(ep->peer))
 		return fail(-EINVAL, "endpoint: an address of %u bytes", address_length);
-	if (ep->control < 0)	/* it is not bound */
-		ep->control = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (ep->control < 0 || (connect(ep->control, address, address_length) && errno != EINPROGRESS)) {
-		ret = fail(-errno, "cannot connect: %s", strerror(errno));
-	} else {
-		set_up_lane(ep->control);
-		ret = poll_start(ep->domain, ep->control, ep, POLL_CONTROL);
-	}
-	if (ret) {
-		if (ep->control >= 0)
-			close(ep->control);
-		ep->control = -1;
-		return ret;
-	}
-	ep->state = EP_CONNECTING;
 	memcpy(&ep->peer, address, address_length);
 	ep->peer_length = address_length;
+	ret = start(ep);
+	if (ret)
+		return ret;
 	if (length)
 		memcpy(ep->own_data, data, length);
 	ep->own_data_length = length;
 	return 0;
 }
 
+/* As for the first time: with what the program has asked for, and nothing of what was said on the lanes. */
+void ep_start_again(struct netgpu_ep *ep)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+	int ret;
+
+	/* The port that the program has named is wanted again at once, also when the device still holds the socket. */
+	if (*port_of(&ep->own))
+		connect(ep->control, &none, sizeof(none));
+	close_lane(ep, &ep->control, &ep->control_conn);
+	close_lane(ep, &ep->payload, &ep->payload_conn);
+	deadline_end(ep);
+	ep->lost = 0;
+	ep->lost_lane = NULL;
+	ep->control_blocked = ep->control_readable = ep->hung_up = ep->mute = false;
+	ep->in_bytes = ep->out_bytes = ep->out_sent = 0;
+	ep->put = ep->pushed = 0;
+	ep->peer_recvs = 0;
+	ret = start(ep);
+	if (ret)
+		ep_fail(ep, ret, false);
+}
+
 /* The port is known before anything is said, so that the peer knows what it waits for. */
 static int bind_payload(struct netgpu_ep *ep, uint16_t *port)
 {
-	struct sockaddr_storage own;
-	socklen_t length = sizeof(own);
+	struct sockaddr_storage control, payload;
+	socklen_t length = sizeof(control);
+	int fd;
 
-	if (getsockname(ep->control, (struct sockaddr *)&own, &length))
+	if (getsockname(ep->control, (struct sockaddr *)&control, &length))
 		return -errno;
-	*port_of(&own) = 0;
-	ep->payload = socket(own.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (ep->payload < 0 || bind(ep->payload, (struct sockaddr *)&own, length) ||
-	    getsockname(ep->payload, (struct sockaddr *)&own, &length))
-		return -errno;
-	*port = *port_of(&own);
+	payload = control;
+	fd = bind_lane(ep, LANE_PAYLOAD, &payload, length);
+	if (fd < 0)
+		return fd;
+	ep->payload = fd;
+	*port = *port_of(&payload);
 	return 0;
 }
 
@@ -642,6 +736,24 @@ static void keep_data(struct netgpu_ep *ep, const struct wire *w, const uint8_t 
 	memcpy(ep->data, data, w->inline_length);
 }
 
+/* The peer wants other ports.  False when it has had its share. */
+static bool come_again(struct netgpu_ep *ep)
+{
+	const uint64_t now = now_ns();
+
+	if (!ep->again)
+		ep->again_until = now + AGAIN_LONG;
+	if (ep->again == AGAIN || now > ep->again_until) {
+		ep_say(ep, "the peer receives payload in place, and these ports never bring it to the queue for that, nor control "
+		       "messages to another: have RSS there spread over that queue and another (ethtool -X DEV weight 1 1)");
+		return false;
+	}
+	ep->again++;
+	ep->state = EP_AGAIN;
+	ep_activate(ep);	/* what is at hand is read first */
+	return true;
+}
+
 /* A message while it is not up. */
 void ep_greeted(struct netgpu_ep *ep, const struct wire *w, const uint8_t *data)
 {
@@ -664,6 +776,8 @@ void ep_greeted(struct netgpu_ep *ep, const struct wire *w, const uint8_t *data)
 		return;
 	}
 	if (!ep->accepting && ep->state == EP_GREETING && w->op == WIRE_REJECT) {
+		if (w->status == WIRE_WRONG_QUEUE && come_again(ep))
+			return;
 		keep_data(ep, w, data);
 		ep_end(ep, wire_errno(w->status) ? wire_errno(w->status) : -ECONNREFUSED);
 		return;

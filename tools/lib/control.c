@@ -213,6 +213,8 @@ void control_take(struct netgpu_ep *ep)
 /* The lane has ended, in order (0) or not. */
 void control_over(struct netgpu_ep *ep, int error)
 {
+	if (ep->state == EP_AGAIN)
+		return;		/* there will be another */
 	if (!ep->close_sent || !ep->peer_closing || ep->requests.first) {
 		ep_say(ep, "the peer has closed the control lane");
 		ep_gone(ep, error ? error : -ECONNRESET);

@@ -254,6 +254,8 @@ static void go_on(struct netgpu_domain *d)
 				continue;
 			}
 		}
+		if (ep->state == EP_AGAIN)
+			ep_start_again(ep);
 		if (ep->state == EP_UP || ep->state == EP_CLOSING) {
 			payload_receive(ep);
 			incoming_go_on(ep);

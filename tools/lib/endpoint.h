@@ -141,6 +141,7 @@ enum ep_state {
 	EP_IDLE,
 	EP_CONNECTING,		/* the control lane is */
 	EP_GREETING,		/* HELLO is sent, or to come */
+	EP_AGAIN,		/* is to be connected from other ports, as the peer wants */
 	EP_REQUESTED,		/* the program is to say whether it wants it */
 	EP_JOINING,		/* the payload's lane is connected, or waited for */
 	EP_UP,
@@ -176,6 +177,11 @@ struct netgpu_ep {
 	bool mute;			/* nothing can be said on it any more */
 	struct sockaddr_storage peer;
 	socklen_t peer_length;
+	struct sockaddr_storage own;	/* that the program has named */
+	socklen_t own_length;		/* 0: none */
+	uint16_t ports[2];		/* that were chosen last, by lane */
+	unsigned int again;		/* times that the peer wanted others */
+	uint64_t again_until;		/* ns, and no longer */
 	uint64_t late_at;		/* ns; 0: it may take its time */
 	int lost;			/* by which a lane was lost; the other has until then to say why */
 	const char *lost_lane;		/* which, in words */
@@ -363,6 +369,7 @@ static inline char *mr_address(const struct netgpu_mr *mr, uint64_t offset)
 /* connect.c */
 void listener_ready(struct netgpu_listener *l);
 void ep_connected(struct netgpu_ep *ep, enum poll_kind lane);
+void ep_start_again(struct netgpu_ep *ep);
 void ep_greeted(struct netgpu_ep *ep, const struct wire *w, const uint8_t *data);
 void ep_fail(struct netgpu_ep *ep, int error, bool tell);
 void ep_broken(struct netgpu_ep *ep, int error, const char *why);	/* by the peer, who is told */

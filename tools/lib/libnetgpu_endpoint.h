@@ -217,6 +217,8 @@ void netgpu_listener_close(struct netgpu_listener *listener);
  * @length: how many, at most NETGPU_EP_DATA_MAX.
  *
  * Returns at once; NETGPU_EVENT_CONNECTED, with what the peer's program has answered, or _ENDED says what has become of it.
+ * When the peer's domain is open with NETGPU_DOMAIN_IN_PLACE it may take more than one connection for each lane; with EADDRNOTAVAIL
+ * in _ENDED none would do.
  * Errors: EINVAL too many bytes; EISCONN it has been connected; those of connect(2).
  */
 int netgpu_ep_connect(struct netgpu_ep *ep, const struct sockaddr *address,

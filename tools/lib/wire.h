@@ -45,7 +45,7 @@ enum wire_status {
 	WIRE_BAD_MESSAGE	= 6,	/* against the rules */
 	WIRE_MEMORY_GONE	= 7,	/* taken away by its exporter */
 	WIRE_NO_RESOURCES	= 8,
-	WIRE_WRONG_QUEUE	= 9,	/* come again from another port */
+	WIRE_WRONG_QUEUE	= 9,	/* come again from other ports */
 	WIRE_CANCELED		= 10,	/* by the program */
 	WIRE_STATUSES
 };

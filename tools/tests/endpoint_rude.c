@@ -3,6 +3,9 @@
  * Peers that break the rules of netgpu-wire(7), one rule at a time: only their endpoint ends, they are told the right
  * status, the program hears why, nothing is written that was not granted, and the domain serves others. KTAP.
  */
+#include <fcntl.h>
+#include <poll.h>
+
 #include "ktap.h"
 #include "endpoint_raw.h"
 
@@ -670,6 +673,171 @@ static void test_accept(struct raw *r)
 	ok(others_go_on() && well, "ACCEPT with more buffers than there may be");
 }
 
+static unsigned int descriptors(void)
+{
+	unsigned int n = 0;
+	int fd;
+
+	for (fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static const char own_data[] = "let me in";
+
+/* A peer that listens at @fd, and an endpoint on its way there, with a buffer posted; @own: from this port, if not 0. */
+static void asks(struct raw *r, int *fd, uint16_t own)
+{
+	const struct timeval patience = { .tv_sec = 5 };
+	struct sockaddr_in at = { 0 }, from = { .sin_family = AF_INET, .sin_port = own, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	*r = (struct raw) { .recvs = 8, .payload = -1, .control = -1 };
+	*fd = plain_socket(&at, "127.0.0.1");
+	must(!listen(*fd, 4) && !setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) &&
+	     !netgpu_ep_open(domain, &r->side, &r->side.ep) &&
+	     (!own || !netgpu_ep_bind(r->side.ep, (struct sockaddr *)&from, sizeof(from))) &&
+	     !netgpu_ep_recv(r->side.ep, mrs[BUFFERS], 0, 1000, NULL, 0) &&
+	     !netgpu_ep_connect(r->side.ep, (struct sockaddr *)&at, sizeof(at), own_data, sizeof(own_data)), "connect");
+}
+
+/* It comes, from other ports than before, but for @own, and with all that the program has given it. */
+static bool comes(struct raw *r, int fd, uint16_t own, uint16_t *from)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	const uint16_t payload = r->port, control = *from;
+	struct sockaddr_in at;
+	socklen_t length = sizeof(at);
+	struct message m;
+
+	raw_hang_up(&r->control);
+	r->in_bytes = 0;
+	r->over = false;
+	if (!UNTIL(poll(&p, 1, 0) == 1 || r->side.ended) || r->side.ended)
+		return false;
+	r->control = accept(fd, (struct sockaddr *)&at, &length);
+	if (r->control < 0 || !hear(r, HELLO, &m))
+		return false;
+	r->port = m.address;
+	*from = at.sin_port;
+	return m.key == MAGIC && m.recvs == 1 && m.length == NO_LIMIT && m.inline_length == sizeof(own_data) &&
+	       !memcmp(m.bytes, own_data, sizeof(own_data)) && r->port && r->port != payload &&
+	       (own ? *from == own : *from != control);
+}
+
+static struct message wrong_queue(const struct raw *r)
+{
+	struct message m = say_what(r, REJECT);
+
+	m.key = MAGIC;
+	m.status = WRONG_QUEUE;
+	return m;
+}
+
+/* A peer that wants other ports, twice. */
+static bool accepted_later(struct raw *r, uint16_t own)
+{
+	uint8_t packed[MESSAGE_MAX];
+	uint16_t from = 0;
+	struct message m;
+	unsigned int i;
+	bool well;
+	int fd;
+
+	asks(r, &fd, own);
+	well = comes(r, fd, own, &from);
+	for (i = 0; well && i < 2; i++) {
+		m = wrong_queue(r);
+		m.recvs = 20;	/* of what was rejected: others have none */
+		pack(packed, &m);
+		packed[HEADER] = 1;
+		/* Of what begins behind it nothing is left; and the library closes the connection if the peer does not. */
+		well = push(r->control, packed, HEADER + 1) && (i || UNTIL((listen_now(r), r->over))) && comes(r, fd, own, &from);
+	}
+	m = accepted(r);
+	memcpy(m.bytes, "in", 3);
+	m.inline_length = 3;
+	well = well && say(r, &m) && raw_joined(r, fd);
+	m = say_what(r, READY);
+	well = well && say(r, &m) && UNTIL(r->side.up) && works(r);
+	m = request(r, SEND, INLINE | ACK_AT_ONCE, 20);
+	memset(m.bytes, 0x77, 20);
+	well = well && say(r, &m) && hear(r, ACK, &m) && bytes[AT(BUFFERS) + 19] == 0x77;
+	close(fd);
+	well = well && r->side.events[NETGPU_EVENT_CONNECTED] == 1 && !r->side.ended &&
+	       r->side.events[NETGPU_EVENT_RECEIVED] == 1 && !r->side.last[NETGPU_EVENT_RECEIVED];
+	if (!well)
+		printf("# %u connected, %u received, end %s, %d (%s)\n", r->side.events[NETGPU_EVENT_CONNECTED],
+		       r->side.events[NETGPU_EVENT_RECEIVED], r->side.ended ? "heard" : "not heard", r->side.result, r->side.why);
+	return well;
+}
+
+static void test_other_ports(struct raw *r)
+{
+	const unsigned int most = 1 + 64, before_all = descriptors();
+	uint8_t packed[2 * MESSAGE_MAX];
+	struct sockaddr_in at = { 0 };
+	unsigned int i, n;
+	struct message m;
+	uint16_t from;
+	size_t both;
+	bool well;
+	int fd;
+
+	well = accepted_later(r, 0);
+	raw_end(r);
+	ok(others_go_on() && well, "REJECT with status 9, twice: it comes from other ports, and the program hears nothing of that");
+
+	close(plain_socket(&at, "127.0.0.1"));
+	well = accepted_later(r, at.sin_port);
+	raw_end(r);
+	ok(others_go_on() && well, "the same from a port that the program has named: the other is another");
+
+	asks(r, &fd, 0);
+	for (from = n = 0; n <= most && comes(r, fd, 0, &from); n++) {
+		m = wrong_queue(r);
+		say(r, &m);
+	}
+	well = n == most && UNTIL(r->side.ended) && r->side.result == -EADDRNOTAVAIL && strstr(r->side.why, "ethtool -X") &&
+	       !r->side.up && r->side.events[NETGPU_EVENT_RECEIVED] == 1 &&
+	       r->side.last[NETGPU_EVENT_RECEIVED] == -EADDRNOTAVAIL;
+	raw_end(r);
+	close(fd);
+	ok(others_go_on() && well, "always so: EADDRNOTAVAIL after %u connections, and what is to be done", n);
+
+	/* While REJECT is on its way, while it connects again, and when it has said HELLO again; aborted, and just closed. */
+	for (well = true, i = 0; i < 6; i++) {
+		asks(r, &fd, 0);
+		from = 0;
+		well = comes(r, fd, 0, &from) && well;
+		m = wrong_queue(r);
+		well = say(r, &m) && well;
+		if (i / 2 == 1)
+			pump(0);
+		else if (i / 2 == 2)
+			well = comes(r, fd, 0, &from) && well;
+		if (i % 2) {
+			well = !netgpu_ep_abort(r->side.ep) && UNTIL(r->side.ended) && r->side.result == -ECANCELED &&
+			       !r->side.up && well;
+		}
+		raw_end(r);
+		close(fd);
+	}
+	ok(others_go_on() && well, "aborted or closed in the middle of that");
+
+	asks(r, &fd, 0);
+	from = 0;
+	well = comes(r, fd, 0, &from);
+	m = wrong_queue(r);
+	both = pack(packed, &m);
+	m = accepted(r);
+	both += pack(packed + both, &m);
+	well = well && push(r->control, packed, both) && ends(r, BAD_MESSAGE, -EPROTO, "out of turn");
+	raw_end(r);
+	close(fd);
+	ok(others_go_on() && well, "REJECT with status 9, and ACCEPT");
+	ok(descriptors() <= before_all, "no descriptor of all these is left open");
+}
+
 /* Two that name the same port: the payload's lane of the first is not the second's. */
 static void test_same_port(struct raw *r)
 {
@@ -959,12 +1127,13 @@ int main(void)
 	setvbuf(stdout, NULL, _IONBF, 0);
 	alarm(200 * atoi(getenv("LAB_SLOWER") ?: "1"));
 	open_library();
-	printf("TAP version 13\n1..%zu\n", CASES + 33);
+	printf("TAP version 13\n1..%zu\n", CASES + 39);
 	start_silence();
 	test_cases(&r);
 	test_refused(&r);
 	test_hello(&r);
 	test_accept(&r);
+	test_other_ports(&r);
 	test_same_port(&r);
 	test_second_lane(&r);
 	test_ends(&r);
