@@ -3,6 +3,9 @@
  * Listeners, and how two lanes become an endpoint: who connects says HELLO on the control lane, and from which port the payload's
  * lane will come; who listens says ACCEPT when its program does, waits for a connection from that address and port, and says READY.
  * So no byte that is not payload is ever on the other lane.
+ *
+ * Where payload is to have a queue of the network device to itself, the ports matter: who connects chooses his, and who listens
+ * has him come again from others by REJECT.  Neither program hears of that.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -16,7 +19,7 @@
 #define BACKLOG		128
 #define STRANGERS	64	/* that have connected, and not said HELLO */
 #define ACCEPTS		64	/* connections that are taken before others have their turn */
-#define PORTS		128	/* that are looked at for another one */
+#define PORTS		128	/* that are looked at for one that brings a lane to a queue for it */
 #define AGAIN		64	/* times that an endpoint comes from other ports */
 #define AGAIN_LONG	(30 * 1000000000ull)	/* ns, for all of them */
 
@@ -199,6 +202,17 @@ static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_st
 		return !memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
 			       &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr));
 	return ((const struct sockaddr_in *)a)->sin_addr.s_addr == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+}
+
+/* False when a lane arrives on a queue where it should not: from another port it may arrive elsewhere. */
+static bool check_queues(struct netgpu_ep *ep, const struct sockaddr_storage *control, const struct sockaddr_storage *from,
+			 const struct sockaddr_storage *payload)
+{
+	const int first = steer_lane(ep->domain, LANE_CONTROL, &ep->peer, control);
+	const int second = steer_lane(ep->domain, LANE_PAYLOAD, from, payload);
+
+	ep->alone = first == 1 && second == 1;
+	return first && second;
 }
 
 /* Have the lane received, one way or the other. */
@@ -555,7 +569,7 @@ int netgpu_ep_bind(struct netgpu_ep *ep, const struct sockaddr *address, unsigne
 	return 0;
 }
 
-/* A socket at @own, with a port that is not the one that the lane had. */
+/* A socket at @own, with a port that suits the lane, and is not the one that it had; any, if there is none: that is slower, no more. */
 static int bind_lane(struct netgpu_ep *ep, enum lane lane, struct sockaddr_storage *own, socklen_t length)
 {
 	struct sockaddr_storage at;
@@ -574,7 +588,7 @@ static int bind_lane(struct netgpu_ep *ep, enum lane lane, struct sockaddr_stora
 			close(fd);
 			return ret;
 		}
-		if (!--tries || *port_of(&at) != ep->ports[lane])
+		if (!--tries || (*port_of(&at) != ep->ports[lane] && steer_lane(ep->domain, lane, &ep->peer, &at)))
 			break;
 		close(fd);
 	}
@@ -583,11 +597,37 @@ static int bind_lane(struct netgpu_ep *ep, enum lane lane, struct sockaddr_stora
 	return fd;
 }
 
-/* At the address that the program has named, if it has.  A socket, or -errno. */
+/* What the control lane's address will be, all but the port: connect() finds both at once, and that is too late. */
+static int find_own(const struct netgpu_ep *ep, struct sockaddr_storage *own, socklen_t *length)
+{
+	int fd = socket(ep->peer.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	*length = sizeof(*own);
+	if ((ep->own_length && bind(fd, (const struct sockaddr *)&ep->own, ep->own_length)) ||
+	    connect(fd, (const struct sockaddr *)&ep->peer, ep->peer_length) || getsockname(fd, (struct sockaddr *)own, length))
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* From the port that the program has named, if it has; or else, where it matters, from one that suits the lane.  A socket, or -errno. */
 static int control_socket(struct netgpu_ep *ep)
 {
+	struct sockaddr_storage own;
+	socklen_t length;
 	int fd;
 
+	/* Each time: it may be changed while the domain is open, and to ask is less than to connect. */
+	if (ep->domain->in_place)
+		steer_read(ep->domain);
+	if (ep->domain->rss.parts && !*port_of(&ep->own) && !find_own(ep, &own, &length)) {
+		if (ep->control >= 0)
+			close(ep->control);
+		return bind_lane(ep, LANE_CONTROL, &own, length);
+	}
 	if (ep->control >= 0)	/* the program has bound it */
 		return ep->control;
 	if (ep->own_length)
@@ -684,6 +724,7 @@ static int bind_payload(struct netgpu_ep *ep, uint16_t *port)
 		return fd;
 	ep->payload = fd;
 	*port = *port_of(&payload);
+	check_queues(ep, &control, &ep->peer, &payload);
 	return 0;
 }
 
@@ -736,6 +777,28 @@ static void keep_data(struct netgpu_ep *ep, const struct wire *w, const uint8_t 
 	memcpy(ep->data, data, w->inline_length);
 }
 
+/* Who has connected is to come from other ports. */
+static bool is_on_wrong_queue(struct netgpu_ep *ep)
+{
+	struct sockaddr_storage own, from = ep->peer;
+	socklen_t length = sizeof(own);
+
+	if (!ep->domain->in_place)
+		return false;
+	steer_read(ep->domain);
+	*port_of(&from) = ep->join_port;
+	return !getsockname(ep->control, (struct sockaddr *)&own, &length) && !check_queues(ep, &own, &from, &own);
+}
+
+static void turn_away(struct netgpu_ep *ep)
+{
+	struct wire w = { .op = WIRE_REJECT, .key = WIRE_MAGIC, .status = WIRE_WRONG_QUEUE };
+
+	control_put(ep, &w, NULL, 0);
+	control_flush(ep);
+	ep_end(ep, -EADDRNOTAVAIL);
+}
+
 /* The peer wants other ports.  False when it has had its share. */
 static bool come_again(struct netgpu_ep *ep)
 {
@@ -768,6 +831,10 @@ void ep_greeted(struct netgpu_ep *ep, const struct wire *w, const uint8_t *data)
 			return;
 		}
 		ep->join_port = htons(w->address);
+		if (is_on_wrong_queue(ep)) {
+			turn_away(ep);
+			return;
+		}
 		ep->peer_grant = w->length;
 		ep->state = EP_REQUESTED;
 		deadline_end(ep);	/* the program may think */

@@ -182,6 +182,7 @@ struct netgpu_ep {
 	uint16_t ports[2];		/* that were chosen last, by lane */
 	unsigned int again;		/* times that the peer wanted others */
 	uint64_t again_until;		/* ns, and no longer */
+	bool alone;			/* payload arrives on the domain's queue, control messages on another */
 	uint64_t late_at;		/* ns; 0: it may take its time */
 	int lost;			/* by which a lane was lost; the other has until then to say why */
 	const char *lost_lane;		/* which, in words */
