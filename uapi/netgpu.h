@@ -319,6 +319,68 @@ struct netgpu_query {
 #define NETGPU_ZCRX_AREA_REGION		0x80000000U
 
 /*
+ * Flag in struct io_uring_zcrx_area_reg::flags, together with
+ * NETGPU_ZCRX_AREA_REGION: user space has the buffers of this area from the
+ * beginning, as if completions had told of each. The network device gets one
+ * when it is returned in the refill ring, in the order of the ring, and not
+ * again before it has been returned once more. So user space knows what the
+ * device will put into which buffer, as far as it knows what will arrive.
+ *
+ * A completion does not say that the device has done with all of a buffer: some
+ * drivers put several packets into one.
+ *
+ * A buffer that comes back unused, of a packet that was dropped for one, goes
+ * nowhere until NETGPU_ZCRX_CTRL_TAKE_BACK; the driver's own cache may use it
+ * again before.
+ *
+ * Payload that came in on another queue is not copied into any area then: the
+ * receive ends with ENOMEM, and it can be read from the socket.
+ */
+#define NETGPU_ZCRX_AREA_HELD		0x40000000U
+
+/*
+ * enum zcrx_ctrl_op: user space has buffers of an area with
+ * NETGPU_ZCRX_AREA_HELD again that came back unused.
+ */
+#define NETGPU_ZCRX_CTRL_TAKE_BACK	0x80000000U
+
+/* Restart the queue before, so that the device lets go of all that it has. */
+#define NETGPU_ZCRX_TAKE_BACK_RESTART	0x1U
+
+/**
+ * struct netgpu_zcrx_take_back - in struct zcrx_ctrl, behind __resv
+ * @area: the area's number: its rq_area_token >> IORING_ZCRX_AREA_SHIFT.
+ * @flags: NETGPU_ZCRX_TAKE_BACK_*.
+ * @indices: address of an array of __u32 for the buffers' numbers in the area,
+ *	counted from 0.
+ * @count: in: how many fit there. Out: how many there are; as many as fit when
+ *	there may be more.
+ * @resv: must be 0.
+ *
+ * What waits in the refill ring is not looked at: ZCRX_CTRL_FLUSH_RQ before has
+ * that come back, too. With NETGPU_ZCRX_TAKE_BACK_RESTART packets that the
+ * device has received and the driver has not are lost, and sent again.
+ *
+ * =============== ==========================================================
+ * EFAULT          @indices cannot be written to: buffers whose numbers could
+ *                 not be stored were not taken back
+ * EINVAL          no such area; it is not held; flags or reserved fields
+ * ENODEV          the queue is closed
+ * EOPNOTSUPP      the queue is leased from another device
+ * =============== ==========================================================
+ *
+ * and what the driver says when it cannot restart its queue, when nothing has
+ * been taken back.
+ */
+struct netgpu_zcrx_take_back {
+	__u32	area;
+	__u32	flags;
+	__u64	indices;
+	__u32	count;
+	__u32	resv[7];
+};
+
+/*
  * Flag in struct io_uring_zcrx_ifq_reg::flags: one completion tells of as much
  * of the stream as lies in order, and one refill entry returns as much.
  *
