@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pattern_send [-c BYTES] [-r RATE] [-u] [-w SECONDS] HOST PORT BYTES: a TCP stream in
- * which every 8 bytes hold their own position. Gives up after 60 seconds without
+ * pattern_send [-c BYTES] [-f FIFO] [-r RATE] [-u] [-w SECONDS] HOST PORT BYTES: a TCP stream
+ * in which every 8 bytes hold their own position. Gives up after 60 seconds without
  * progress. -c: a packet for each so many bytes, a multiple of 8, up to 65536.
+ * -f: as many bytes at a time as each line that is written to FIFO says, multiples of 8.
  * -r: TCP sends no more than so many bytes a second. -u: the last byte of each
  * 64 KiB, or packet, is urgent.
  * -w: leave the connection open for so long, or until the other side ends it.
@@ -20,7 +21,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define USAGE	"usage: pattern_send [-c BYTES] [-r RATE] [-u] [-w SECONDS] HOST PORT BYTES"
+#define USAGE	"usage: pattern_send [-c BYTES] [-f FIFO] [-r RATE] [-u] [-w SECONDS] HOST PORT BYTES"
 
 int main(int argc, char **argv)
 {
@@ -29,12 +30,19 @@ int main(int argc, char **argv)
 	static uint64_t block[8192];
 	size_t chunk = 0, wait = 0;
 	unsigned int rate = 0;
-	uint64_t pos = 0, bytes;
+	uint64_t pos = 0, asked = 0, bytes;
+	FILE *fifo = NULL;
 	int fd, i, one = 1, ret, urgent = 0;
 
-	while ((ret = getopt(argc, argv, "c:r:uw:")) != -1) {
+	while ((ret = getopt(argc, argv, "c:f:r:uw:")) != -1) {
 		switch (ret) {
 		case 'c': chunk = strtoull(optarg, NULL, 0); break;
+		case 'f':
+			/* Who opens it to read and to write sees no end of it. */
+			fifo = fopen(optarg, "r+e");
+			if (!fifo)
+				err(1, "%s", optarg);
+			break;
 		case 'r': rate = strtoul(optarg, NULL, 0); break;
 		case 'u': urgent = MSG_OOB; break;
 		case 'w': wait = strtoull(optarg, NULL, 0); break;
@@ -63,6 +71,15 @@ int main(int argc, char **argv)
 	while (pos < bytes) {
 		size_t len = chunk ? chunk : sizeof(block), done = 0;
 
+		if (fifo && pos == asked) {
+			unsigned long long more;
+
+			if (fscanf(fifo, "%llu", &more) != 1)
+				errx(1, "not a number of bytes");
+			asked += more;
+		}
+		if (fifo && len > asked - pos)
+			len = asked - pos;
 		if (len > bytes - pos)
 			len = bytes - pos;
 		for (i = 0; i < 8192; i++)
