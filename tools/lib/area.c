@@ -182,6 +182,7 @@ int queue_open_zcrx(struct netgpu_queue *q, const struct netgpu_queue_params *p,
 	q->id = reg.zcrx_id;
 	first->token = area.rq_area_token;
 	first->receives = true;
+	q->received[0] = first;
 	q->nr_received = 1;
 	return 0;
 }
@@ -201,21 +202,19 @@ static int receive_into(struct netgpu_queue *q, struct area *area)
 	struct io_uring_zcrx_area_reg reg = area_reg(area);
 	int ret;
 
-	/* The kernel counts those that are received into. */
-	if (area != q->areas + q->nr_received)
-		return fail(-EINVAL, "%s cannot be received into: memories that are only sent from come after it", area->memory->name);
+	if (area->held)
+		reg.flags |= NETGPU_ZCRX_AREA_HELD;
 	ret = zcrx_add_area(q->ring, q->id, &reg);
 	if (ret)
 		return fail(ret, "%s cannot be received into beside the other: %s", area->memory->name,
 			    ret == -EINVAL ? "this kernel takes no second one, or not of this kind" : strerror(-ret));
 	area->token = reg.rq_area_token;
 	area->receives = true;
-	q->nr_received++;
+	q->received[q->nr_received++] = area;
 	return 0;
 }
 
-int netgpu_queue_add_memory(struct netgpu_queue *q, struct netgpu_memory *memory,
-			    struct netgpu_region *region)
+static int add_memory(struct netgpu_queue *q, struct netgpu_memory *memory, struct netgpu_region *region, bool held)
 {
 	bool receives = !q->send_only && (!region || region->receive);
 	struct area *area;
@@ -230,6 +229,7 @@ int netgpu_queue_add_memory(struct netgpu_queue *q, struct netgpu_memory *memory
 	if (!has_room(q))
 		return fail(-ENOSPC, "a queue has %d memories at most", MEMORIES);
 	area = queue_new_area(q, memory, region);
+	area->held = held;
 	ret = receives ? check_range(area) : 0;
 	if (!ret)
 		ret = queue_register_region(q, area);
@@ -243,6 +243,36 @@ int netgpu_queue_add_memory(struct netgpu_queue *q, struct netgpu_memory *memory
 		return ret;
 	}
 	return area - q->areas;
+}
+
+int netgpu_queue_add_memory(struct netgpu_queue *q, struct netgpu_memory *memory,
+			    struct netgpu_region *region)
+{
+	return add_memory(q, memory, region, false);
+}
+
+int queue_add_held(struct netgpu_queue *q, struct netgpu_memory *memory, struct netgpu_region *region)
+{
+	return add_memory(q, memory, region, true);
+}
+
+int queue_take_back(struct netgpu_queue *q, unsigned int index, bool restart, uint32_t *pages, unsigned int count)
+{
+	const struct area *area = &q->areas[index];
+	struct zcrx_ctrl ctrl = { .zcrx_id = q->id, .op = NETGPU_ZCRX_CTRL_TAKE_BACK };
+	struct netgpu_zcrx_take_back back = {
+		.area = (area->token & IORING_ZCRX_AREA_MASK) >> IORING_ZCRX_AREA_SHIFT,
+		.flags = restart ? NETGPU_ZCRX_TAKE_BACK_RESTART : 0,
+		.indices = (uintptr_t)pages,
+		.count = count,
+	};
+	int ret;
+
+	_Static_assert(sizeof(back) == sizeof(ctrl.zc_flush), "not of the union");
+	memcpy(&ctrl.zc_flush, &back, sizeof(back));
+	ret = io_uring_register_zcrx_ctrl(q->ring, &ctrl);
+	memcpy(&back, &ctrl.zc_flush, sizeof(back));
+	return ret < 0 ? ret : (int)back.count;
 }
 
 int netgpu_queue_remove_memory(struct netgpu_queue *q, unsigned int index)

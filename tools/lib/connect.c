@@ -232,6 +232,7 @@ static void ep_up(struct netgpu_ep *ep)
 	if (!ep->payload_ended)		/* before it had begun */
 		deadline_end(ep);
 	ep->state = EP_UP;
+	in_place_begin(ep);
 	report_event(&ep->started, NETGPU_EVENT_CONNECTED, 0);
 	ep_activate(ep);
 }
@@ -474,6 +475,7 @@ int netgpu_ep_accept(struct netgpu_ep *ep, const void *data, unsigned int length
 		return fail(-EINVAL, "endpoint: nobody has asked to be accepted");
 	ep->data_length = 0;
 	ep->state = EP_JOINING;
+	in_place_other(ep);
 	deadline_start(ep);
 	control_put(ep, &w, data, length);
 	ep_activate(ep);
@@ -836,6 +838,7 @@ void ep_greeted(struct netgpu_ep *ep, const struct wire *w, const uint8_t *data)
 			return;
 		}
 		ep->peer_grant = w->length;
+		ep->peer_segments = w->flags & WIRE_F_SEGMENT;
 		ep->state = EP_REQUESTED;
 		deadline_end(ep);	/* the program may think */
 		keep_data(ep, w, data);
@@ -852,7 +855,9 @@ void ep_greeted(struct netgpu_ep *ep, const struct wire *w, const uint8_t *data)
 	if (!ep->accepting && ep->state == EP_GREETING && w->op == WIRE_ACCEPT) {
 		keep_data(ep, w, data);
 		ep->peer_grant = w->length;
+		ep->peer_segments = w->flags & WIRE_F_SEGMENT;
 		ep->state = EP_JOINING;
+		in_place_other(ep);
 		deadline_start(ep);	/* READY waits for no program */
 		set_up_lane(ep->payload);
 		if (connect(ep->payload, (struct sockaddr *)&ep->peer, ep->peer_length) && errno != EINPROGRESS)

@@ -19,7 +19,21 @@ bool control_has_room(const struct netgpu_ep *ep)
 /* Bytes of payload that the peer may send, ever. */
 static uint64_t grant(const struct netgpu_ep *ep)
 {
-	return ep->domain->queue ? ep->consumed + landing_share(ep->domain) : NO_LIMIT;
+	if (!ep->domain->queue)
+		return NO_LIMIT;
+	if (in_place_share(ep))
+		return in_place_grant(ep);
+	/* It may have been more while payload came in place. */
+	return ep->consumed + landing_share(ep->domain) > ep->granted ? ep->consumed + landing_share(ep->domain) : ep->granted;
+}
+
+/* Is there so much to be granted that the peer should hear of it? */
+bool control_grants(const struct netgpu_ep *ep)
+{
+	/* Who has to wait probes for what was lost, and what is there already takes a slot. */
+	const uint64_t part = in_place_share(ep) ? landing_share_of(ep) / 4 : landing_share_of(ep) / 2;
+
+	return grant(ep) - ep->granted >= part;
 }
 
 void control_put(struct netgpu_ep *ep, struct wire *w, const void *data, unsigned int bytes)
@@ -33,6 +47,8 @@ void control_put(struct netgpu_ep *ep, struct wire *w, const void *data, unsigne
 		ep->granted = grant(ep);
 		w->length = ep->granted;
 	}
+	if ((w->op == WIRE_HELLO || w->op == WIRE_ACCEPT) && ep->domain->in_place)
+		w->flags |= WIRE_F_SEGMENT;
 	ep->told_sequence = ep->done_sequence;
 	ep->recvs_told = ep->recvs_posted;
 	ep->ack_wanted = false;
@@ -52,7 +68,7 @@ static void tell(struct netgpu_ep *ep)
 	if ((ep->state != EP_UP && ep->state != EP_CLOSING) || !control_has_room(ep))
 		return;
 	/* Each message acknowledges; only this one grants. */
-	if (grant(ep) - ep->granted < landing_share(ep->domain) / 2 &&
+	if (!control_grants(ep) &&
 	    (ep->recvs_posted == ep->recvs_told ||
 	     (ep->recvs_told - ep->recvs_taken >= CREDIT_LEAST &&
 	      ep->recvs_posted - ep->recvs_told < CREDIT_MOST))) {

@@ -66,8 +66,6 @@ int netgpu_domain_open(const struct netgpu_domain_params *p, struct netgpu_domai
 		free(d);
 		return ret;
 	}
-	d->rx_queue = p->queue;
-	d->in_place = d->queue && p->flags & NETGPU_DOMAIN_IN_PLACE;
 	*domain = d;
 	return 0;
 }

@@ -12,6 +12,7 @@
  * landing.c    the same with a network device that puts payload into the memory of a GPU
  * message.c    what stays there, for programs that post no buffer
  * copier.c     and the GPU, which moves it from there
+ * inplace.c    or nobody: the device puts it where it belongs
  * steer.c      which receive queue a connection comes in on
  * wire.c       messages from and to bytes
  *
@@ -63,6 +64,7 @@ struct op {
 	struct netgpu_mr *mr;	/* its memory, if it has some */
 	uint64_t offset;	/* there */
 	uint64_t length;	/* of the payload */
+	uint64_t stream;	/* of the peer's, with payload: where that begins on the lane */
 	uint64_t room;		/* what of it is wanted; the rest is dropped */
 	uint64_t moved;		/* of @length */
 	uint64_t end;		/* of its message, in bytes of the control lane */
@@ -80,7 +82,7 @@ struct op {
 	bool flushed;		/* is reported when the device has done with it */
 	bool failed;		/* a part of it, to be sent by the device */
 	unsigned int in_flight;	/* parts of it that the device sends */
-	unsigned int copying;	/* that the copier moves */
+	unsigned int copying;	/* parts that the copier moves, or that are late */
 	uint8_t inject[NETGPU_INJECT_MAX];
 };
 
@@ -97,6 +99,7 @@ struct netgpu_mr {
 	unsigned int uses;
 	struct netgpu_region *region;	/* that the network device sends from, NULL when the CPU copies */
 	int index;			/* of it in the domain's queue */
+	struct held_area *held;		/* its pages, when it is received into in place */
 	struct netgpu_mr *next;		/* with keys of the same bucket */
 };
 
@@ -133,6 +136,7 @@ struct piece {
 	struct netgpu_completion c;
 	struct held *held;	/* a message has a part of it */
 	uint32_t done;		/* bytes of it */
+	bool consumed;		/* the peer may send as much again: it keeps no buffer of landing memory */
 	uint32_t room;		/* of @bytes; 0: it lies where it came */
 	char bytes[];
 };
@@ -187,6 +191,7 @@ struct netgpu_ep {
 	int lost;			/* by which a lane was lost; the other has until then to say why */
 	const char *lost_lane;		/* which, in words */
 	int payload_ended;		/* by which all has been read that came on that lane */
+	bool peer_segments;		/* the peer wants each message to begin a segment */
 	uint16_t join_port;		/* from which the peer's payload lane comes */
 
 	uint8_t *out, *in;		/* CONTROL_ROOM each */
@@ -256,7 +261,7 @@ struct netgpu_domain {
 	struct netgpu_region *region;
 	unsigned int ifindex;
 	unsigned int rx_queue;
-	bool in_place;				/* payload is to have that queue to itself */
+	struct in_place *in_place;		/* NULL: nothing is */
 	struct rss rss;				/* as it was last read */
 	uint64_t landing;			/* bytes */
 	struct message *messages;		/* without a buffer, the program's or not yet */
@@ -318,7 +323,7 @@ static inline struct op *lane_take(struct list *list)
 	return op;
 }
 
-/* The copier has the bytes of the first request that is to be carried out; of others none are put into place before. */
+/* The copier has bytes, or they are late, of the first request that is to be carried out; of others none are put into place before. */
 static inline bool ep_is_copying(const struct netgpu_ep *ep)
 {
 	return ep->incoming.first && ep->incoming.first->copying;
@@ -394,6 +399,7 @@ void incoming_go_on(struct netgpu_ep *ep);
 
 /* control.c */
 bool control_has_room(const struct netgpu_ep *ep);
+bool control_grants(const struct netgpu_ep *ep);
 void control_put(struct netgpu_ep *ep, struct wire *w, const void *data, unsigned int bytes);
 void control_flush(struct netgpu_ep *ep);
 void control_close(struct netgpu_ep *ep);	/* say CLOSE */
@@ -411,6 +417,7 @@ void payload_lost(struct netgpu_ep *ep, int error);	/* as a send has said */
 int landing_open(struct netgpu_domain *d, const struct netgpu_domain_params *p);
 void landing_close(struct netgpu_domain *d);
 uint64_t landing_share(const struct netgpu_domain *d);
+uint64_t landing_share_of(const struct netgpu_ep *ep);
 int landing_add(struct netgpu_ep *ep, int fd, enum lane lane, struct netgpu_conn **conn);
 void landing_receive(struct netgpu_ep *ep);
 void landing_drop(struct netgpu_ep *ep);
@@ -431,6 +438,34 @@ void messages_forget(struct netgpu_ep *ep);
 char *message_add_host(struct message *m, uint64_t bytes);
 int message_add(struct message *m, struct piece *p, uint32_t bytes);
 void held_put(struct netgpu_domain *d, struct held *held);
+
+/* inplace.c */
+enum way {
+	WAY_NONE,	/* they are there */
+	WAY_MOVE,
+	WAY_LATE,	/* not before their page has come back */
+};
+
+int in_place_open(struct netgpu_domain *d);
+void in_place_close(struct netgpu_domain *d);
+int in_place_add(struct netgpu_domain *d, struct netgpu_mr *mr, struct netgpu_memory *memory, uint64_t offset, uint64_t length);
+void in_place_begin(struct netgpu_ep *ep);
+void in_place_other(struct netgpu_ep *ep);
+bool in_place_is_late(const struct netgpu_ep *ep);
+uint64_t in_place_message_most(const struct netgpu_domain *d, uint64_t most);
+void in_place_unwanted(void *domain, const struct netgpu_completion *c);
+uint64_t in_place_share(const struct netgpu_ep *ep);
+uint64_t in_place_grant(const struct netgpu_ep *ep);
+void in_place_end(struct netgpu_ep *ep);
+void in_place_feed(struct netgpu_domain *d);
+void in_place_give_back(struct netgpu_domain *d, const struct netgpu_completion *c);
+void in_place_took(struct netgpu_domain *d, const struct netgpu_completion *c);
+void in_place_done(struct netgpu_domain *d, const struct netgpu_completion *c);
+struct netgpu_completion in_place_part(struct netgpu_ep *ep, uint64_t stream, const struct netgpu_completion *c, uint32_t done);
+uint32_t in_place_way(const struct op *op, const struct netgpu_completion *c, uint32_t done, uint32_t bytes, enum way *way);
+bool in_place_is(const struct netgpu_domain *d, const struct netgpu_completion *c);
+bool in_place_late(struct op *op, const struct netgpu_completion *c, uint32_t done, uint32_t bytes);
+void in_place_settle(struct netgpu_domain *d);
 
 /* copier.c */
 int copier_open(struct netgpu_domain *d, const struct netgpu_copier *copier);

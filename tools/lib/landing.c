@@ -68,8 +68,13 @@ int landing_open(struct netgpu_domain *d, const struct netgpu_domain_params *p)
 	if (ret)
 		goto no_watch;
 	d->ifindex = params.ifindex;
+	d->rx_queue = p->queue;
 	d->landing = d->region ? d->region->length : p->landing->size;
-	return 0;
+	if (!(p->flags & NETGPU_DOMAIN_IN_PLACE))
+		return 0;
+	ret = in_place_open(d);
+	if (!ret)
+		return 0;
 no_watch:
 	netgpu_queue_close(d->queue);
 	d->queue = NULL;
@@ -89,6 +94,7 @@ void landing_stop(struct netgpu_domain *d)
 void landing_close(struct netgpu_domain *d)
 {
 	free(d->late);
+	in_place_close(d);
 	netgpu_queue_close(d->queue);
 	netgpu_region_close(d->region);
 	d->late = NULL;
@@ -104,6 +110,13 @@ uint64_t landing_share(const struct netgpu_domain *d)
 	return share < SHARE_LEAST ? SHARE_LEAST : share;
 }
 
+uint64_t landing_share_of(const struct netgpu_ep *ep)
+{
+	const uint64_t share = in_place_share(ep);
+
+	return share ? share : landing_share(ep->domain);
+}
+
 int landing_add(struct netgpu_ep *ep, int fd, enum lane lane, struct netgpu_conn **conn)
 {
 	return netgpu_queue_add(ep->domain->queue, fd, (char *)ep + lane, conn);
@@ -115,6 +128,10 @@ void landing_give_back(struct netgpu_domain *d, const struct netgpu_completion *
 {
 	void *more;
 
+	if (d->in_place && c->offset != NETGPU_IN_HOST) {
+		in_place_give_back(d, c);
+		return;
+	}
 	if (c->offset == NETGPU_IN_HOST || netgpu_queue_return(d->queue, c, 1) == 1)
 		return;
 	if (d->nr_late == d->room_late) {
@@ -189,7 +206,7 @@ static void control_arrived(struct netgpu_ep *ep, const struct netgpu_completion
 }
 
 /* The next @n bytes of a piece, which are the request's.  False without memory. */
-static bool put(struct netgpu_ep *ep, struct piece *p, struct op *op, uint32_t n, bool *later)
+static bool put(struct netgpu_ep *ep, struct piece *p, struct op *op, uint32_t n, enum way way, bool *later)
 {
 	struct netgpu_domain_stats *stats = &ep->domain->stats;
 	int copied;
@@ -202,6 +219,14 @@ static bool put(struct netgpu_ep *ep, struct piece *p, struct op *op, uint32_t n
 		else
 			stats->in_place += n;
 		return copied >= 0;
+	}
+	if (way == WAY_NONE) {
+		stats->in_place += n;
+		return true;
+	}
+	if (way == WAY_LATE) {
+		stats->moved += n;
+		return in_place_late(op, &p->c, p->done, n);
 	}
 	*later = copier_can(ep->domain, op, &p->c) && copier_add(op, &p->c, p->done, n);
 	if (*later)
@@ -220,20 +245,23 @@ static uint32_t place(struct netgpu_ep *ep, struct piece *p)
 
 	while (p->done < (uint32_t)p->c.result && (op = payload_next(ep))) {
 		uint64_t n = p->c.result - p->done;
-		bool later = false;	/* it is needed there for a while */
+		bool later = false;	/* it is needed there for a while, or not yet granted again */
+		enum way way = WAY_MOVE;
 
 		if (n > op->length - op->moved)
 			n = op->length - op->moved;
 		if (op->moved < op->room) {
 			if (n > op->room - op->moved)
 				n = op->room - op->moved;
-			if (!put(ep, p, op, n, &later)) {
+			if (op->mr && op->mr->held)
+				n = in_place_way(op, &p->c, p->done, n, &way);
+			if (!put(ep, p, op, n, way, &later)) {
 				ep_fail(ep, -ENOMEM, true);
 				return taken;
 			}
 		}
 		p->done += n;
-		taken += later ? 0 : n;
+		taken += later || p->consumed ? 0 : n;
 		op->moved += n;
 		if (op->moved == op->length) {
 			lane_take(&ep->lane_in);
@@ -252,12 +280,12 @@ static void keep(struct netgpu_ep *ep, const struct piece *from)
 {
 	uint32_t left = from->c.result - from->done;
 	/* Small packets are not to keep all of the buffers. */
-	bool copy = from->c.offset == NETGPU_IN_HOST || ep->nr_pieces >= landing_share(ep->domain) / PIECE_LEAST;
+	bool copy = from->c.offset == NETGPU_IN_HOST || ep->nr_pieces >= landing_share_of(ep) / PIECE_LEAST;
 	uint32_t room = !copy ? 0 : left < KEPT_LEAST ? KEPT_LEAST : left;
 	struct piece *p = last_piece(ep);
 
 	/* Or a few bytes would each take more to keep than they are. */
-	if (copy && p && p->room - p->c.result >= left && p->room) {
+	if (copy && p && p->room - p->c.result >= left && p->room && p->consumed == from->consumed) {
 		landing_copy_out(&from->c, from->done, p->bytes + p->c.result, left);
 		piece_put(ep->domain, from);
 		p->c.result += left;
@@ -289,9 +317,25 @@ static void keep(struct netgpu_ep *ep, const struct piece *from)
 	ep->nr_pieces++;
 }
 
+static void piece_arrived(struct netgpu_ep *ep, const struct netgpu_completion *c)
+{
+	struct piece p = { .c = *c, .consumed = in_place_is(ep->domain, c) };
+
+	if (p.consumed)
+		ep->consumed += c->result;
+	if (!ep->pieces)
+		ep->consumed += place(ep, &p);
+	if (p.done == (uint32_t)c->result || ep->state == EP_ENDED)
+		piece_put(ep->domain, &p);
+	else
+		keep(ep, &p);
+}
+
 static void payload_arrived(struct netgpu_ep *ep, const struct netgpu_completion *c)
 {
-	struct piece p = { .c = *c };
+	const uint64_t stream = ep->arrived;
+	struct netgpu_completion part;
+	uint32_t done;
 
 	ep->arrived += c->result;
 	if (ep->arrived > ep->granted) {
@@ -299,12 +343,12 @@ static void payload_arrived(struct netgpu_ep *ep, const struct netgpu_completion
 		ep_broken(ep, -EPROTO, "the peer has sent more payload than it was granted");
 		return;
 	}
-	if (!ep->pieces)
-		ep->consumed += place(ep, &p);
-	if (p.done == (uint32_t)c->result || ep->state == EP_ENDED)
-		piece_put(ep->domain, &p);
-	else
-		keep(ep, &p);
+	for (done = 0; done < (uint32_t)c->result && ep->state != EP_ENDED; done += part.result) {
+		part = *c;
+		if (ep->domain->in_place && c->offset != NETGPU_IN_HOST)
+			part = in_place_part(ep, stream + done, c, done);
+		piece_arrived(ep, &part);
+	}
 	ep_activate(ep);
 }
 
@@ -344,11 +388,8 @@ void landing_drop(struct netgpu_ep *ep)
 	ep->nr_pieces = 0;
 }
 
-static void received(struct netgpu_domain *d, const struct netgpu_completion *c)
+static void received_by(struct netgpu_domain *d, struct netgpu_ep *ep, enum lane lane, const struct netgpu_completion *c)
 {
-	enum lane lane = (uintptr_t)c->user & 1;
-	struct netgpu_ep *ep = (void *)((char *)c->user - lane);
-
 	if (ep->state == EP_ENDED) {
 		if (c->result > 0)
 			landing_release(d, c);
@@ -372,6 +413,17 @@ static void received(struct netgpu_domain *d, const struct netgpu_completion *c)
 	} else {
 		payload_arrived(ep, c);
 	}
+}
+
+static void received(struct netgpu_domain *d, const struct netgpu_completion *c)
+{
+	enum lane lane = (uintptr_t)c->user & 1;
+
+	if (d->in_place)
+		in_place_took(d, c);
+	received_by(d, (void *)((char *)c->user - lane), lane, c);
+	if (d->in_place)
+		in_place_done(d, c);
 }
 
 static void sent(const struct netgpu_completion *c)
@@ -459,6 +511,8 @@ bool landing_prepare(struct netgpu_domain *d)
 	int i, n;
 
 	give_late(d);
+	if (d->in_place)
+		in_place_settle(d);
 	n = netgpu_queue_prepare(d->queue, c, BATCH);
 	for (i = 0; i < n; i++)
 		landing_completed(d, &c[i]);

@@ -107,9 +107,10 @@ struct netgpu_domain_params {
  */
 #define NETGPU_DOMAIN_THREADS	(1u << 1)
 /*
- * With @device: payload is to have @queue to itself. Endpoints come up by connections whose control messages arrive on another queue,
- * and whose payload arrives on this one. RSS has to spread over this queue and at least one other (ethtool -X DEV weight 1 1), by
- * Toeplitz's hash of addresses and ports; where it does not, or does not say so, endpoints come up all the same.
+ * With @device: receive in place where it can be. The pages of posted buffers, of mrs with NETGPU_MR_IN_PLACE, are what the device
+ * puts payload into. That is for an endpoint that is the domain's only one, whose payload has @queue to itself: endpoints come up by connections whose
+ * control messages arrive on another queue. RSS has to spread over this queue and at least one other (ethtool -X DEV weight 1 1), by
+ * Toeplitz's hash of addresses and ports; where it does not, or does not say so, endpoints come up all the same, and payload is moved.
  */
 #define NETGPU_DOMAIN_IN_PLACE	(1u << 2)
 
@@ -136,6 +137,7 @@ int netgpu_domain_fd(const struct netgpu_domain *domain);
 
 #define NETGPU_MR_REMOTE_READ	(1u << 0)	/* peers with the key may read it */
 #define NETGPU_MR_REMOTE_WRITE	(1u << 1)	/* and write to it */
+#define NETGPU_MR_IN_PLACE	(1u << 2)	/* messages may be received into it in place, see NETGPU_DOMAIN_IN_PLACE */
 
 /**
  * netgpu_mr_open - have a part of a memory used by a domain's endpoints
@@ -144,11 +146,13 @@ int netgpu_domain_fd(const struct netgpu_domain *domain);
  *	the CPU can read it.
  * @offset: first byte.
  * @length: bytes, not 0.
- * @access: NETGPU_MR_REMOTE_*.
+ * @access: NETGPU_MR_*.
  * @mr: where the object is stored.
  *
- * Errors: EINVAL @access, or @length; ERANGE the memory ends before; EOPNOTSUPP the CPU
- * cannot get at the memory, and nothing else here can; ENOMEM.
+ * With NETGPU_MR_IN_PLACE @memory is a dma-buf, and @offset and @length are multiples of the page size.
+ *
+ * Errors: EINVAL @access, @offset, or @length; ERANGE the memory ends before; EOPNOTSUPP the CPU
+ * cannot get at the memory, and nothing else here can; ENOMEM; with NETGPU_MR_IN_PLACE those of netgpu_region_open(), and ENOSPC.
  */
 int netgpu_mr_open(struct netgpu_domain *domain, struct netgpu_memory *memory,
 		   uint64_t offset, uint64_t length, unsigned int access,
@@ -477,6 +481,7 @@ int netgpu_domain_flush(struct netgpu_domain *domain);
  * @inlined: bytes that came with control messages
  * @control: control messages, sent and received
  * @by_copier: of @moved, by the domain's &struct netgpu_copier
+ * @restarts: times that the queue was restarted, so that the network device lets go of buffers
  * @resv: zero
  */
 struct netgpu_domain_stats {
@@ -485,7 +490,8 @@ struct netgpu_domain_stats {
 	uint64_t inlined;
 	uint64_t control;
 	uint64_t by_copier;
-	uint64_t resv[3];
+	uint64_t restarts;
+	uint64_t resv[2];
 };
 
 /** netgpu_domain_get_stats - read the counters */

@@ -44,7 +44,7 @@ struct message {
 /* Of one message, so that the peer has been granted all of it whatever was told last; see tell(). */
 uint64_t message_most(const struct netgpu_domain *d)
 {
-	return d->queue ? landing_share(d) / 2 : NO_LIMIT;
+	return d->queue ? in_place_message_most(d, landing_share(d)) / 2 : NO_LIMIT;
 }
 
 struct message *message_new(struct netgpu_ep *ep, uint64_t length)

@@ -73,7 +73,7 @@ int netgpu_mr_open(struct netgpu_domain *d, struct netgpu_memory *memory,
 	succeed();
 	if (d->closed)
 		return domain_fail_closed();
-	if (access & ~(NETGPU_MR_REMOTE_READ | NETGPU_MR_REMOTE_WRITE))
+	if (access & ~(NETGPU_MR_REMOTE_READ | NETGPU_MR_REMOTE_WRITE | NETGPU_MR_IN_PLACE))
 		return fail(-EINVAL, "mr: unknown rights %#x", access);
 	if (!memory)
 		memory = &d->process_memory;
@@ -86,10 +86,13 @@ int netgpu_mr_open(struct netgpu_domain *d, struct netgpu_memory *memory,
 		return fail(-EOPNOTSUPP, "mr: the CPU cannot get at %s, and nothing else here can", memory->name);
 	if (memory->read_only && access & NETGPU_MR_REMOTE_WRITE)
 		return fail(-EACCES, "mr: %s can only be read here", memory->name);
+	/* A domain that has fallen back to ordinary sockets does without. */
+	if (access & NETGPU_MR_IN_PLACE && !d->in_place && !d->why[0])
+		return fail(-EINVAL, "mr: the domain was not opened for payload in place");
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return fail(-ENOMEM, "out of memory");
-	if (access) {
+	if (access & (NETGPU_MR_REMOTE_READ | NETGPU_MR_REMOTE_WRITE)) {
 		ret = new_key(d, &m->key);
 		if (ret) {
 			free(m);
@@ -99,7 +102,10 @@ int netgpu_mr_open(struct netgpu_domain *d, struct netgpu_memory *memory,
 		m->next = *at;
 		*at = m;
 	}
-	ret = d->queue && memory->fd >= 0 ? mr_attach(d, m, memory, offset, length) : 0;
+	if (access & NETGPU_MR_IN_PLACE && d->in_place)
+		ret = in_place_add(d, m, memory, offset, length);
+	else
+		ret = d->queue && memory->fd >= 0 ? mr_attach(d, m, memory, offset, length) : 0;
 	if (ret) {
 		if (m->key)
 			forget(d, m);
@@ -131,7 +137,7 @@ int netgpu_mr_close(struct netgpu_mr *mr)
 	if (mr->uses)
 		return fail(-EBUSY, "mr: %u requests that use it have not completed", mr->uses);
 	if (mr->region) {
-		ret = mr->domain->closed ? 0 : netgpu_queue_remove_memory(mr->domain->queue, mr->index);
+		ret = mr->domain->closed || mr->held ? 0 : netgpu_queue_remove_memory(mr->domain->queue, mr->index);
 		if (ret)
 			return ret;
 		netgpu_region_close(mr->region);

@@ -116,13 +116,21 @@ static bool send_copy(struct netgpu_ep *ep, struct op *op, uint64_t most)
 {
 	struct iovec iov[GATHER];
 	struct msghdr msg = { .msg_iov = iov };
+	int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
 	ssize_t n;
 
 	if (ep->payload_conn && netgpu_conn_sent(ep->payload_conn) < ep->posted)
 		return false;
+	if (ep->peer_segments) {
+		/* It ends with a segment when all of it goes out. */
+		if (op->length - op->moved <= most) {
+			most = op->length - op->moved;
+			flags |= MSG_EOR;
+		}
+	}
 	msg.msg_iovlen = gather_out(op, most, iov);
 	do {
-		n = sendmsg(ep->payload, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = sendmsg(ep->payload, &msg, flags);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN) {
 		ep->payload_blocked = true;

@@ -144,7 +144,7 @@ static void tick(struct netgpu_domain *d)
 	now = now_ns();
 	for (ep = d->eps; ep; ep = ep->next) {
 		/* What has come in whole is still well. */
-		if (!ep->late_at || now < ep->late_at || ep_is_copying(ep))
+		if (!ep->late_at || now < ep->late_at || (ep_is_copying(ep) && !in_place_is_late(ep)))
 			continue;
 		if (ep->lost && !ep->gone)
 			ep_say(ep, ep->lost_lane);

@@ -62,6 +62,7 @@ struct area {
 	bool sends;			/* a buffer of the ring */
 	bool unsure;			/* or no longer: there was no room to hear of it */
 	bool receives;
+	bool held;			/* its buffers are the caller's, who says when the device gets which */
 };
 
 struct send {
@@ -103,7 +104,8 @@ struct netgpu_queue {
 	struct io_uring *ring, own;
 	struct area areas[MEMORIES];
 	unsigned int nr_areas;
-	unsigned int nr_received;	/* that are received into: the first ones */
+	struct area *received[MEMORIES];	/* that are received into, by the kernel's number */
+	unsigned int nr_received;
 	unsigned int buffers;	/* of the ring's table: the first */
 
 	/* refill ring, under the lock but for what the kernel writes */
@@ -140,6 +142,9 @@ struct netgpu_queue {
 	bool stuck;	/* a completion in front waits for room to refill */
 	bool own_ring;		/* to be closed */
 	bool closed;		/* what is left is for connections to be closed */
+	/* Who wants to know of what comes for closed connections, and returns it; else it is returned at once. */
+	void (*unwanted)(void *context, const struct netgpu_completion *c);
+	void *unwanted_for;
 	char *bounce;
 	struct watched *watches;
 	unsigned int buffer_size;
@@ -154,6 +159,10 @@ int queue_fail_closed(void);
 
 /* area.c */
 #define NOT_MERGED	1	/* refused, if not for another reason */
+/* As netgpu_queue_add_memory(), of a region; the device has none of it but what queue_push() says. */
+int queue_add_held(struct netgpu_queue *q, struct netgpu_memory *memory, struct netgpu_region *region);
+/* Those of a held memory that came back unused, by number: how many, or -errno. With @restart the device has none of it then. */
+int queue_take_back(struct netgpu_queue *q, unsigned int index, bool restart, uint32_t *pages, unsigned int count);
 int queue_open_zcrx(struct netgpu_queue *q, const struct netgpu_queue_params *p,
 		    unsigned int rq_entries);
 /* Its memory is that of the queue from now on. */
@@ -192,10 +201,25 @@ int send_acknowledged(struct send *s, const struct io_uring_cqe *cqe,
 unsigned int take_failed_sends(struct netgpu_queue *q, struct netgpu_completion *out,
 			       unsigned int count);
 
+/* Bytes from the first one of a completion to its last. */
+static inline uint64_t span_of(const struct netgpu_completion *c)
+{
+	uint32_t pieces;
+
+	if (!c->stride)
+		return c->result;
+	pieces = (c->result - 1) / c->piece;	/* before the last */
+	return (uint64_t)pieces * c->stride + c->result - pieces * c->piece;
+}
+
 /* Something but data in the memory: the caller sets where it is. */
 void conn_complete(struct netgpu_conn *c, struct netgpu_completion *out, int result);
 
 /* Have the kernel take all that is in the refill ring; 0 or -errno. */
 int queue_flush(struct netgpu_queue *q);
+/* The device gets @length bytes of a memory next, from @offset in it on; the entry, or -ENOBUFS. */
+int queue_push(struct netgpu_queue *q, unsigned int index, uint64_t offset, uint32_t length);
+/* Entries that the kernel has not taken. */
+unsigned int queue_pending(const struct netgpu_queue *q);
 
 #endif

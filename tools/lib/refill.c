@@ -24,17 +24,6 @@ static bool make_room(struct netgpu_queue *q, unsigned int *head)
 	return q->tail - *head <= q->mask;
 }
 
-/* Bytes from the first one of a completion to its last. */
-static uint32_t span(const struct netgpu_completion *c)
-{
-	uint32_t pieces;
-
-	if (!c->stride)
-		return c->result;
-	pieces = (c->result - 1) / c->piece;	/* before the last */
-	return pieces * c->stride + c->result - pieces * c->piece;
-}
-
 /* @c is one of @q: where its first byte is to the kernel. */
 static __u64 refill_offset(const struct netgpu_queue *q, const struct netgpu_completion *c)
 {
@@ -54,18 +43,41 @@ static unsigned int give_back(struct netgpu_queue *q, const struct netgpu_comple
 		struct io_uring_zcrx_rqe *rqe;
 
 		if (c->result <= 0 || c->offset == NETGPU_IN_HOST || !c->conn ||
-		    c->kind != NETGPU_RECEIVED)
+		    c->kind != NETGPU_RECEIVED || q->areas[c->index].held)
 			continue;
 		if (q->tail - head > q->mask && !make_room(q, &head))
 			break;
 		rqe = &q->rqes[q->tail++ & q->mask];
 		rqe->off = refill_offset(q, c);
-		rqe->len = span(c);
+		rqe->len = span_of(c);
 		rqe->__pad = 0;
 		++*given;
 	}
 	__atomic_store_n(q->ktail, q->tail, __ATOMIC_RELEASE);
 	return i;
+}
+
+int queue_push(struct netgpu_queue *q, unsigned int index, uint64_t offset, uint32_t length)
+{
+	const struct area *area = &q->areas[index];
+	unsigned int head, entry;
+
+	pthread_mutex_lock(&q->lock);
+	head = __atomic_load_n(q->khead, __ATOMIC_ACQUIRE);
+	entry = q->tail & q->mask;
+	if (q->tail - head <= q->mask) {
+		q->rqes[entry] = (struct io_uring_zcrx_rqe) { .off = area->token | (offset - area->offset), .len = length };
+		__atomic_store_n(q->ktail, ++q->tail, __ATOMIC_RELEASE);
+		pthread_mutex_unlock(&q->lock);
+		return entry;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return -ENOBUFS;
+}
+
+unsigned int queue_pending(const struct netgpu_queue *q)
+{
+	return q->tail - __atomic_load_n(q->khead, __ATOMIC_ACQUIRE);
 }
 
 int netgpu_queue_return(struct netgpu_queue *q,

@@ -389,6 +389,7 @@ void requests_flush(struct netgpu_ep *ep, int error)
 	struct op *op;
 
 	/* Into what is given back nobody writes any more. */
+	in_place_end(ep);
 	if (ep_is_copying(ep))
 		copier_drain(ep->domain);
 	/* Answers are on this list only. */
@@ -569,6 +570,7 @@ void incoming_add(struct netgpu_ep *ep, const struct wire *w, const uint8_t *dat
 		ep->peer_sequence++;
 	list_add(&ep->incoming, op);
 	if (on_lane) {
+		op->stream = ep->in_stream;
 		ep->in_stream += w->length;
 		lane_add(&ep->lane_in, op);
 		return;

@@ -101,7 +101,7 @@ static int data(struct netgpu_queue *q, struct netgpu_conn *c,
 {
 	const struct io_uring_zcrx_cqe *zc = (const void *)(cqe + 1);
 	unsigned int index = (zc->off & IORING_ZCRX_AREA_MASK) >> IORING_ZCRX_AREA_SHIFT;
-	const struct area *area = &q->areas[index];
+	const struct area *area = q->received[index];
 
 	out->conn = c;
 	out->user = c->user;
@@ -112,7 +112,7 @@ static int data(struct netgpu_queue *q, struct netgpu_conn *c,
 	out->piece = cqe->res;
 	out->stride = 0;
 	out->kind = NETGPU_RECEIVED;
-	out->index = index;
+	out->index = area - q->areas;
 	out->resv = 0;
 	if (q->merge) {
 		const struct netgpu_zcrx_cqe *merged = (const void *)zc;
@@ -121,6 +121,10 @@ static int data(struct netgpu_queue *q, struct netgpu_conn *c,
 		out->stride = merged->stride;
 	}
 	__atomic_fetch_add(&q->lent, 1, __ATOMIC_RELAXED);
+	if (c->closed && q->unwanted) {
+		q->unwanted(q->unwanted_for, out);
+		return 0;
+	}
 	if (c->closed && netgpu_queue_return(q, out, 1) < 0) {
 		__atomic_fetch_sub(&q->lent, 1, __ATOMIC_RELAXED);
 		return -1;

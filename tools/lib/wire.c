@@ -70,6 +70,8 @@ static int check(const struct wire *w)
 		return -WIRE_BAD_MESSAGE;
 	if (w->flags & WIRE_F_IMMEDIATE && w->op != WIRE_SEND && w->op != WIRE_WRITE)
 		return -WIRE_BAD_MESSAGE;
+	if (w->flags & WIRE_F_SEGMENT && w->op != WIRE_HELLO && w->op != WIRE_ACCEPT)
+		return -WIRE_BAD_MESSAGE;
 	if (w->flags & WIRE_F_INLINE) {
 		if (!has_payload(w->op) || w->inline_length != w->length)
 			return -WIRE_BAD_MESSAGE;

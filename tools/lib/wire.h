@@ -33,7 +33,8 @@ enum wire_op {
 #define WIRE_F_IMMEDIATE	(1u << 0)
 #define WIRE_F_INLINE		(1u << 1)	/* the payload is behind the header */
 #define WIRE_F_ACK		(1u << 2)	/* acknowledge at once */
-#define WIRE_FLAGS		(WIRE_F_IMMEDIATE | WIRE_F_INLINE | WIRE_F_ACK)
+#define WIRE_F_SEGMENT		(1u << 3)	/* each message is to begin a segment */
+#define WIRE_FLAGS		(WIRE_F_IMMEDIATE | WIRE_F_INLINE | WIRE_F_ACK | WIRE_F_SEGMENT)
 
 enum wire_status {
 	WIRE_OK			= 0,

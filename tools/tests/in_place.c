@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Messages that are received in place: one program sends, in host memory, and the other posts buffers and looks at every byte, and at
+ * those beside the buffers.
+ *
+ * in_place send PORT COUNT SIZES
+ * in_place receive HOST PORT DEVICE QUEUE MEMORY COUNT SIZES WINDOW [abort|odd|[kept-]gone|[kept-]revoked|kept]
+ * in_place sink PORT SIZES
+ * in_place source HOST PORT DEVICE QUEUE MEMORY COUNT SIZES WINDOW [gone|revoked]
+ *
+ * COUNT messages, of SIZES bytes in turn (numbers, with commas between them); WINDOW buffers are posted at once.
+ * abort: after half of them the endpoint is aborted, and nothing may be written into the buffers afterwards.
+ * odd: the buffers do not begin with a page.
+ * kept: the mr is not one to be received into in place.
+ * gone: the network device or the peer is going to be taken away. The endpoint ends with an error, what was posted is told of, each once,
+ * and all can be closed. revoked: the memory is, and not looked at.
+ *
+ * source sends out of the memory to a sink, which takes all that comes.
+ *
+ * The one that receives prints how many bytes came in place, how many were moved, and how often the queue was restarted.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libnetgpu_endpoint.h>
+#include <netdb.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ktap.h"
+
+#define LONG	60000000000ll	/* ns */
+#define GUARD	4096u
+#define SIZES	16
+#define ROOM	(64u << 20)
+
+static struct netgpu_domain *domain;
+static struct netgpu_ep *ep;
+static uint64_t sizes[SIZES], largest;
+static unsigned int nr_sizes, nr_messages;
+static char *expected;
+
+static void parse_sizes(const char *text)
+{
+	char *end;
+
+	while (*text && nr_sizes < SIZES) {
+		sizes[nr_sizes] = strtoull(text, &end, 10);
+		if (sizes[nr_sizes] > largest)
+			largest = sizes[nr_sizes];
+		nr_sizes++;
+		text = *end ? end + 1 : end;
+	}
+}
+
+static void fill(char *to, uint64_t length, uint64_t seed)
+{
+	uint64_t word, i;
+
+	for (i = 0; i < length; i += sizeof(word)) {
+		word = (i + 1) * 0x9e3779b97f4a7c15ull ^ (seed + 1) * 0xc2b2ae3d27d4eb4full;
+		memcpy(to + i, &word, length - i < sizeof(word) ? length - i : sizeof(word));
+	}
+}
+
+static struct netgpu_event next(void)
+{
+	struct netgpu_event e = { 0 };
+	int n = netgpu_domain_wait(domain, &e, 1, LONG);
+
+	if (n != 1) {
+		printf("# nothing has happened: %d, %s\n", n, netgpu_error());
+		must(false, "an event was expected");
+	}
+	if (e.result)
+		printf("# event %u: %s\n", e.kind, netgpu_error());
+	return e;
+}
+
+static void run_sender(int port)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(port) };
+	const unsigned int slots = 64;
+	struct netgpu_listener *listener;
+	unsigned int i, posted = 0;
+	struct netgpu_event e;
+	char *memory = malloc((largest + 1) * slots);
+
+	must(memory != NULL, "memory");
+	must(!netgpu_listen(domain, (struct sockaddr *)&any, sizeof(any), NULL, &listener), "listen");
+	e = next();
+	must(e.kind == NETGPU_EVENT_REQUEST, "a request");
+	ep = e.ep;
+	must(!netgpu_ep_accept(ep, NULL, 0), "accept");
+	must(next().kind == NETGPU_EVENT_CONNECTED, "connected");
+	for (i = 0; ;) {
+		for (; posted < nr_messages && posted < i + slots; posted++) {
+			char *from = memory + largest * (posted % slots);
+			struct netgpu_msg m = {
+				.mr = netgpu_mr_process(domain), .offset = (uintptr_t)from, .length = sizes[posted % nr_sizes],
+			};
+
+			fill(from, m.length, posted);
+			must(!netgpu_ep_send(ep, &m), "send");
+		}
+		e = next();
+		if (e.kind == NETGPU_EVENT_ENDED)
+			break;
+		i += !e.result;
+	}
+	printf("sent %u, ended %d\n", i, e.result);
+	netgpu_ep_close(ep);
+	netgpu_listener_close(listener);
+	free(memory);
+}
+
+static void run_sink(int port)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(port) };
+	const unsigned int slots = 32;
+	struct netgpu_listener *listener;
+	struct netgpu_event e;
+	uint64_t bytes = 0;
+	uintptr_t i;
+	char *memory = malloc(largest * slots);
+
+	must(memory != NULL, "memory");
+	must(!netgpu_listen(domain, (struct sockaddr *)&any, sizeof(any), NULL, &listener), "listen");
+	e = next();
+	must(e.kind == NETGPU_EVENT_REQUEST, "a request");
+	ep = e.ep;
+	for (i = 0; i < slots; i++)
+		must(!netgpu_ep_recv(ep, netgpu_mr_process(domain), (uintptr_t)memory + largest * i, largest, (void *)i, 0), "recv");
+	must(!netgpu_ep_accept(ep, NULL, 0), "accept");
+	for (;;) {
+		e = next();
+		if (e.kind == NETGPU_EVENT_ENDED)
+			break;
+		if (e.kind != NETGPU_EVENT_RECEIVED || e.result)
+			continue;
+		bytes += e.length;
+		i = (uintptr_t)e.user;
+		netgpu_ep_recv(ep, netgpu_mr_process(domain), (uintptr_t)memory + largest * i, largest, e.user, 0);
+	}
+	printf("sunk %llu, ended %d\n", (unsigned long long)bytes, e.result);
+	netgpu_ep_close(ep);
+	netgpu_listener_close(listener);
+	free(memory);
+}
+
+static bool is_guard(const char *at)
+{
+	unsigned int i;
+
+	for (i = 0; i < GUARD; i++)
+		if (at[i] != 0x5a)
+			return false;
+	return true;
+}
+
+static bool is_right(const char *at, uint64_t length, unsigned int number)
+{
+	uint64_t i;
+
+	fill(expected, length, number);
+	if (!memcmp(at, expected, length))
+		return true;
+	for (i = 0; at[i] == expected[i]; )
+		i++;
+	printf("# message %u: byte %llu of %llu is wrong\n", number, (unsigned long long)i, (unsigned long long)length);
+	return false;
+}
+
+/* Until nothing comes any more, and a while longer. */
+static void drain(void)
+{
+	struct netgpu_event e;
+
+	while (netgpu_domain_wait(domain, &e, 1, 1000000000) == 1)
+		;
+}
+
+static void connect_to(const char *host, const char *port)
+{
+	const struct addrinfo want = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found;
+
+	must(!getaddrinfo(host, port, &want, &found), "address");
+	must(!netgpu_ep_connect(ep, found->ai_addr, found->ai_addrlen, NULL, 0), "connect");
+	freeaddrinfo(found);
+	must(next().kind == NETGPU_EVENT_CONNECTED, "connected");
+}
+
+/* It ends with an error, and @pending requests with it; how many events were wrong. */
+static unsigned int hear_the_end(unsigned int kind, unsigned int pending)
+{
+	unsigned int bad = 0;
+	struct netgpu_event e;
+
+	for (;;) {
+		e = next();
+		if (e.kind == NETGPU_EVENT_ENDED)
+			break;
+		bad += e.kind != kind;
+		pending -= e.kind == kind;
+	}
+	printf("ended %d, left %u\n", e.result, pending);
+	return bad + pending + !e.result;
+}
+
+static void run_source(char **argv, const char *how)
+{
+	const unsigned int window = atoi(argv[9]);
+	const bool gone = *how;
+	struct netgpu_domain_params params = { .device = argv[4], .queue = atoi(argv[5]), .landing_length = 4 << 20 };
+	unsigned int posted = 0, done = 0, bad = 0;
+	struct netgpu_memory *memory;
+	struct netgpu_event e;
+	struct netgpu_mr *mr;
+	bool ended = false;
+
+	must(largest * window <= ROOM - params.landing_length, "room for the messages");
+	must(!netgpu_memory_open(argv[6], !strncmp(argv[6], "vfio:", 5) ? 0 : ROOM, &memory), "memory");
+	params.landing = memory;
+	must(!netgpu_domain_open(&params, &domain), "domain");
+	must(!netgpu_mr_open(domain, memory, params.landing_length, ROOM - params.landing_length, 0, &mr), "mr");
+	must(!netgpu_ep_open(domain, NULL, &ep), "open");
+	connect_to(argv[2], argv[3]);
+	while (done < nr_messages && !ended) {
+		for (; posted < nr_messages && posted < done + window; posted++) {
+			struct netgpu_msg m = {
+				.mr = mr, .offset = largest * (posted % window), .length = sizes[posted % nr_sizes],
+			};
+
+			if (netgpu_ep_send(ep, &m))
+				break;		/* it has ended, of which there is an event */
+		}
+		e = next();
+		ended = e.kind == NETGPU_EVENT_ENDED;
+		if (e.kind == NETGPU_EVENT_SENT && !e.result)
+			done++;
+		else if (e.kind == NETGPU_EVENT_SENT)
+			break;
+	}
+	if (gone) {
+		bad = ended ? 1 : done == nr_messages || hear_the_end(NETGPU_EVENT_SENT, posted - done - 1);
+	} else {
+		must(!netgpu_ep_shutdown(ep), "shutdown");
+		e = next();
+		bad = e.kind != NETGPU_EVENT_ENDED || e.result;
+	}
+	netgpu_ep_close(ep);
+	ok(!bad, "%u messages were sent, and the end was told", done);
+	must(!netgpu_mr_close(mr), "mr");
+	netgpu_domain_close(domain);
+	netgpu_memory_close(memory);
+}
+
+static void run_receiver(char **argv, const char *how)
+{
+	const bool revoked = strstr(how, "revoked") != NULL, gone = revoked || strstr(how, "gone") != NULL;
+	const unsigned int window = atoi(argv[9]), odd = !strcmp(how, "odd") ? 1000 : 0;
+	struct netgpu_domain_params params = {
+		.device = argv[4], .queue = atoi(argv[5]), .flags = NETGPU_DOMAIN_IN_PLACE, .landing_length = 4 << 20,
+	};
+	uint64_t stride = ((largest + odd + 4095) & ~4095ull) + GUARD, start = params.landing_length, share;
+	struct netgpu_domain_stats stats;
+	struct netgpu_memory *memory;
+	unsigned int i, posted, done, bad = 0, canceled = 0;
+	struct netgpu_event e;
+	struct netgpu_mr *mr;
+	bool ended = false;
+	char *bytes;
+
+	must(stride * window + GUARD <= ROOM - start, "room for the buffers");
+	must(!netgpu_memory_open(argv[6], !strncmp(argv[6], "vfio:", 5) ? 0 : ROOM, &memory), "memory");
+	params.landing = memory;
+	must(!netgpu_domain_open(&params, &domain), "domain");
+	must(!netgpu_mr_open(domain, memory, start, ROOM - start, strncmp(how, "kept", 4) ? NETGPU_MR_IN_PLACE : 0, &mr), "mr");
+	bytes = (char *)netgpu_memory_map(memory) + start;
+	memset(bytes, 0x5a, stride * window + GUARD);
+	must(!netgpu_ep_open(domain, NULL, &ep), "open");
+	for (posted = 0; posted < window && posted < nr_messages; posted++)
+		must(!netgpu_ep_recv(ep, mr, stride * posted + GUARD + odd, sizes[posted % nr_sizes], NULL, 0), "recv");
+	connect_to(argv[2], argv[3]);
+	for (i = 0; i < nr_messages; i++) {
+		char *at = bytes + stride * (i % window) + GUARD + odd;
+
+		if (!strcmp(how, "abort") && i == nr_messages / 2)
+			break;
+		e = next();
+		if (gone && e.kind == NETGPU_EVENT_RECEIVED && e.result)
+			break;
+		must(e.kind == NETGPU_EVENT_RECEIVED && !e.result && e.length == sizes[i % nr_sizes], "a message");
+		if (!revoked) {
+			bad += !is_right(at, e.length, i) || !is_guard(at - odd - GUARD) || at[-1] != 0x5a ||
+			       at[sizes[i % nr_sizes]] != 0x5a || !is_guard(bytes + stride * (i % window + 1));
+			memset(at, 0x5a, e.length);
+		}
+		if (posted < nr_messages && !(gone && i + 1 == posted)) {
+			if (gone && netgpu_ep_recv(ep, mr, stride * (posted % window) + GUARD + odd, sizes[posted % nr_sizes], NULL, 0))
+				continue;
+			must(gone || !netgpu_ep_recv(ep, mr, stride * (posted % window) + GUARD + odd, sizes[posted % nr_sizes], NULL, 0), "recv");
+			posted++;
+		}
+	}
+	if (gone) {
+		bad += i == nr_messages || hear_the_end(NETGPU_EVENT_RECEIVED, posted - i - 1);
+		if (!revoked)
+			memset(bytes, 0x5a, stride * window + GUARD);
+	} else if (i < nr_messages) {
+		must(!netgpu_ep_abort(ep), "abort");
+		while (!ended) {
+			e = next();
+			ended = e.kind == NETGPU_EVENT_ENDED;
+			canceled += e.kind == NETGPU_EVENT_RECEIVED && e.result == -ECANCELED;
+		}
+		memset(bytes, 0x5a, stride * window + GUARD);
+		printf("canceled %u\n", canceled);
+		bad += !canceled;
+	} else {
+		must(!netgpu_ep_shutdown(ep), "shutdown");
+		e = next();
+		bad += e.kind != NETGPU_EVENT_ENDED || e.result;
+	}
+	netgpu_ep_close(ep);
+	drain();
+	done = i;
+	for (i = 0; i < stride * window && !revoked; i += GUARD)
+		bad += !is_guard(bytes + i);
+	netgpu_domain_get_stats(domain, &stats);
+	share = stats.in_place + stats.moved ? stats.in_place * 1000 / (stats.in_place + stats.moved) : 0;
+	printf("in_place %llu\nmoved %llu\nshare %llu\nrestarts %llu\nbad %u\n", (unsigned long long)stats.in_place,
+	       (unsigned long long)stats.moved, (unsigned long long)share, (unsigned long long)stats.restarts, bad);
+	must(!netgpu_mr_close(mr), "mr");
+	netgpu_domain_close(domain);
+	netgpu_memory_close(memory);
+	ok(!bad, "%u messages are right, and nothing is beside them", done);
+}
+
+int main(int argc, char **argv)
+{
+	struct netgpu_domain_params none = { 0 };
+
+	setvbuf(stdout, NULL, _IONBF, 0);
+	alarm(200 * atoi(getenv("LAB_SLOWER") ?: "1"));
+	if (argc == 5 && !strcmp(argv[1], "send")) {
+		nr_messages = atoi(argv[3]);
+		parse_sizes(argv[4]);
+		must(!netgpu_domain_open(&none, &domain), "domain");
+		run_sender(atoi(argv[2]));
+		netgpu_domain_close(domain);
+		return failed != 0;
+	}
+	if (argc == 4 && !strcmp(argv[1], "sink")) {
+		parse_sizes(argv[3]);
+		must(!netgpu_domain_open(&none, &domain), "domain");
+		run_sink(atoi(argv[2]));
+		netgpu_domain_close(domain);
+		return 0;
+	}
+	if (argc < 10 || (strcmp(argv[1], "receive") && strcmp(argv[1], "source"))) {
+		fprintf(stderr, "usage: in_place send PORT COUNT SIZES | sink PORT SIZES | "
+				"receive|source HOST PORT DEVICE QUEUE MEMORY COUNT SIZES WINDOW [HOW]\n");
+		return 2;
+	}
+	nr_messages = atoi(argv[7]);
+	parse_sizes(argv[8]);
+	expected = malloc(largest + 8);
+	must(expected != NULL, "memory");
+	if (!strcmp(argv[1], "source"))
+		run_source(argv, argc == 11 ? argv[10] : "");
+	else
+		run_receiver(argv, argc == 11 ? argv[10] : "");
+	return failed != 0;
+}

@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Messages that the network device puts where they belong: into the buffers that were posted, of another device's memory.
+# lab: topology=switch
+# lab: timeout=400
+. "$(dirname "$0")/../../selftests/lib.sh"
+. "$(dirname "$0")/../../selftests/vram.sh"
+top=$(cd "$(dirname "$0")/../.." && pwd)
+PATH=$PATH:$top/build/tools:$top/build/tools/tests
+need_netif
+need_programs netgpu in_place lossy
+[ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
+memory=vfio:$VRAM_PCI
+port=5240
+
+# received COUNT SIZES WINDOW [HOW]: so many are sent from the other side of the cable, and received here: every byte of them is right, and
+# none beside. /tmp/received has the words; $through: what the sender is run by, $from: its address then
+through="" from=$REMOTE_V4
+received() {
+	local sender status
+	port=$((port + 1))
+	sender=$(remote -b "$through build/tools/tests/in_place send $port $1 $2")
+	if [ -n "$through" ]; then
+		ip neigh flush dev "$NETIF" # it may be another machine than the last
+		wait_for 20 ping -q -c 1 -W 1 "$from" >/dev/null
+	else
+		wait_for 20 remote "ss -Hltn sport = :$port | grep -q ."
+	fi && in_place receive "$from" $port "$NETIF" 1 "$memory" "$@" >/tmp/received 2>&1
+	status=$?
+	remote -k "$sender" >/tmp/sent 2>&1
+	sed 's/^/# /' /tmp/received /tmp/sent | grep -v 'Operation canceled$'
+	return $status
+}
+
+# How much comes in place depends on what is lost on a busy machine; "make bench T=in-place" measures it.
+value() {
+	sed -n "s/^$1 //p" /tmp/received
+}
+
+# in_place_share LEAST MOST: of a thousand bytes so many came where they belong
+in_place_share() {
+	[ "$(value share)" -ge "$1" ] && [ "$(value share)" -le "$2" ]
+}
+
+ktap_plan 16
+vram_bind
+ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
+undo netgpu reset "$NETIF"
+both_mtu 4148 && ethtool -X "$NETIF" weight 1 1
+ktap_ok "RSS spreads over two queues, packets fill a page" $?
+
+# The first 4 MiB are in landing memory, which the device has from the beginning.
+received 128 1048576 16 && in_place_share 300 1000
+ktap_ok "128 messages of 1 MiB" $?
+received 1024 65536 64 && in_place_share 50 1000
+ktap_ok "1024 messages of 64 KiB" $?
+received 96 1048576,5000,100,300001 16 && in_place_share 50 1000
+ktap_ok "messages of different lengths, some in the control lane" $?
+received 6 8388608 3 && in_place_share 100 1000
+ktap_ok "messages that are larger than landing memory" $?
+received 64 1048576 16 odd && in_place_share 0 0
+ktap_ok "buffers that do not begin with a page: all is moved" $?
+received 64 1048576 16 kept && in_place_share 0 0
+ktap_ok "an mr that is not for that: all is moved" $?
+received 32 1048576 1 && in_place_share 0 500
+ktap_ok "one buffer at a time: nobody knows what comes next" $?
+received 64 1048576 16 abort && [ "$(value restarts)" -gt 0 ]
+ktap_ok "an endpoint that is aborted: its buffers are the program's, and nothing more is written there" $?
+memory=udmabuf received 128 1048576 16 && in_place_share 300 1000
+ktap_ok "in memory of the host that is a dma-buf" $?
+
+through="lossy -d 997 tap0 10.77.0.9 4148" from=10.77.0.9
+received 256 1048576 16 && in_place_share 100 999
+ktap_ok "one packet of a thousand is lost" $?
+through="lossy -d 89 -o 7 tap0 10.77.0.9 4148"
+received 32 1048576 16
+ktap_ok "many are lost, and more come late" $?
+through="" from=$REMOTE_V4
+
+both_mtu 1500 && received 64 1048576 16 && in_place_share 0 0
+ktap_ok "short packets: all is moved" $?
+both_mtu 4148 && ethtool -X "$NETIF" start 1 equal 1 && received 64 1048576 16 && in_place_share 0 0
+ktap_ok "all flows on one queue: all is moved" $?
+nothing_left && ordinary_traffic
+ktap_ok "nothing is left, ordinary traffic" $?
+ktap_end
