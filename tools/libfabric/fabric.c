@@ -573,7 +573,7 @@ static int open_engine(struct fabric *f)
 	struct netgpu_domain_params params = { .device = f->device, .flags = NETGPU_DOMAIN_THREADS };
 	char *landing = "udmabuf";
 	size_t size = LANDING_SIZE, offset = 0;
-	int ret, queue = 1;
+	int ret, queue = 1, in_place = 0;
 	bool part;
 
 	if (!f->device)
@@ -582,6 +582,10 @@ static int open_engine(struct fabric *f)
 	fi_param_get_size_t(&provider, "landing_size", &size);
 	fi_param_get_size_t(&provider, "landing_offset", &offset);
 	fi_param_get_int(&provider, "queue", &queue);
+	fi_param_get_bool(&provider, "in_place", &in_place);
+	f->in_place = in_place;
+	if (in_place)
+		params.flags |= NETGPU_DOMAIN_IN_PLACE;
 	/* Somebody else's may be larger than what is for this. */
 	part = !strncmp(landing, "dmabuf-fd:", 10);
 	ret = netgpu_memory_open(landing, part ? 0 : offset + size, &params.landing);

@@ -444,6 +444,8 @@ struct fi_provider *fi_prov_ini(void)
 			"best of the GPU whose memory is registered (default: udmabuf)");
 	fi_param_define(&provider, "landing_offset", FI_PARAM_SIZE_T, "First byte of it, a multiple of the page size (default: 0)");
 	fi_param_define(&provider, "landing_size", FI_PARAM_SIZE_T, "Bytes of it (default: 64 MiB)");
+	fi_param_define(&provider, "in_place", FI_PARAM_BOOL,
+			"Have the device put payload where it belongs, as far as it can be known before (default: no)");
 #ifdef WITH_AMDGPU
 	fi_param_define(&provider, "sdma", FI_PARAM_STRING,
 			"Render node of a GPU under amdgpu, a DMA engine of which moves payload to where it belongs (default: the CPU does)");

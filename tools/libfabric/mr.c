@@ -48,6 +48,12 @@ static unsigned int rights(uint64_t access)
 	       (access & FI_REMOTE_WRITE ? NETGPU_MR_REMOTE_WRITE : 0);
 }
 
+/* What is received into whole pages the device can put there. */
+static unsigned int in_place(const struct mr *mr, const struct fi_mr_dmabuf *b, uint64_t access, uint64_t page)
+{
+	return mr->domain->fabric->in_place && access & FI_RECV && !(b->offset % page) && !(b->len % page) ? NETGPU_MR_IN_PLACE : 0;
+}
+
 static int open_dmabuf(struct mr *mr, const struct fi_mr_dmabuf *b, uint64_t access)
 {
 	uint64_t page = sysconf(_SC_PAGESIZE), start = b->offset / page * page;
@@ -59,7 +65,8 @@ static int open_dmabuf(struct mr *mr, const struct fi_mr_dmabuf *b, uint64_t acc
 	mr->start = (const char *)b->base_addr + b->offset;
 	mr->bytes = (const char *)netgpu_memory_map(mr->memory) + (b->offset - start);
 	mr->length = b->len;
-	ret = netgpu_mr_open(mr->domain->fabric->engine, mr->memory, b->offset - start, b->len, rights(access), &mr->mr);
+	ret = netgpu_mr_open(mr->domain->fabric->engine, mr->memory, b->offset - start, b->len,
+			     rights(access) | in_place(mr, b, access, page), &mr->mr);
 	if (!ret)
 		copier_add(mr->domain->fabric, mr);
 	return ret;

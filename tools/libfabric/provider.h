@@ -69,6 +69,7 @@ struct fabric {
 	pthread_mutex_t lock;
 	struct netgpu_domain *engine;
 	struct netgpu_sdma *sdma;	/* that copies for it; NULL: the CPU does */
+	bool in_place;			/* payload, as far as can be: FI_NETGPU_IN_PLACE */
 	char *device;			/* NULL: ordinary sockets */
 	bool threaded;			/* or what follows is unused */
 	pthread_t thread;
