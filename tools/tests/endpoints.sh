@@ -29,3 +29,35 @@ endpoints() {
 moved_by_gpu() {
 	grep -q '^# in place 0, moved \([1-9][0-9]*\) (\1 by the GPU)' /tmp/peer
 }
+
+# both PEER PROGRAM HOW: one on the other side of the cable, one here, which moves much until something ends it
+both() {
+	port=$((port + 1))
+	# shellcheck disable=SC2034 # for who ends it
+	peer=$(remote -b "echo \$\$ >\"\$LAB_RUN/peer\"; exec build/tools/tests/in_place ${1/PORT/$port}")
+	wait_for 20 remote "ss -Hltn sport = :$port | grep -q ." || return 1
+	in_place "$2" "$REMOTE_V4" $port "$NETIF" 1 "$memory" 1000000 1048576 16 "$3" >/tmp/here 2>&1 &
+	here=$!
+	wait_for 30 moves
+}
+
+# more than 4 MiB have gone one way or the other
+moves() {
+	local bytes
+	bytes=$(ss -tinH "dport = :$port" | sed -n 's/.*bytes_\(sent\|received\):\([0-9]*\).*/\2/p; s/.*bytes_received:\([0-9]*\).*/\1/p' | sort -n | tail -n 1)
+	[ "${bytes:-0}" -gt $((4 << 20)) ]
+}
+
+# Here it has ended by itself, and well, with this error.
+ended() {
+	local status=0
+	# shellcheck disable=SC2154 # slower is from lib.sh
+	for _ in $(seq $((600 * slower))); do
+		kill -0 "$here" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -0 "$here" 2>/dev/null && status=1 && kill -9 "$here"
+	wait "$here" || status=1
+	grep -v 'event' /tmp/here | sed 's/^/# /'
+	[ $status = 0 ]
+}
