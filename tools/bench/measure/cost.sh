@@ -4,6 +4,7 @@
 # KiB that are sent by one call; each is measured once, in this order.
 # What came out of the Nth goes to the sender's side, as $LAB_RUN/N-spin, -receiver and -sender. -p: and -stacks, of perf.
 . "$(dirname "$0")/guest.sh"
+top=$(cd "$(dirname "$0")/../../.." && pwd)
 profiles=
 [ "$1" != -p ] || { profiles=yes && shift; }
 bytes=$1
@@ -43,7 +44,7 @@ memory_of() { # METHOD
 	case $1 in
 	*-host | send-zc) echo host ;;
 	*-udmabuf) echo udmabuf ;;
-	*-amdgpu) echo /dev/dri/renderD128 ;;
+	*-amdgpu | fi-*) echo /dev/dri/renderD128 ;;
 	*) echo "vfio:$VRAM_PCI" ;;
 	esac
 }
@@ -56,7 +57,7 @@ window() {
 
 # receive METHOD: start what receives. Client says how it is sent to, and buffer is the most that a flow has under way.
 receive() {
-	local memory size
+	local memory size stream most
 	memory=$(memory_of "$1")
 	client=(iperf3 -c "$LOCAL_V4" -n "$bytes" -P "$flows" --json)
 	# When iperf3 has sent all, it waits for 10 s until that has arrived, by a clock that is faster than the one here.
@@ -102,6 +103,33 @@ receive() {
 		late=(zc_send -i "$NETIF" -a "$REMOTE_V4" -p 5201 -m "$memory" -s 0 -n "$bytes" -l $((block << 10)) -w "$way" -N)
 		return
 		;;
+	fi-*) # libfabric's: messages into buffers that were posted
+		size=$(numfmt --from=iec "$block") most=30000
+		# Each order to the emulated engine takes its time.
+		[[ $1 != *-sdma ]] || most=3000
+		stream=(fi_stream recv "${method#fi-}" "$LOCAL_V4" 5201 "$size" "$((bytes / size < most ? bytes / size : most))")
+		stream[2]=${stream[2]%-*}
+		case $1 in
+		*-copy) stream+=("$memory" copy) ;;
+		*-sdma) stream+=("$memory") ;;
+		*-place) stream+=("$memory" place) ;;
+		esac
+		client=("PATH=\$PATH:\$PWD/build/tools/measure FI_PROVIDER_PATH=\$PWD/build/tools ${stream[*]:0:7}")
+		client[0]=${client[0]/ recv / send }
+		export FI_PROVIDER_PATH=$top/build/tools
+		if [[ $1 = *-place ]]; then
+			splits on
+			FI_NETGPU_DEVICE=$NETIF FI_NETGPU_QUEUE=1 FI_NETGPU_IN_PLACE=1 FI_LOG_LEVEL=info FI_LOG_PROV=netgpu \
+				"${stream[@]}" >/tmp/receiver 2>/tmp/said &
+		elif [[ $1 = *-sdma ]]; then
+			splits on
+			FI_NETGPU_DEVICE=$NETIF FI_NETGPU_QUEUE=0 FI_NETGPU_SDMA=$memory FI_LOG_LEVEL=info FI_LOG_PROV=netgpu \
+				"${stream[@]}" >/tmp/receiver 2>/tmp/said &
+		else
+			splits off
+			"${stream[@]}" >/tmp/receiver 2>/tmp/said &
+		fi
+		;;
 	connections)
 		splits on
 		size=$((flows * (128 << 10)))
@@ -129,11 +157,19 @@ ethtool -G "$NETIF" rx 4096 || fail "the device has not more room"
 
 { remote cat /proc/sys/net/ipv4/tcp_congestion_control; cat /proc/sys/net/ipv4/tcp_congestion_control; } | keep congestion-control
 
+# Payload has one queue to itself, and its buffers are no longer ahead than messages are announced.
+if [[ " $* " = *-place,* ]]; then
+	if ! ethtool -L "$NETIF" combined 2 || ! ethtool -X "$NETIF" weight 1 1 || ! ethtool -G "$NETIF" rx 256; then
+		fail "payload gets no queue to itself"
+	fi
+	sleep 5 # igb's counters begin again within two seconds
+fi
+
 number=0
 # or it finds that samples cost too much, and takes fewer
 [ -z "$profiles" ] || sysctl -q kernel.perf_event_max_sample_rate=100000 kernel.perf_cpu_time_max_percent=0 || fail "perf cannot be set up"
-[[ " $* " != *vram,* && " $* " != *copy,* && " $* " != *connections,* && " $* " != *cmsg,* && " $* " != *send-devmem,* ]] || vram
-[[ " $* " != *-amdgpu,* ]] || modprobe amdgpu || fail "amdgpu does not load"
+[[ " $* " != *vram,* && " $* " != *recv-copy,* && " $* " != *send-copy,* && " $* " != *connections,* && " $* " != *cmsg,* && " $* " != *send-devmem,* ]] || vram
+[[ " $* " != *-amdgpu,* && " $* " != *" fi-"* ]] || modprobe amdgpu || fail "amdgpu does not load"
 for row; do
 	IFS=, read -r method mtu flows block <<<"$row"
 	mtu "$mtu"
@@ -144,7 +180,9 @@ for row; do
 	receive "$method"
 	mkfifo /tmp/end
 	exec 8<>/tmp/end
-	spin "$NETIF" /tmp/spin ${block:+tx} <&8 8<&- >/tmp/spinning &
+	direction=
+	[[ $method != send* ]] || direction=tx
+	spin "$NETIF" /tmp/spin $direction <&8 8<&- >/tmp/spinning &
 	spinner=$!
 	waits $spinner spinning /tmp/spinning
 	sleep 0.2
@@ -156,6 +194,8 @@ for row; do
 	else
 		remote "${client[@]}" >/tmp/sender || fail "the sender failed: $(cat /tmp/sender /tmp/said 2>/dev/null | tail -n 5)"
 		wait "$receiver" || fail "the receiver failed: $(cat /tmp/receiver /tmp/said 2>/dev/null | tail -n 5)"
+		[[ $method != *-sdma ]] || grep -q 'moved \([0-9]*\), of it by a DMA engine \1 bytes' /tmp/said ||
+			fail "not all was moved by the engine: $(grep payload /tmp/said)"
 	fi
 	echo >&8
 	wait $spinner || fail "spin failed"

@@ -28,13 +28,19 @@ def table(result):
         print(f"\n  Linux {result['kernel']}, one CPU; thousand instructions per MiB (calibration {result['calibration']}; "
               f"congestion control: {result['congestion_control']['received']} for what is received, "
               f"{result['congestion_control']['sent']} for what is sent)\n")
-        print(f"  {'method':16} {'MTU':>5} {'flows':>6} {'KiB/call':>8} {'kinsn/MiB':>10}   {'runs':16} {'completions':>12} {'extents':>8}")
+        print(f"  {'method':16} {'MTU':>5} {'flows':>6} {'KiB each':>8} {'kinsn/MiB':>10}   {'runs':16} {'completions':>12} {'extents':>8}")
     for row in result["rows"]:
         counts = [row[f"{name}_per_mib"] for name in ("completions", "extents")]
-        print(f"  {row['name']:16} {row['mtu']:5} {row['flows']:6} {row.get('kib_per_call', ''):>8} {row['kinsn_per_mib']:10.0f}   "
+        print(f"  {row['name']:16} {row['mtu']:5} {row['flows']:6} {row.get('kib_per_call', row.get('message_bytes', 0) / 1024 or ''):>8} {row['kinsn_per_mib']:10.0f}   "
               f"{' '.join(f'{r:.0f}' for r in row['runs']):16} {'' if counts[0] is None else f'{counts[0]:.0f}':>12} "
               f"{'' if counts[1] is None else f'{counts[1]:.0f}':>8}{'' if row['repeats'] else '  (the runs differ)'}"
-              f"{'  (' + ', '.join(f'{s * 100:.1f}' for s in row['sent_again'] if s is not None) + ' % sent again)' if row['loses'] else ''}")
+              f"{'  (' + ', '.join(f'{s * 100:.1f}' for s in row['sent_again'] if s is not None) + ' % sent again)' if row['loses'] else ''}"
+              f"{'  {:.2f} a message'.format(row['kinsn_per_message']) if 'kinsn_per_message' in row else ''}")
+    if result.get("place"):
+        print(f"\n  {'message, KiB':>12} {'messages':>9} {'lost':>8} {'in place':>9} {'restarts':>9}")
+        for row in result["place"]:
+            lost = f"1 of {row['one_lost_of']}" if row["one_lost_of"] else "none"
+            print(f"  {row['message_bytes'] // 1024:12} {row['messages']:9} {lost:>8} {row['share_in_place']:9.1%} {row['restarts']:9}")
     if result.get("bind"):
         print(f"\n  {'region, MiB':>12} {'buffer':>7} {'region, ms':>11} {'queue, ms':>10} {'host memory, KiB':>17}   (a million instructions are a ms)")
         for row in result["bind"]:
@@ -75,12 +81,13 @@ def plot(commands, *tables):
 
 def by_method(rows):
     def kind(row):
-        return row["mtu"], row["flows"], row.get("kib_per_call", 0)
-    kinds = sorted({kind(r) for r in rows if r["name"] != "connections"}, key=lambda k: (k[2], -k[0], k[1]))
-    for mtu, flows, block in kinds:
-        of_it = [(r["name"], r["kinsn_per_mib"]) for r in rows if kind(r) == (mtu, flows, block) and r["name"] not in ("connections", "devmem")]
+        return row["mtu"], row["flows"], row.get("kib_per_call", 0), row.get("message_bytes", 0)
+    kinds = sorted({kind(r) for r in rows if r["name"] != "connections"}, key=lambda k: (k[2:], -k[0], k[1]))
+    for mtu, flows, block, message in kinds:
+        of_it = [(r["name"], r["kinsn_per_mib"]) for r in rows
+                 if kind(r) == (mtu, flows, block, message) and r["name"] not in ("connections", "devmem")]
         if of_it:
-            what = f"Sending, {block} KiB a call" if block else "Cost by method"
+            what = f"Sending, {block} KiB a call" if block else f"Messages of {message} bytes" if message else "Cost by method"
             yield f"{what}: MTU {mtu}, {flows} flow{'s' * (flows > 1)}", plot(
                 "set style fill solid 0.8\nset boxwidth 0.6\nset yrange [0:*]\nset offsets 0,0,graph 0.08,0\nset ylabel 'thousand instructions per MiB'\nunset key\n"
                 "plot $T0 using 0:2:xtic(1) with boxes lc '#3a76af', '' using 0:2:(sprintf('%.0f', $2)) with labels offset 0,0.6\n", of_it)

@@ -33,10 +33,11 @@ AT_ONCE = 2             # machines
 AGAIN = 0.001           # of the packets may be sent again
 HEADERS = 14 + 20 + 32  # bytes of Ethernet, IPv4, and TCP with timestamps
 
-# Rows: the method, and for which (MTU, flows) by machine; for what sends, with KiB a call. Upstream: Linux with the patches of the
-# network device only.
+# Rows: the method, and for which (MTU, flows) by machine; for what sends, with KiB a call, and of libfabric's, with the size of a
+# message. Upstream: Linux with the patches of the network device only. Asked: only when PART names them, for they take their time.
 ALL = [(4148, 1), (1500, 1), (4148, 64), (1500, 64)]
 SENDS = [(4148, 1, 64), (1500, 1, 64), (4148, 1, 1024), (1500, 1, 1024)]
+MESSAGES = [(4148, 1, size) for size in ("64", "4K", "64K", "1M")]
 MACHINES = {
     "netgpu": {"kernel": "netgpu", "topology": "switch", "rows": {
         "trunc": ALL, "recv": ALL, "recv-copy": ALL[:2], "netgpu-host": ALL[:2], "netgpu-udmabuf": ALL[:2], "netgpu-vram": ALL,
@@ -44,7 +45,11 @@ MACHINES = {
     "send": {"kernel": "netgpu", "topology": "switch", "rows": {
         "send": SENDS, "send-copy": SENDS, "send-zc": SENDS, "send-vram": SENDS, "send-cmsg": SENDS, "send-devmem": SENDS}},
     "upstream": {"kernel": "upstream", "topology": "novram,switch", "rows": {"zcrx-host": ALL, "devmem": ALL[:2]}},
-    "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {"netgpu-amdgpu": ALL[:2]}},
+    "amdgpu": {"kernel": "netgpu", "topology": "switch,novram,radeon", "rows": {
+        "netgpu-amdgpu": ALL[:2]}},
+    "fabric": {"kernel": "netgpu", "topology": "switch,novram,radeon", "asked": True, "rows": {
+        "fi-tcp": MESSAGES, "fi-netgpu": MESSAGES, "fi-tcp-copy": MESSAGES, "fi-netgpu-sdma": MESSAGES}},
+    "place": {"kernel": "netgpu", "topology": "switch,novram,radeon", "asked": True, "rows": {"fi-netgpu-place": MESSAGES[2:]}},
 }
 BYTES = 192 * MIB
 
@@ -55,6 +60,9 @@ SIZES = [(size * MIB, buffer) for buffer, sizes in ((4096, (64, 256, 1024, 4096,
          for size in sizes]
 REVOKE = {"kernel": "netgpu", "topology": "switch"}
 REVOCATIONS = 100
+# Size of a message, how many, and of how many packets one is lost.
+PLACES = [(1 << 20, 1024, 0), (1 << 20, 1024, 1000), (1 << 16, 4096, 0)]
+PLACE = {"kernel": "netgpu", "topology": "switch"}
 
 
 def boot(name, machine, words, timeout):
@@ -113,7 +121,7 @@ def completions(receiver):
 
 def again(sender, mtu):
     """The share of its packets that a sender had to send again, of iperf3's report; others do not say."""
-    sent = json.loads(sender)["end"]["sum_sent"] if sender.startswith("{") else {}
+    sent = json.loads(sender).get("end", {}).get("sum_sent", {}) if sender.startswith("{") else {}
     return round(sent["retransmits"] / (sent["bytes"] / (mtu - HEADERS + 14)), 5) if "retransmits" in sent else None
 
 
@@ -126,7 +134,7 @@ def rows_of(machine, part):
     whole = rows.get(part.removeprefix("cost "))
     if whole:   # and not those that it is the beginning of
         return [whole]
-    return [row for name, row in rows.items() if part in f"cost {name}"]
+    return [row for name, row in rows.items() if part in f"cost {name}" and (part or not machine.get("asked"))]
 
 
 def limit(rows):
@@ -150,7 +158,12 @@ def costs(name, machine, part):
         kinsn, exact = cost(samples, 0.53 if method == "connections" else 0.05)
         row = rows.setdefault((method, mtu, flows, *block), {"name": method, "mtu": mtu, "flows": flows, "runs": [], "sent_again": [],
                                                               "calibration": []})
-        if block:
+        if method.startswith("fi-"):
+            # Instructions of a byte on the wire, of which more are not payload the smaller messages are.
+            moved = json.loads((directory / f"{number}-receiver").read_text())
+            kinsn *= payload(samples[0], samples[-1]) / moved["bytes"]
+            row["message_bytes"] = moved["bytes"] // moved["messages"]
+        elif block:
             row["kib_per_call"] = block[0]
         row["runs"].append(round(kinsn, 1))
         row["calibration"].append(exact)
@@ -158,6 +171,8 @@ def costs(name, machine, part):
         row["completions_per_mib"], row["extents_per_mib"] = completions((directory / f"{number}-receiver").read_text())
     for row in rows.values():
         row["kinsn_per_mib"] = round(sum(row["runs"]) / len(row["runs"]), 1)
+        if "message_bytes" in row:
+            row["kinsn_per_message"] = round(row["kinsn_per_mib"] * row["message_bytes"] / MIB, 2)
         row["repeats"] = max(row["runs"]) <= 1.05 * min(row["runs"])
         row["loses"] = any(share and share > AGAIN for share in row["sent_again"])
     exact = min(c for row in rows.values() for c in row.pop("calibration"))
@@ -221,6 +236,19 @@ def revocation(part):
     return {"revocation_us": {"median": times[len(times) // 2], "max": times[-1], "n": len(times), "all": times}, "kernel": kernel_of(directory)}
 
 
+def placement(part):
+    """How much of a message arrives where it belongs."""
+    wanted = [",".join(map(str, row)) for row in PLACES if part in f"place {','.join(map(str, row))}"]
+    if not wanted:
+        return {}
+    say(f"bench: messages are received in place in {len(wanted)} ways")
+    directory = boot("bench-in-place", PLACE, [f"{GUEST}/place.sh", *wanted], 600)
+    rows = [json.loads(line) for line in (directory / "place").read_text().splitlines()]
+    for row in rows:
+        row["share_in_place"] = round(row["in_place"] / (row["in_place"] + row["moved"]), 4)
+    return {"place": rows, "kernel": kernel_of(directory)}
+
+
 def main(arguments):
     profiles = arguments[:1] == ["--profile"]
     arguments = arguments[profiles:]
@@ -235,7 +263,7 @@ def main(arguments):
         # Instructions are counted, so that machines do not disturb each other.
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             measured = [pool.submit(costs, name, machine, part) for name, machine in MACHINES.items()]
-            measured += [pool.submit(measure, part) for measure in (bind, revocation)]
+            measured += [pool.submit(measure, part) for measure in (bind, revocation, placement)]
             for done in measured:
                 try:
                     found = done.result()
