@@ -407,8 +407,9 @@ static void test_zcrx_query(void)
 	int ret = io_uring_register(-1, IORING_REGISTER_QUERY, &query, 0);
 
 	ksft_test_result(!ret && !query.result &&
-			 zcrx.area_flags == (IORING_ZCRX_AREA_DMABUF | NETGPU_ZCRX_AREA_REGION),
-			 "io_uring tells of the region flag: %d, %#llx\n", ret, zcrx.area_flags);
+			 zcrx.area_flags == (IORING_ZCRX_AREA_DMABUF | NETGPU_ZCRX_AREA_REGION |
+						     NETGPU_ZCRX_AREA_HELD),
+			 "io_uring tells of the flags of areas: %d, %#llx\n", ret, zcrx.area_flags);
 }
 
 static void test_zcrx(void)
