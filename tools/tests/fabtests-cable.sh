@@ -71,6 +71,7 @@ runs() {
 }
 
 ktap_plan 9
+freed_without_network
 export FAB_LOCAL=
 cp "$top/tools/libfabric/fabtests/exclude" "$excluded"
 # Of each kind one; all of them are in fabtests.sh. What goes to and fro ten thousand times takes minutes here, and multi_ep

@@ -15,6 +15,7 @@ need_programs netgpu
 gpu_load
 
 ktap_plan 12
+freed_without_network
 coproc "$top/build/tools/amdgpu/test" /dev/dri/renderD128 ${LAB_GPU:+ask} 2>&1
 tester=$COPROC_PID
 while read -r line <&"${COPROC[0]}"; do

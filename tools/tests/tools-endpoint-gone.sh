@@ -43,6 +43,7 @@ killed() {
 }
 
 ktap_plan 20
+freed_without_network
 vram_bind
 steer_to_queue 1 && both_mtu 4148 && ethtool -X "$NETIF" weight 1 1
 ktap_ok "RSS spreads over two queues" $?

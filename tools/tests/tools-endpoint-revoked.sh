@@ -27,6 +27,7 @@ revoked() {
 }
 
 ktap_plan 8
+freed_without_network
 steer_to_queue 1 && both_mtu 4148 && ethtool -X "$NETIF" weight 1 1
 ktap_ok "RSS spreads over two queues" $?
 revoked "received in place" "send PORT 1000000 1048576" receive revoked

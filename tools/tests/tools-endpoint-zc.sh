@@ -21,6 +21,7 @@ pairs() {
 }
 
 ktap_plan 49
+freed_without_network
 vram_bind
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
 undo netgpu reset "$NETIF"

@@ -43,6 +43,7 @@ in_place_share() {
 }
 
 ktap_plan 16
+freed_without_network
 vram_bind
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
 undo netgpu reset "$NETIF"

@@ -33,6 +33,7 @@ s.close()
 print("checksum", int(total))
 '
 ktap_plan 14
+freed_without_network
 "$top/build/tools/vulkan/test" | sed 's/^/    /'
 ktap_ok "memory by Vulkan, and gathers" "${PIPESTATUS[0]}"
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
