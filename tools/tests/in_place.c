@@ -4,12 +4,13 @@
  * those beside the buffers.
  *
  * in_place send PORT COUNT SIZES
- * in_place receive HOST PORT DEVICE QUEUE MEMORY COUNT SIZES WINDOW [abort|odd|[kept-]gone|[kept-]revoked|kept]
+ * in_place receive HOST PORT DEVICE QUEUE MEMORY COUNT SIZES WINDOW [abort|again|odd|[kept-]gone|[kept-]revoked|kept]
  * in_place sink PORT SIZES
  * in_place source HOST PORT DEVICE QUEUE MEMORY COUNT SIZES WINDOW [gone|revoked]
  *
  * COUNT messages, of SIZES bytes in turn (numbers, with commas between them); WINDOW buffers are posted at once.
  * abort: after half of them the endpoint is aborted, and nothing may be written into the buffers afterwards.
+ * again: then another endpoint receives as many from PORT + 1, into other buffers, and these are not written to.
  * odd: the buffers do not begin with a page.
  * kept: the mr is not one to be received into in place.
  * gone: the network device or the peer is going to be taken away. The endpoint ends with an error, what was posted is told of, each once,
@@ -256,86 +257,151 @@ static void run_source(char **argv, const char *how)
 	netgpu_memory_close(memory);
 }
 
-static void run_receiver(char **argv, const char *how)
-{
-	const bool revoked = strstr(how, "revoked") != NULL, gone = revoked || strstr(how, "gone") != NULL;
-	const unsigned int window = atoi(argv[9]), odd = !strcmp(how, "odd") ? 1000 : 0;
-	struct netgpu_domain_params params = {
-		.device = argv[4], .queue = atoi(argv[5]), .flags = NETGPU_DOMAIN_IN_PLACE, .landing_length = 4 << 20,
-	};
-	uint64_t stride = ((largest + odd + 4095) & ~4095ull) + GUARD, start = params.landing_length, share;
-	struct netgpu_domain_stats stats;
-	struct netgpu_memory *memory;
-	unsigned int i, posted, done, bad = 0, canceled = 0;
-	struct netgpu_event e;
+/* Buffers, each with a guard before and behind it, from byte @base of the mr on. */
+struct buffers {
 	struct netgpu_mr *mr;
-	bool ended = false;
-	char *bytes;
+	char *bytes;		/* of the mr */
+	uint64_t base, stride;
+	unsigned int window, odd, posted, done;
+};
 
-	must(stride * window + GUARD <= ROOM - start, "room for the buffers");
-	must(!netgpu_memory_open(argv[6], !strncmp(argv[6], "vfio:", 5) ? 0 : ROOM, &memory), "memory");
-	params.landing = memory;
-	must(!netgpu_domain_open(&params, &domain), "domain");
-	must(!netgpu_mr_open(domain, memory, start, ROOM - start, strncmp(how, "kept", 4) ? NETGPU_MR_IN_PLACE : 0, &mr), "mr");
-	bytes = (char *)netgpu_memory_map(memory) + start;
-	memset(bytes, 0x5a, stride * window + GUARD);
+static uint64_t place_of(const struct buffers *b, unsigned int number)
+{
+	return b->base + b->stride * (number % b->window) + GUARD + b->odd;
+}
+
+static bool post(struct buffers *b)
+{
+	if (netgpu_ep_recv(ep, b->mr, place_of(b, b->posted), sizes[b->posted % nr_sizes], NULL, 0))
+		return false;
+	b->posted++;
+	return true;
+}
+
+static bool are_guards(const struct buffers *b)
+{
+	uint64_t i;
+
+	for (i = 0; i < b->stride * b->window + GUARD; i += GUARD)
+		if (!is_guard(b->bytes + b->base + i))
+			return false;
+	return true;
+}
+
+static void set_guards(const struct buffers *b)
+{
+	memset(b->bytes + b->base, 0x5a, b->stride * b->window + GUARD);
+}
+
+/* A message is right, and nothing beside its buffer was touched; the buffer is a guard then. */
+static bool look_at(const struct buffers *b, unsigned int number)
+{
+	char *at = b->bytes + place_of(b, number);
+	const uint64_t length = sizes[number % nr_sizes];
+	bool right = is_right(at, length, number) && is_guard(at - b->odd - GUARD) && at[-1] == 0x5a && at[length] == 0x5a &&
+		     is_guard(b->bytes + b->base + b->stride * (number % b->window + 1));
+
+	memset(at, 0x5a, length);
+	return right;
+}
+
+/* Messages from there, @until so many have come, or with @gone one fails; how many were wrong. */
+static unsigned int receive(struct buffers *b, const char *host, const char *port, unsigned int until, bool gone, bool looks)
+{
+	unsigned int bad = 0;
+	struct netgpu_event e;
+
 	must(!netgpu_ep_open(domain, NULL, &ep), "open");
-	for (posted = 0; posted < window && posted < nr_messages; posted++)
-		must(!netgpu_ep_recv(ep, mr, stride * posted + GUARD + odd, sizes[posted % nr_sizes], NULL, 0), "recv");
-	connect_to(argv[2], argv[3]);
-	for (i = 0; i < nr_messages; i++) {
-		char *at = bytes + stride * (i % window) + GUARD + odd;
-
-		if (!strcmp(how, "abort") && i == nr_messages / 2)
-			break;
+	while (b->posted < b->window && b->posted < nr_messages)
+		must(post(b), "recv");
+	connect_to(host, port);
+	for (b->done = 0; b->done < until; b->done++) {
 		e = next();
 		if (gone && e.kind == NETGPU_EVENT_RECEIVED && e.result)
 			break;
-		must(e.kind == NETGPU_EVENT_RECEIVED && !e.result && e.length == sizes[i % nr_sizes], "a message");
-		if (!revoked) {
-			bad += !is_right(at, e.length, i) || !is_guard(at - odd - GUARD) || at[-1] != 0x5a ||
-			       at[sizes[i % nr_sizes]] != 0x5a || !is_guard(bytes + stride * (i % window + 1));
-			memset(at, 0x5a, e.length);
-		}
-		if (posted < nr_messages && !(gone && i + 1 == posted)) {
-			if (gone && netgpu_ep_recv(ep, mr, stride * (posted % window) + GUARD + odd, sizes[posted % nr_sizes], NULL, 0))
-				continue;
-			must(gone || !netgpu_ep_recv(ep, mr, stride * (posted % window) + GUARD + odd, sizes[posted % nr_sizes], NULL, 0), "recv");
-			posted++;
-		}
+		must(e.kind == NETGPU_EVENT_RECEIVED && !e.result && e.length == sizes[b->done % nr_sizes], "a message");
+		bad += looks && !look_at(b, b->done);
+		if (b->posted < nr_messages)
+			must(post(b) || gone, "recv");
 	}
-	if (gone) {
-		bad += i == nr_messages || hear_the_end(NETGPU_EVENT_RECEIVED, posted - i - 1);
-		if (!revoked)
-			memset(bytes, 0x5a, stride * window + GUARD);
-	} else if (i < nr_messages) {
-		must(!netgpu_ep_abort(ep), "abort");
-		while (!ended) {
-			e = next();
-			ended = e.kind == NETGPU_EVENT_ENDED;
-			canceled += e.kind == NETGPU_EVENT_RECEIVED && e.result == -ECANCELED;
-		}
-		memset(bytes, 0x5a, stride * window + GUARD);
-		printf("canceled %u\n", canceled);
-		bad += !canceled;
-	} else {
-		must(!netgpu_ep_shutdown(ep), "shutdown");
+	return bad;
+}
+
+static unsigned int shut_down(void)
+{
+	struct netgpu_event e;
+
+	must(!netgpu_ep_shutdown(ep), "shutdown");
+	e = next();
+	return e.kind != NETGPU_EVENT_ENDED || e.result;
+}
+
+/* What was posted is the program's again, which makes guards of it. */
+static unsigned int abort_it(const struct buffers *b)
+{
+	unsigned int canceled = 0;
+	struct netgpu_event e;
+
+	must(!netgpu_ep_abort(ep), "abort");
+	do {
 		e = next();
-		bad += e.kind != NETGPU_EVENT_ENDED || e.result;
+		canceled += e.kind == NETGPU_EVENT_RECEIVED && e.result == -ECANCELED;
+	} while (e.kind != NETGPU_EVENT_ENDED);
+	set_guards(b);
+	printf("canceled %u\n", canceled);
+	return !canceled;
+}
+
+static void run_receiver(char **argv, const char *how)
+{
+	const bool revoked = strstr(how, "revoked") != NULL, gone = revoked || strstr(how, "gone") != NULL;
+	const bool again = !strcmp(how, "again"), aborts = again || !strcmp(how, "abort");
+	struct netgpu_domain_params params = {
+		.device = argv[4], .queue = atoi(argv[5]), .flags = NETGPU_DOMAIN_IN_PLACE, .landing_length = 4 << 20,
+	};
+	struct buffers b = { .window = atoi(argv[9]), .odd = !strcmp(how, "odd") ? 1000 : 0 }, other;
+	uint64_t start = params.landing_length, share;
+	struct netgpu_domain_stats stats;
+	struct netgpu_memory *memory;
+	unsigned int bad;
+	char next_port[16];
+
+	b.stride = ((largest + b.odd + 4095) & ~4095ull) + GUARD;
+	must((b.stride * b.window + GUARD) * (1 + again) <= ROOM - start, "room for the buffers");
+	must(!netgpu_memory_open(argv[6], !strncmp(argv[6], "vfio:", 5) ? 0 : ROOM, &memory), "memory");
+	params.landing = memory;
+	must(!netgpu_domain_open(&params, &domain), "domain");
+	must(!netgpu_mr_open(domain, memory, start, ROOM - start, strncmp(how, "kept", 4) ? NETGPU_MR_IN_PLACE : 0, &b.mr), "mr");
+	b.bytes = (char *)netgpu_memory_map(memory) + start;
+	set_guards(&b);
+	bad = receive(&b, argv[2], argv[3], aborts ? nr_messages / 2 : nr_messages, gone, !revoked);
+	if (gone) {
+		bad += b.done == nr_messages || hear_the_end(NETGPU_EVENT_RECEIVED, b.posted - b.done - 1);
+		if (!revoked)
+			set_guards(&b);
+	} else {
+		bad += aborts ? abort_it(&b) : shut_down();
 	}
 	netgpu_ep_close(ep);
+	if (again) {
+		other = b;
+		other.base = b.stride * b.window + GUARD;
+		other.posted = 0;
+		set_guards(&other);
+		snprintf(next_port, sizeof(next_port), "%d", atoi(argv[3]) + 1);
+		bad += receive(&other, argv[2], next_port, nr_messages, false, true) + shut_down() + !are_guards(&other);
+		netgpu_ep_close(ep);
+	}
 	drain();
-	done = i;
-	for (i = 0; i < stride * window && !revoked; i += GUARD)
-		bad += !is_guard(bytes + i);
+	bad += !revoked && !are_guards(&b);
 	netgpu_domain_get_stats(domain, &stats);
 	share = stats.in_place + stats.moved ? stats.in_place * 1000 / (stats.in_place + stats.moved) : 0;
 	printf("in_place %llu\nmoved %llu\nshare %llu\nrestarts %llu\nbad %u\n", (unsigned long long)stats.in_place,
 	       (unsigned long long)stats.moved, (unsigned long long)share, (unsigned long long)stats.restarts, bad);
-	must(!netgpu_mr_close(mr), "mr");
+	must(!netgpu_mr_close(b.mr), "mr");
 	netgpu_domain_close(domain);
 	netgpu_memory_close(memory);
-	ok(!bad, "%u messages are right, and nothing is beside them", done);
+	ok(!bad, "%u messages are right, and nothing is beside them", b.done);
 }
 
 int main(int argc, char **argv)

@@ -42,7 +42,7 @@ in_place_share() {
 	[ "$(value share)" -ge "$1" ] && [ "$(value share)" -le "$2" ]
 }
 
-ktap_plan 16
+ktap_plan 17
 freed_without_network
 vram_bind
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
@@ -67,6 +67,11 @@ received 32 1048576 1 && in_place_share 0 500
 ktap_ok "one buffer at a time: nobody knows what comes next" $?
 received 64 1048576 16 abort && [ "$(value restarts)" -gt 0 ]
 ktap_ok "an endpoint that is aborted: its buffers are the program's, and nothing more is written there" $?
+another=$(remote -b "build/tools/tests/in_place send $((port + 2)) 64 1048576")
+wait_for 20 remote "ss -Hltn sport = :$((port + 2)) | grep -q ." && received 64 1048576 16 again && [ "$(value restarts)" -gt 0 ]
+ktap_ok "and another endpoint receives after that, into the same mr" $?
+remote -k "$another" >/dev/null 2>&1
+port=$((port + 1))
 memory=udmabuf received 128 1048576 16 && in_place_share 300 1000
 ktap_ok "in memory of the host that is a dma-buf" $?
 
