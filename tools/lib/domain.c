@@ -279,6 +279,8 @@ static unsigned int report(struct netgpu_domain *d, struct netgpu_event *out, un
 	unsigned int n = 0;
 	struct op *op;
 
+	if (in_place_keeps(d))
+		return 0;
 	while (n < count && (op = list_take(&d->done))) {
 		struct netgpu_ep *ep = op->ep;
 
@@ -324,7 +326,9 @@ static int64_t left(int64_t timeout, uint64_t deadline)
 /* Take what has happened, waiting for it if nothing else is to be done.  0 or -errno. */
 static int take(struct netgpu_domain *d, bool wait, int64_t timeout, uint64_t deadline)
 {
-	timeout = wait && !d->active && !d->done.first ? left(timeout, deadline) : 0;
+	const bool something = d->active || (d->done.first && !in_place_keeps(d));
+
+	timeout = wait && !something ? in_place_patience(d, left(timeout, deadline)) : 0;
 	return d->queue ? landing_take(d, timeout) : polls_take(d, timeout);
 }
 
@@ -334,7 +338,7 @@ static void settle(struct netgpu_domain *d, bool more)
 	if (d->queue)
 		more |= landing_prepare(d);
 	copier_start(d);
-	if (more || d->active || d->done.first)
+	if (more || d->active || d->done.first || in_place_patience(d, -1) >= 0)
 		polls_wake(d);
 	if (d->queue)
 		io_uring_submit(&d->ring);

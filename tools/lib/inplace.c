@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "endpoint.h"
@@ -36,8 +35,7 @@
 #define RESTARTS	4	/* of the queue, for nothing but bytes that are late: the same */
 #define REST		4096u	/* slots, to begin with */
 #define REST_MOST	(1u << 20)
-#define TRIES		100	/* to restart the queue, each PAUSE later */
-#define PAUSE		10000000	/* ns */
+#define PAUSE		10000000	/* ns: so often it is looked for what nobody tells of */
 
 /* A memory of the queue whose pages are here until they are put into the refill ring. */
 struct held_area {
@@ -48,7 +46,7 @@ struct held_area {
 		uint64_t slot;
 		bool out;	/* not here: nothing is put there, nor is it put into the ring */
 		bool away;	/* out, but the device does not write there: something that came is not yet read */
-		bool seen;	/* out, and a part of what came has been */
+		uint16_t seen;	/* out, and so many parts of what came have been */
 	} *pages;
 };
 
@@ -92,6 +90,9 @@ struct in_place {
 	int score;
 	uint64_t rest, rest_until;	/* slots */
 	bool full;			/* packets fill pages */
+	bool keeps;			/* the device has pages of what the program was to have back */
+	bool waits;			/* bytes are late, and nothing comes any more */
+	uint64_t try_at;		/* ns, the next time to do something about either */
 	char *bounce;			/* a page */
 };
 
@@ -576,7 +577,7 @@ void in_place_done(struct netgpu_domain *d, const struct netgpu_completion *c)
 		if (!c->stride && i * ip->page >= begin && (i + 1) * ip->page <= end)
 			is_here(held, &held->pages[i]);
 		else if (held->pages[i].out)
-			held->pages[i].seen = true;
+			held->pages[i].seen++;
 	}
 }
 
@@ -748,21 +749,23 @@ static void collect(struct netgpu_domain *d)
 	ip->collect_at = ip->next + ip->missing_for;
 }
 
-/* What was seen in part is given up here, and comes back when nobody else has the rest. */
+static bool give_up(struct netgpu_queue *q, unsigned int index, uint64_t offset, uint32_t length)
+{
+	if (queue_push(q, index, offset, length) >= 0)
+		return true;
+	queue_flush(q);
+	return queue_push(q, index, offset, length) >= 0;
+}
+
+/* What was seen in part is given up here, each part by itself, and comes back when nobody else has the rest. */
 static void give_up_parts(struct netgpu_domain *d, struct held_area *held)
 {
+	struct held_page *page = held->pages;
 	uint32_t i;
 
-	for (i = 0; i < held->nr_pages; i++) {
-		const uint64_t at = held->offset + i * d->in_place->page;
-
-		if (!held->pages[i].seen)
-			continue;
-		if (queue_push(d->queue, held->index, at, d->in_place->page) == -ENOBUFS) {
-			queue_flush(d->queue);
-			queue_push(d->queue, held->index, at, d->in_place->page);
-		}
-	}
+	for (i = 0; i < held->nr_pages; i++, page++)
+		while (page->seen && give_up(d->queue, held->index, held->offset + i * d->in_place->page, d->in_place->page))
+			page->seen--;
 	queue_flush(d->queue);
 }
 
@@ -786,10 +789,9 @@ static bool device_has_any(const struct in_place *ip)
  */
 static int let_go(struct netgpu_domain *d)
 {
-	const struct timespec pause = { .tv_nsec = PAUSE };
 	struct in_place *ip = d->in_place;
 	struct held_area *held = NULL;
-	unsigned int i, tries = 0;
+	unsigned int i;
 	uint32_t page;
 	int ret;
 
@@ -801,12 +803,7 @@ static int let_go(struct netgpu_domain *d)
 	}
 	if (!held)
 		return 0;
-	for (;;) {
-		ret = take_back(d, held, true);
-		if (ret >= 0 || ret == -ENODEV || ++tries == TRIES)
-			break;
-		nanosleep(&pause, NULL);
-	}
+	ret = take_back(d, held, true);
 	if (ret < 0 && ret != -ENODEV)
 		return ret;
 	came_back(ip, held, ret);
@@ -814,10 +811,8 @@ static int let_go(struct netgpu_domain *d)
 	collect(d);
 	for (i = 0; i < MEMORIES; i++) {
 		held = ip->areas[i];
-		for (page = 0; held && held->nr_out && page < held->nr_pages; page++) {
+		for (page = 0; held && held->nr_out && page < held->nr_pages; page++)
 			held->pages[page].away = held->pages[page].out;
-			held->pages[page].seen = false;
-		}
 	}
 	for (page = 0; page < ip->nr_slots; page++)
 		ip->slots[page] = UNKNOWN;
@@ -835,7 +830,16 @@ static bool stands(const struct netgpu_ep *ep)
 	return ep->arrived == ep->in_stream || (ep->arrived >= ep->granted && !control_grants(ep)) || ep->payload_ended;
 }
 
-/* Some bytes are late for want of a page which a restart would bring. */
+static bool anything_stands(const struct in_place *ip)
+{
+	const struct late *l = ip->late;
+
+	while (l && !stands(l->op->ep))
+		l = l->next;
+	return l;
+}
+
+/* Some bytes are late for want of a page which a restart would bring.  One in a socket comes by itself. */
 static bool restart_helps(const struct in_place *ip)
 {
 	const struct late *l;
@@ -855,6 +859,19 @@ static bool restart_helps(const struct in_place *ip)
 	return false;
 }
 
+/* Nothing comes that would bring the pages for which bytes are late, unless it is asked for. */
+static void fetch_pages(struct netgpu_domain *d)
+{
+	struct in_place *ip = d->in_place;
+
+	collect(d);
+	put_late(ip);
+	if (restart_helps(ip) && !let_go(d)) {
+		put_late(ip);
+		count(ip, -SCORE_BEST / RESTARTS);
+	}
+}
+
 void in_place_settle(struct netgpu_domain *d)
 {
 	struct in_place *ip = d->in_place;
@@ -863,12 +880,30 @@ void in_place_settle(struct netgpu_domain *d)
 		collect(d);
 	if (ip->late)
 		put_late(ip);
-	if (ip->late && restart_helps(ip)) {
-		let_go(d);
-		put_late(ip);
-		count(ip, -SCORE_BEST / RESTARTS);
+	ip->waits = anything_stands(ip);
+	if ((ip->keeps || ip->waits) && now_ns() >= ip->try_at) {
+		if (ip->keeps)
+			ip->keeps = device_has_any(ip) && let_go(d);
+		if (ip->waits)
+			fetch_pages(d);
+		ip->waits = anything_stands(ip);
+		ip->try_at = now_ns() + PAUSE;
 	}
 	in_place_feed(d);
+}
+
+/* The device may write to what the program would be told is its own. */
+bool in_place_keeps(const struct netgpu_domain *d)
+{
+	return d->in_place && d->in_place->keeps;
+}
+
+/* How long to wait at most, if not as long as @timeout: nobody tells when the queue can be restarted, or what comes out of a socket. */
+int64_t in_place_patience(const struct netgpu_domain *d, int64_t timeout)
+{
+	const struct in_place *ip = d->in_place;
+
+	return ip && (ip->keeps || ip->waits) && (timeout < 0 || timeout > PAUSE) ? PAUSE : timeout;
 }
 
 /* Bytes of it are late. */
@@ -881,18 +916,14 @@ bool in_place_is_late(const struct netgpu_ep *ep)
 	return l;
 }
 
-/*
- * Nothing is put where it may belong any more.  If the driver does not restart the queue in a second, nor the next time, the device
- * keeps what it has until the domain is closed, and nothing else here could take it away.
- */
-static void stop(struct netgpu_domain *d)
+/* Nothing is put where it may belong any more; false when the device has, and keeps, what was. */
+static bool stop(struct netgpu_domain *d)
 {
 	struct in_place *ip = d->in_place;
 
 	ip->ep = NULL;
 	ip->full = false;
-	if (device_has_any(ip))
-		let_go(d);
+	return !device_has_any(ip) || !let_go(d);
 }
 
 /* Another is about to receive on the queue, which is no longer one's alone. */
@@ -900,11 +931,12 @@ void in_place_other(struct netgpu_ep *ep)
 {
 	struct in_place *ip = ep->domain->in_place;
 
+	/* What the device keeps it fills with other bytes, and the right ones wait for that. */
 	if (ip && ip->ep && ip->ep != ep)
 		stop(ep->domain);
 }
 
-/* Its buffers are the program's again. */
+/* Its buffers are the program's again, which is told of that when the device has let go of them. */
 void in_place_end(struct netgpu_ep *ep)
 {
 	struct in_place *ip = ep->domain->in_place;
@@ -922,6 +954,6 @@ void in_place_end(struct netgpu_ep *ep)
 		free(l);
 	}
 	ip->late_end = at;
-	if (ip->ep == ep)
-		stop(ep->domain);
+	if (!ip->ep || ip->ep == ep)
+		ip->keeps = !stop(ep->domain);
 }

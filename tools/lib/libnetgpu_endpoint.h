@@ -161,7 +161,8 @@ int netgpu_mr_open(struct netgpu_domain *domain, struct netgpu_memory *memory,
 /**
  * netgpu_mr_close - no longer; NULL is allowed
  *
- * Its key is worth nothing from now on. Errors, after which it is to be tried again: EBUSY requests that use it have not completed;
+ * Its key is worth nothing from now on. Errors, after which it is to be tried again: EBUSY requests that use it have not completed, or the
+ * network device has not let go of its pages;
  * EAGAIN and EOVERFLOW the domain's ring is full, until netgpu_domain_wait() has taken from it.
  */
 int netgpu_mr_close(struct netgpu_mr *mr);

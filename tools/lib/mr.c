@@ -136,6 +136,8 @@ int netgpu_mr_close(struct netgpu_mr *mr)
 	mr->key = 0;
 	if (mr->uses)
 		return fail(-EBUSY, "mr: %u requests that use it have not completed", mr->uses);
+	if (mr->held && !mr->domain->closed && in_place_keeps(mr->domain))
+		return fail(-EBUSY, "mr: the network device has not let go of it, which it is told as often as the domain is waited for");
 	if (mr->region) {
 		ret = mr->domain->closed || mr->held ? 0 : netgpu_queue_remove_memory(mr->domain->queue, mr->index);
 		if (ret)

@@ -18,64 +18,30 @@
  *
  * source sends out of the memory to a sink, which takes all that comes.
  *
+ * Half way the command of IN_PLACE_HALFWAY is run, and of restarts of the queue the first IN_PLACE_RESTARTS_FAIL fail.
+ *
  * The one that receives prints how many bytes came in place, how many were moved, and how often the queue was restarted.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <libnetgpu_endpoint.h>
-#include <netdb.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <liburing.h>
+#include <netgpu.h>	/* the kernel's */
+#include <stddef.h>
 
-#include "ktap.h"
+#include "in_place.h"
 
-#define LONG	60000000000ll	/* ns */
-#define GUARD	4096u
-#define SIZES	16
-#define ROOM	(64u << 20)
-
-static struct netgpu_domain *domain;
 static struct netgpu_ep *ep;
-static uint64_t sizes[SIZES], largest;
-static unsigned int nr_sizes, nr_messages;
-static char *expected;
 
-static void parse_sizes(const char *text)
+/* In the library's stead: what the driver may say when it is short of memory. */
+int io_uring_register_zcrx_ctrl(struct io_uring *ring, struct zcrx_ctrl *ctrl)
 {
-	char *end;
+	static int fail = -1;
+	__u32 flags;
 
-	while (*text && nr_sizes < SIZES) {
-		sizes[nr_sizes] = strtoull(text, &end, 10);
-		if (sizes[nr_sizes] > largest)
-			largest = sizes[nr_sizes];
-		nr_sizes++;
-		text = *end ? end + 1 : end;
-	}
-}
-
-static void fill(char *to, uint64_t length, uint64_t seed)
-{
-	uint64_t word, i;
-
-	for (i = 0; i < length; i += sizeof(word)) {
-		word = (i + 1) * 0x9e3779b97f4a7c15ull ^ (seed + 1) * 0xc2b2ae3d27d4eb4full;
-		memcpy(to + i, &word, length - i < sizeof(word) ? length - i : sizeof(word));
-	}
-}
-
-static struct netgpu_event next(void)
-{
-	struct netgpu_event e = { 0 };
-	int n = netgpu_domain_wait(domain, &e, 1, LONG);
-
-	if (n != 1) {
-		printf("# nothing has happened: %d, %s\n", n, netgpu_error());
-		must(false, "an event was expected");
-	}
-	if (e.result)
-		printf("# event %u: %s\n", e.kind, netgpu_error());
-	return e;
+	if (fail < 0)
+		fail = atoi(getenv("IN_PLACE_RESTARTS_FAIL") ?: "0");
+	memcpy(&flags, (char *)&ctrl->zc_flush + offsetof(struct netgpu_zcrx_take_back, flags), sizeof(flags));
+	if (ctrl->op == NETGPU_ZCRX_CTRL_TAKE_BACK && flags & NETGPU_ZCRX_TAKE_BACK_RESTART && fail && fail--)
+		return -ENOMEM;
+	return io_uring_register(ring->ring_fd, IORING_REGISTER_ZCRX_CTRL, ctrl, 0);
 }
 
 static void run_sender(int port)
@@ -149,29 +115,6 @@ static void run_sink(int port)
 	free(memory);
 }
 
-static bool is_guard(const char *at)
-{
-	unsigned int i;
-
-	for (i = 0; i < GUARD; i++)
-		if (at[i] != 0x5a)
-			return false;
-	return true;
-}
-
-static bool is_right(const char *at, uint64_t length, unsigned int number)
-{
-	uint64_t i;
-
-	fill(expected, length, number);
-	if (!memcmp(at, expected, length))
-		return true;
-	for (i = 0; at[i] == expected[i]; )
-		i++;
-	printf("# message %u: byte %llu of %llu is wrong\n", number, (unsigned long long)i, (unsigned long long)length);
-	return false;
-}
-
 /* Until nothing comes any more, and a while longer. */
 static void drain(void)
 {
@@ -183,12 +126,7 @@ static void drain(void)
 
 static void connect_to(const char *host, const char *port)
 {
-	const struct addrinfo want = { .ai_socktype = SOCK_STREAM };
-	struct addrinfo *found;
-
-	must(!getaddrinfo(host, port, &want, &found), "address");
-	must(!netgpu_ep_connect(ep, found->ai_addr, found->ai_addrlen, NULL, 0), "connect");
-	freeaddrinfo(found);
+	start_to(ep, host, port);
 	must(next().kind == NETGPU_EVENT_CONNECTED, "connected");
 }
 
@@ -305,6 +243,15 @@ static bool look_at(const struct buffers *b, unsigned int number)
 	return right;
 }
 
+/* Runs what IN_PLACE_HALFWAY says: the world changes. */
+static void halfway(void)
+{
+	const char *command = getenv("IN_PLACE_HALFWAY");
+
+	if (command)
+		must(!system(command), command);
+}
+
 /* Messages from there, @until so many have come, or with @gone one fails; how many were wrong. */
 static unsigned int receive(struct buffers *b, const char *host, const char *port, unsigned int until, bool gone, bool looks)
 {
@@ -323,6 +270,8 @@ static unsigned int receive(struct buffers *b, const char *host, const char *por
 		bad += looks && !look_at(b, b->done);
 		if (b->posted < nr_messages)
 			must(post(b) || gone, "recv");
+		if (b->done == until / 2)
+			halfway();
 	}
 	return bad;
 }
@@ -360,8 +309,7 @@ static void run_receiver(char **argv, const char *how)
 		.device = argv[4], .queue = atoi(argv[5]), .flags = NETGPU_DOMAIN_IN_PLACE, .landing_length = 4 << 20,
 	};
 	struct buffers b = { .window = atoi(argv[9]), .odd = !strcmp(how, "odd") ? 1000 : 0 }, other;
-	uint64_t start = params.landing_length, share;
-	struct netgpu_domain_stats stats;
+	const uint64_t start = params.landing_length;
 	struct netgpu_memory *memory;
 	unsigned int bad;
 	char next_port[16];
@@ -394,10 +342,8 @@ static void run_receiver(char **argv, const char *how)
 	}
 	drain();
 	bad += !revoked && !are_guards(&b);
-	netgpu_domain_get_stats(domain, &stats);
-	share = stats.in_place + stats.moved ? stats.in_place * 1000 / (stats.in_place + stats.moved) : 0;
-	printf("in_place %llu\nmoved %llu\nshare %llu\nrestarts %llu\nbad %u\n", (unsigned long long)stats.in_place,
-	       (unsigned long long)stats.moved, (unsigned long long)share, (unsigned long long)stats.restarts, bad);
+	print_stats();
+	printf("bad %u\n", bad);
 	must(!netgpu_mr_close(b.mr), "mr");
 	netgpu_domain_close(domain);
 	netgpu_memory_close(memory);

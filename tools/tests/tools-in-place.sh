@@ -8,7 +8,7 @@
 top=$(cd "$(dirname "$0")/../.." && pwd)
 PATH=$PATH:$top/build/tools:$top/build/tools/tests
 need_netif
-need_programs netgpu in_place lossy
+need_programs netgpu in_place in_place_mix lossy
 [ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
 memory=vfio:$VRAM_PCI
 port=5240
@@ -32,6 +32,24 @@ received() {
 	return $status
 }
 
+# mixed COUNT SIZE WINDOW HOW: the same by in_place_mix; with a second sender where there are two
+mixed() {
+	local senders=() status i
+	port=$((port + 2))
+	for i in 0 1; do
+		[ "$i" = 0 ] || [ "$4" = two ] || continue
+		senders+=("$(remote -b "build/tools/tests/in_place_mix send $((port + i)) $1 $2")")
+		wait_for 20 remote "ss -Hltn sport = :$((port + i)) | grep -q ." || return 1
+	done
+	in_place_mix receive "$from" "$port" "$NETIF" 1 "$memory" "$@" >/tmp/received 2>&1
+	status=$?
+	for i in "${senders[@]}"; do
+		remote -k "$i"
+	done >/tmp/sent 2>&1
+	sed 's/^/# /' /tmp/received /tmp/sent
+	return $status
+}
+
 # How much comes in place depends on what is lost on a busy machine; "make bench T=in-place" measures it.
 value() {
 	sed -n "s/^$1 //p" /tmp/received
@@ -42,7 +60,7 @@ in_place_share() {
 	[ "$(value share)" -ge "$1" ] && [ "$(value share)" -le "$2" ]
 }
 
-ktap_plan 17
+ktap_plan 24
 freed_without_network
 vram_bind
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
@@ -67,13 +85,36 @@ received 32 1048576 1 && in_place_share 0 500
 ktap_ok "one buffer at a time: nobody knows what comes next" $?
 received 64 1048576 16 abort && [ "$(value restarts)" -gt 0 ]
 ktap_ok "an endpoint that is aborted: its buffers are the program's, and nothing more is written there" $?
-another=$(remote -b "build/tools/tests/in_place send $((port + 2)) 64 1048576")
-wait_for 20 remote "ss -Hltn sport = :$((port + 2)) | grep -q ." && received 64 1048576 16 again && [ "$(value restarts)" -gt 0 ]
+received_again() {
+	local another status
+	another=$(remote -b "build/tools/tests/in_place send $((port + 2)) 64 1048576")
+	wait_for 20 remote "ss -Hltn sport = :$((port + 2)) | grep -q ." && received 64 1048576 16 again &&
+		[ "$(value restarts)" -gt 0 ]
+	status=$?
+	remote -k "$another" >/dev/null 2>&1
+	port=$((port + 1))
+	return $status
+}
+
+received_again
 ktap_ok "and another endpoint receives after that, into the same mr" $?
-remote -k "$another" >/dev/null 2>&1
-port=$((port + 1))
+IN_PLACE_RESTARTS_FAIL=30 received_again
+ktap_ok "the queue is restarted only after a while: nobody hears of the end before" $?
 memory=udmabuf received 128 1048576 16 && in_place_share 300 1000
 ktap_ok "in memory of the host that is a dma-buf" $?
+mixed 64 1048576 16 reads && in_place_share 50 1000
+ktap_ok "messages, and what is read from the peer meanwhile" $?
+mixed 128 200000 16 unbuffered && in_place_share 50 1000
+ktap_ok "messages without a buffer among them" $?
+mixed 64 1048576 16 short && in_place_share 10 1000
+ktap_ok "messages that are longer than the buffers" $?
+mixed 64 1048576 16 two && in_place_share 10 900 && [ "$(value restarts)" -gt 0 ]
+ktap_ok "a second endpoint comes half way" $?
+IN_PLACE_HALFWAY="ip link set $NETIF mtu 1500 && remote ip link set tap0 mtu 1500" received 64 1048576 16 &&
+	in_place_share 50 700
+ktap_ok "packets become short half way" $?
+IN_PLACE_HALFWAY="ip link set $NETIF mtu 4148 && remote ip link set tap0 mtu 4148" received 64 1048576 16
+ktap_ok "and long" $?
 
 through="lossy -d 997 tap0 10.77.0.9 4148" from=10.77.0.9
 received 256 1048576 16 && in_place_share 100 999
