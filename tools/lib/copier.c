@@ -14,6 +14,7 @@
 #include "endpoint.h"
 
 #define PATIENCE	1000000000ll	/* ns, before it is asked whether there is anything to wait for */
+#define FEW		(256u << 10)	/* bytes: an order of fewer costs more than they do, and waits while there is another */
 
 struct moving {
 	struct moving *next;
@@ -79,6 +80,7 @@ static void finish_by_cpu(struct netgpu_domain *d)
 	poll_end(d, d->copier->fd);
 	d->copier = NULL;
 	d->nr_copies = 0;
+	d->copies_bytes = 0;
 	for (m = d->moving; m; m = m->next)
 		if (m->bytes && m->op)
 			landing_copy_out(&m->c, m->at, mr_address(m->op->mr, m->to), m->bytes);
@@ -129,7 +131,6 @@ void copier_start(struct netgpu_domain *d)
 {
 	struct moving *m;
 	uint64_t point;
-
 	int ret;
 
 	if (!d->nr_copies)
@@ -145,10 +146,18 @@ void copier_start(struct netgpu_domain *d)
 		return;
 	}
 	d->nr_copies = 0;
+	d->copies_bytes = 0;
 	d->last_point = point;
 	for (m = d->moving; m; m = m->next)
 		if (!m->point)
 			m->point = point;
+}
+
+/* Small messages become one order, those that come while the copier is busy. */
+void copier_go_on(struct netgpu_domain *d)
+{
+	if (d->copies_bytes >= FEW || !d->moving || !d->moving->point)
+		copier_start(d);
 }
 
 static struct moving *append(struct netgpu_domain *d, const struct netgpu_completion *c)
@@ -216,6 +225,7 @@ bool copier_add(struct op *op, const struct netgpu_completion *c, uint32_t at, u
 	op->copying++;
 	d->copies_to = op->mr->memory;
 	d->copies_from = c->memory;
+	d->copies_bytes += bytes;
 	add_copies(d, c, at, bytes, op->mr->offset + to);
 	return true;
 }

@@ -337,7 +337,7 @@ static void settle(struct netgpu_domain *d, bool more)
 {
 	if (d->queue)
 		more |= landing_prepare(d);
-	copier_start(d);
+	copier_go_on(d);
 	if (more || d->active || d->done.first || in_place_patience(d, -1) >= 0)
 		polls_wake(d);
 	if (d->queue)
@@ -372,7 +372,7 @@ int netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *events,
 		more = d->queue && landing_prepare(d);
 		if (more)
 			go_on(d);
-		copier_start(d);
+		copier_go_on(d);
 		n = report(d, events, count);
 		if (n)
 			return n;

@@ -273,6 +273,7 @@ struct netgpu_domain {
 	struct moving *free_moving;
 	struct netgpu_copy copies[NETGPU_COPIES_MOST];	/* that it will be told */
 	unsigned int nr_copies;
+	uint64_t copies_bytes;
 	struct netgpu_memory *copies_to, *copies_from;
 	uint64_t last_point;
 	struct netgpu_memory process_memory;
@@ -475,6 +476,7 @@ bool copier_can(const struct netgpu_domain *d, const struct op *op, const struct
 bool copier_add(struct op *op, const struct netgpu_completion *c, uint32_t at, uint32_t bytes);	/* false: it has to be the CPU */
 bool copier_give_back(struct netgpu_domain *d, const struct netgpu_completion *c);
 void copier_start(struct netgpu_domain *d);
+void copier_go_on(struct netgpu_domain *d);	/* the same, when it is worth it */
 void copier_take(struct netgpu_domain *d);	/* what is done */
 void copier_drain(struct netgpu_domain *d);
 void copier_close(struct netgpu_domain *d);
