@@ -395,7 +395,7 @@ void listener_ready(struct netgpu_listener *l)
 		/* Those that have ended go, and others have their turn. */
 		again = turn++ == ACCEPTS;
 		if (again) {
-			polls_wake(d);
+			polls_wake(d, 1);
 			break;
 		}
 		length = sizeof(from);

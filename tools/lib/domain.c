@@ -338,8 +338,10 @@ static void settle(struct netgpu_domain *d, bool more)
 	if (d->queue)
 		more |= landing_prepare(d);
 	copier_go_on(d);
-	if (more || d->active || d->done.first || in_place_patience(d, -1) >= 0)
-		polls_wake(d);
+	if (more || d->active || (d->done.first && !in_place_keeps(d)))
+		polls_wake(d, 1);
+	else if (in_place_patience(d, -1) >= 0)
+		polls_wake(d, in_place_patience(d, -1));
 	if (d->queue)
 		io_uring_submit(&d->ring);
 }

@@ -253,6 +253,7 @@ struct netgpu_domain {
 	int epoll, timer;
 	unsigned int timed;		/* endpoints and listeners that the timer is for */
 	bool awake;			/* the timer makes the descriptors readable */
+	unsigned int awake_in;		/* ns, from the beginning */
 	bool polled;			/* epoll has something, as the ring says */
 	bool stuck;			/* the first completion of the ring waits for the refill ring */
 	char *nowhere;
@@ -357,7 +358,7 @@ uint64_t now_ns(void);
 int polls_open(struct netgpu_domain *d);
 void polls_close(struct netgpu_domain *d);
 int polls_take(struct netgpu_domain *d, int64_t timeout);
-void polls_wake(struct netgpu_domain *d);
+void polls_wake(struct netgpu_domain *d, unsigned int ns);
 int poll_start(struct netgpu_domain *d, int fd, void *object, enum poll_kind kind);
 void poll_end(struct netgpu_domain *d, int fd);
 void timer_start(struct netgpu_domain *d);
@@ -458,6 +459,7 @@ void in_place_unwanted(void *domain, const struct netgpu_completion *c);
 uint64_t in_place_share(const struct netgpu_ep *ep);
 uint64_t in_place_grant(const struct netgpu_ep *ep);
 void in_place_end(struct netgpu_ep *ep);
+void in_place_stop(struct netgpu_domain *d);
 void in_place_feed(struct netgpu_domain *d);
 void in_place_give_back(struct netgpu_domain *d, const struct netgpu_completion *c);
 void in_place_took(struct netgpu_domain *d, const struct netgpu_completion *c);

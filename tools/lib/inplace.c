@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "endpoint.h"
@@ -36,6 +37,8 @@
 #define REST		4096u	/* slots, to begin with */
 #define REST_MOST	(1u << 20)
 #define PAUSE		10000000	/* ns: so often it is looked for what nobody tells of */
+#define QUIET		100		/* of these without a byte: the peer sends no more for now */
+#define TRIES		100		/* of these, when the domain is closed */
 
 /* A memory of the queue whose pages are here until they are put into the refill ring. */
 struct held_area {
@@ -61,7 +64,7 @@ struct late {
 	struct late *next;
 	struct op *op;
 	uint64_t at;		/* of the request */
-	uint32_t bytes;
+	uint32_t bytes, room;
 	char data[];
 };
 
@@ -84,14 +87,16 @@ struct in_place {
 	uint64_t *ends;			/* behind the last slot of each entry of the refill ring */
 	struct spare *spares;		/* a ring of 2^n, first in, first out */
 	uint32_t spares_head, nr_spares, room_spares;
-	struct late *late, **late_end;
+	struct late *late, **late_end, *last_late;
 	uint32_t *back;			/* pages that came back unused */
 	uint32_t room_back;
 	int score;
 	uint64_t rest, rest_until;	/* slots */
 	bool full;			/* packets fill pages */
 	bool keeps;			/* the device has pages of what the program was to have back */
-	bool waits;			/* bytes are late, and nothing comes any more */
+	bool stays;			/* it has some that no more is to come for */
+	uint64_t came;			/* bytes, when it was looked last */
+	unsigned int quiet;		/* times that nothing had come since */
 	uint64_t try_at;		/* ns, the next time to do something about either */
 	char *bounce;			/* a page */
 };
@@ -180,6 +185,7 @@ static void free_late(struct in_place *ip)
 		free(l);
 	}
 	ip->late_end = &ip->late;
+	ip->last_late = NULL;
 }
 
 void in_place_close(struct netgpu_domain *d)
@@ -278,7 +284,7 @@ void in_place_begin(struct netgpu_ep *ep)
 	struct in_place *ip = ep->domain->in_place;
 	const struct netgpu_ep *other;
 
-	if (!ip || ip->ep || !ep->alone)
+	if (!ip || ip->ep || !ep->alone || ip->keeps || ip->stays)
 		return;
 	for (other = ep->domain->eps; other; other = other->next)
 		if (other != ep && other->state >= EP_JOINING && other->state < EP_ENDED)
@@ -539,6 +545,9 @@ void in_place_took(struct netgpu_domain *d, const struct netgpu_completion *c)
 	first = c->offset - (held ? held->offset : ip->landing_offset);
 	last = (first + span_of(c) - 1) / ip->page;
 	for (first /= ip->page; first <= last; first++) {
+		/* The queue has been restarted since. */
+		if (held && held->pages[first].away)
+			continue;
 		slot = held ? held->pages[first].slot : ip->slots[first];
 		if (!held && ip->with_kernel)
 			ip->with_kernel--;
@@ -669,19 +678,27 @@ bool in_place_is(const struct netgpu_domain *d, const struct netgpu_completion *
 	return d->in_place && c->offset != NETGPU_IN_HOST && d->in_place->areas[c->index];
 }
 
-/* These bytes wait for their page, of which there are not more than the device has; false without memory. */
+/* These bytes wait for their page; false without memory.  Those that come one by one share what a page takes. */
 bool in_place_late(struct op *op, const struct netgpu_completion *c, uint32_t done, uint32_t bytes)
 {
 	struct in_place *ip = op->ep->domain->in_place;
-	struct late *l = malloc(sizeof(*l) + bytes);
+	const uint32_t left = ip->page - (op->offset + op->moved) % ip->page;
+	struct late *l = ip->last_late;
 
+	if (l && l->op == op && l->at + l->bytes == op->moved && bytes <= l->room - l->bytes) {
+		landing_copy_out(c, done, l->data + l->bytes, bytes);
+		l->bytes += bytes;
+		return true;
+	}
+	l = malloc(sizeof(*l) + (bytes > left ? bytes : left));
 	if (!l)
 		return false;
-	*l = (struct late) { .op = op, .at = op->moved, .bytes = bytes };
+	*l = (struct late) { .op = op, .at = op->moved, .bytes = bytes, .room = bytes > left ? bytes : left };
 	landing_copy_out(c, done, l->data, bytes);
 	op->copying++;
 	*ip->late_end = l;
 	ip->late_end = &l->next;
+	ip->last_late = l;
 	return true;
 }
 
@@ -695,6 +712,16 @@ static bool is_free(const struct in_place *ip, const struct late *l)
 		if (held->pages[i].out)
 			return false;
 	return true;
+}
+
+static void remove_late(struct in_place *ip, struct late **at)
+{
+	struct late *l = *at;
+
+	if (ip->last_late == l)
+		ip->last_late = NULL;
+	*at = l->next;
+	free(l);
 }
 
 /* The device has come so far, or has let go. */
@@ -713,8 +740,7 @@ static void put_late(struct in_place *ip)
 		if (!--op->copying && op->moved == op->length)
 			op->moved_all = true;
 		ep_activate(op->ep);
-		*at = l->next;
-		free(l);
+		remove_late(ip, at);
 	}
 	ip->late_end = at;
 }
@@ -769,16 +795,22 @@ static void give_up_parts(struct netgpu_domain *d, struct held_area *held)
 	queue_flush(d->queue);
 }
 
-/* Has the device, or may it get, a page that is not here? */
-static bool device_has_any(const struct in_place *ip)
+/*
+ * Has the device, or may it get, a page that is not here, or is there one of which a part was seen?  With @away also one in a socket,
+ * of which something is going to be read.
+ */
+static bool any_out(const struct in_place *ip, bool away)
 {
+	const struct held_page *page;
 	unsigned int i;
-	uint32_t page;
 
-	for (i = 0; i < MEMORIES; i++)
-		for (page = 0; ip->areas[i] && ip->areas[i]->nr_out && page < ip->areas[i]->nr_pages; page++)
-			if (ip->areas[i]->pages[page].out && !ip->areas[i]->pages[page].away)
+	for (i = 0; i < MEMORIES; i++) {
+		if (!ip->areas[i] || !ip->areas[i]->nr_out)
+			continue;
+		for (page = ip->areas[i]->pages; page < ip->areas[i]->pages + ip->areas[i]->nr_pages; page++)
+			if (page->out && (away || !page->away || page->seen))
 				return true;
+	}
 	return false;
 }
 
@@ -824,19 +856,11 @@ static int let_go(struct netgpu_domain *d)
 	return 0;
 }
 
-/* Will nothing come that fills the pages for which bytes are late? */
+/* Will nothing come that fills the pages for which bytes are late?  Or not as long as the peer sends nothing. */
 static bool stands(const struct netgpu_ep *ep)
 {
-	return ep->arrived == ep->in_stream || (ep->arrived >= ep->granted && !control_grants(ep)) || ep->payload_ended;
-}
-
-static bool anything_stands(const struct in_place *ip)
-{
-	const struct late *l = ip->late;
-
-	while (l && !stands(l->op->ep))
-		l = l->next;
-	return l;
+	return ep->domain->in_place->quiet >= QUIET || ep->arrived == ep->in_stream ||
+	       (ep->arrived >= ep->granted && !control_grants(ep)) || ep->payload_ended;
 }
 
 /* Some bytes are late for want of a page which a restart would bring.  One in a socket comes by itself. */
@@ -859,17 +883,42 @@ static bool restart_helps(const struct in_place *ip)
 	return false;
 }
 
-/* Nothing comes that would bring the pages for which bytes are late, unless it is asked for. */
+/* Pages for which bytes are late: nothing may come that would bring them, unless it is asked for. */
 static void fetch_pages(struct netgpu_domain *d)
 {
+	const uint64_t came = d->stats.in_place + d->stats.moved;
 	struct in_place *ip = d->in_place;
 
+	ip->quiet = came == ip->came ? ip->quiet + 1 : 0;
+	ip->came = came;
 	collect(d);
 	put_late(ip);
 	if (restart_helps(ip) && !let_go(d)) {
 		put_late(ip);
 		count(ip, -SCORE_BEST / RESTARTS);
 	}
+}
+
+static bool is_shared(const struct netgpu_domain *d)
+{
+	const struct netgpu_ep *ep;
+
+	for (ep = d->eps; ep; ep = ep->next)
+		if (ep->payload_conn && ep->state != EP_ENDED)
+			return true;
+	return false;
+}
+
+/* What was to come back: also out of the sockets of others, who would read it where the program has its own again. */
+static void fetch_all(struct netgpu_domain *d)
+{
+	struct in_place *ip = d->in_place;
+
+	collect(d);
+	if (any_out(ip, false))
+		let_go(d);
+	ip->stays = any_out(ip, false);
+	ip->keeps = ip->keeps && any_out(ip, is_shared(d));
 }
 
 void in_place_settle(struct netgpu_domain *d)
@@ -880,13 +929,11 @@ void in_place_settle(struct netgpu_domain *d)
 		collect(d);
 	if (ip->late)
 		put_late(ip);
-	ip->waits = anything_stands(ip);
-	if ((ip->keeps || ip->waits) && now_ns() >= ip->try_at) {
-		if (ip->keeps)
-			ip->keeps = device_has_any(ip) && let_go(d);
-		if (ip->waits)
+	if ((ip->late || ip->keeps || ip->stays) && now_ns() >= ip->try_at) {
+		if (ip->keeps || ip->stays)
+			fetch_all(d);
+		if (ip->late)
 			fetch_pages(d);
-		ip->waits = anything_stands(ip);
 		ip->try_at = now_ns() + PAUSE;
 	}
 	in_place_feed(d);
@@ -903,7 +950,7 @@ int64_t in_place_patience(const struct netgpu_domain *d, int64_t timeout)
 {
 	const struct in_place *ip = d->in_place;
 
-	return ip && (ip->keeps || ip->waits) && (timeout < 0 || timeout > PAUSE) ? PAUSE : timeout;
+	return ip && (ip->keeps || ip->stays || ip->late) && (timeout < 0 || timeout > PAUSE) ? PAUSE : timeout;
 }
 
 /* Bytes of it are late. */
@@ -916,14 +963,16 @@ bool in_place_is_late(const struct netgpu_ep *ep)
 	return l;
 }
 
-/* Nothing is put where it may belong any more; false when the device has, and keeps, what was. */
-static bool stop(struct netgpu_domain *d)
+/* Nothing is put where it may belong any more. */
+static void stop(struct netgpu_domain *d)
 {
 	struct in_place *ip = d->in_place;
 
 	ip->ep = NULL;
 	ip->full = false;
-	return !device_has_any(ip) || !let_go(d);
+	if (any_out(ip, false))
+		let_go(d);
+	ip->stays = any_out(ip, false);
 }
 
 /* Another is about to receive on the queue, which is no longer one's alone. */
@@ -936,7 +985,7 @@ void in_place_other(struct netgpu_ep *ep)
 		stop(ep->domain);
 }
 
-/* Its buffers are the program's again, which is told of that when the device has let go of them. */
+/* Its buffers are the program's again, which is told of that when nobody else has anything in them. */
 void in_place_end(struct netgpu_ep *ep)
 {
 	struct in_place *ip = ep->domain->in_place;
@@ -950,10 +999,28 @@ void in_place_end(struct netgpu_ep *ep)
 			continue;
 		}
 		l->op->copying--;
-		*at = l->next;
-		free(l);
+		remove_late(ip, at);
 	}
 	ip->late_end = at;
-	if (!ip->ep || ip->ep == ep)
-		ip->keeps = !stop(ep->domain);
+	if (ip->ep && ip->ep != ep)
+		return;
+	stop(ep->domain);
+	ip->keeps = any_out(ip, is_shared(ep->domain));
+}
+
+/* The domain is about to be closed: all of its buffers are the program's. */
+void in_place_stop(struct netgpu_domain *d)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE };
+	struct in_place *ip = d->in_place;
+	unsigned int tries;
+
+	if (!ip)
+		return;
+	ip->ep = NULL;
+	for (tries = 0; tries < TRIES && any_out(ip, false); tries++) {
+		if (tries)
+			nanosleep(&pause, NULL);
+		fetch_all(d);
+	}
 }

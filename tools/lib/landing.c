@@ -88,6 +88,7 @@ no_region:
 
 void landing_stop(struct netgpu_domain *d)
 {
+	in_place_stop(d);
 	io_uring_queue_exit(&d->ring);
 }
 
@@ -279,8 +280,9 @@ static struct piece *last_piece(const struct netgpu_ep *ep)
 static void keep(struct netgpu_ep *ep, const struct piece *from)
 {
 	uint32_t left = from->c.result - from->done;
-	/* Small packets are not to keep all of the buffers. */
-	bool copy = from->c.offset == NETGPU_IN_HOST || ep->nr_pieces >= landing_share_of(ep) / PIECE_LEAST;
+	/* Small packets are not to keep all of the buffers of landing memory. */
+	bool copy = from->c.offset == NETGPU_IN_HOST ||
+		    (!from->consumed && ep->nr_pieces >= landing_share_of(ep) / PIECE_LEAST);
 	uint32_t room = !copy ? 0 : left < KEPT_LEAST ? KEPT_LEAST : left;
 	struct piece *p = last_piece(ep);
 
@@ -314,7 +316,7 @@ static void keep(struct netgpu_ep *ep, const struct piece *from)
 	}
 	*ep->pieces_end = p;
 	ep->pieces_end = &p->next;
-	ep->nr_pieces++;
+	ep->nr_pieces += !p->consumed;
 }
 
 static void piece_arrived(struct netgpu_ep *ep, const struct netgpu_completion *c)
@@ -369,7 +371,8 @@ void landing_receive(struct netgpu_ep *ep)
 			ep->pieces = p;
 			return;
 		}
-		ep->nr_pieces--;
+		if (ep->state != EP_ENDED)
+			ep->nr_pieces -= !p->consumed;
 		piece_put(ep->domain, p);
 		free(p);
 	}

@@ -73,7 +73,7 @@ static void set_timer(struct netgpu_domain *d)
 {
 	const struct itimerspec its = {
 		.it_value.tv_sec = !d->awake && d->timed ? TICK : 0,
-		.it_value.tv_nsec = d->awake,
+		.it_value.tv_nsec = d->awake ? d->awake_in : 0,
 		.it_interval.tv_sec = d->timed ? TICK : 0,
 	};
 
@@ -92,12 +92,13 @@ void timer_end(struct netgpu_domain *d)
 		set_timer(d);
 }
 
-/* Make the descriptors readable, until tick(). */
-void polls_wake(struct netgpu_domain *d)
+/* Make the descriptors readable in @ns, less than a second, until tick(). */
+void polls_wake(struct netgpu_domain *d, unsigned int ns)
 {
-	if (d->awake)
+	if (d->awake && d->awake_in <= ns)
 		return;
 	d->awake = true;
+	d->awake_in = ns;
 	set_timer(d);
 }
 

@@ -60,7 +60,7 @@ in_place_share() {
 	[ "$(value share)" -ge "$1" ] && [ "$(value share)" -le "$2" ]
 }
 
-ktap_plan 24
+ktap_plan 26
 freed_without_network
 vram_bind
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
@@ -126,6 +126,10 @@ through="" from=$REMOTE_V4
 
 both_mtu 1500 && received 64 1048576 16 && in_place_share 0 0
 ktap_ok "short packets: all is moved" $?
+received 256 1448,4096,700 2
+ktap_ok "one packet at a time" $?
+both_mtu 2100 && received 128 1048576 16
+ktap_ok "two packets fill a page" $?
 both_mtu 4148 && ethtool -X "$NETIF" start 1 equal 1 && received 64 1048576 16 && in_place_share 0 0
 ktap_ok "all flows on one queue: all is moved" $?
 nothing_left && ordinary_traffic
