@@ -4,7 +4,7 @@
 # user space has them back when the queue is restarted, whatever that does to the stream.
 # lab: long=tools-in-place,zcrx-merge
 # lab: kernel=netgpu
-# lab: timeout=240
+# lab: timeout=420
 # lab: modules=queue_fault
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
@@ -25,7 +25,7 @@ held() {
 		skip) for _ in $(seq "${rest%% *}"); do ktap_skip "a restart fails" "${rest#* }"; done ;;
 		*) echo "${word/#[^#]/# &} $rest" ;;
 		esac
-	done < <(timeout $((100 * slower)) zcrx_held "$NETIF" 1 "$1" "vfio:$VRAM_PCI" "$2" 2>&1; echo "result $? it ends")
+	done < <(timeout $((200 * slower)) zcrx_held "$NETIF" 1 "$1" "vfio:$VRAM_PCI" "$2" 2>&1; echo "result $? it ends")
 	[ -z "$sender" ] || remote -k "$sender" >/dev/null 2>&1
 }
 

@@ -34,7 +34,8 @@
 #define HELD		512		/* pages of area 1 */
 #define RING		64		/* what the device takes at least */
 #define MARKER		0xee
-#define WAIT_MS		6000
+#define WAIT_MS		20000		/* a packet may be lost more than once, and RTO is 2 s */
+#define UNDER_WAY	64		/* pages of a long stream: all can be in the socket, behind a lost one */
 #define STREAM		(16 << 20)
 
 #define FLAGS		(IORING_ZCRX_AREA_DMABUF | NETGPU_ZCRX_AREA_REGION)
@@ -61,6 +62,8 @@ static bool pushed[HELD], touched[HELD];
 /* What is pushed, in its order, and from where on nothing has been received into. */
 static unsigned int order[4 * HELD + STREAM / PAGE], first, last;
 static bool ordered = true, stuck;
+/* Pages that the stream is to bring, and those it was asked for, since forget(). */
+static unsigned int wanted, asked;
 
 static void report(bool ok, const char *name)
 {
@@ -311,6 +314,11 @@ static void take(const struct io_uring_cqe *cqe)
 	}
 }
 
+static void ask_for(unsigned int pages)
+{
+	printf("send %u\n", pages * PAGE);
+}
+
 /* As much as has come within @ms: until there are @pages since forget(). */
 static unsigned int receive_for(unsigned int pages, int ms)
 {
@@ -320,6 +328,8 @@ static unsigned int receive_for(unsigned int pages, int ms)
 		struct __kernel_timespec timeout = { .tv_nsec = 10000000 };
 		struct io_uring_cqe *cqe;
 
+		for (; asked < wanted && asked < num_places + UNDER_WAY; asked += UNDER_WAY / 4)
+			ask_for(UNDER_WAY / 4);
 		io_uring_submit_and_wait_timeout(&target.ring, &cqe, 1, &timeout, NULL);
 		while (!io_uring_peek_cqe(&target.ring, &cqe)) {
 			bool again = !(cqe->flags & IORING_CQE_F_MORE);
@@ -337,11 +347,6 @@ static unsigned int receive_for(unsigned int pages, int ms)
 	return num_places;
 }
 
-static void ask_for(unsigned int pages)
-{
-	printf("send %u\n", pages * PAGE);
-}
-
 static void forget(void)
 {
 	num_places = 0;
@@ -354,6 +359,16 @@ static int take_all_back(void)
 
 	first = last;
 	return ret;
+}
+
+static void say_why(unsigned int pages)
+{
+	int waits = -1;
+
+	ioctl(conn, FIONREAD, &waits);
+	printf("# %u pages of %u have come, %d bytes are in the socket, the refill ring has %u%s%s\n",
+	       num_places, pages, waits, target.rq.rq_tail - *target.rq.khead,
+	       ended ? ", it has ended: " : "", ended ? strerror(-error) : "");
 }
 
 /*
@@ -372,7 +387,7 @@ static bool receive(unsigned int pages)
 		ask_for(chunk);
 		goal += chunk;
 		if (receive_for(goal, WAIT_MS) != goal || !correct) {
-			printf("# %u pages of %u have come\n", num_places, pages);
+			say_why(pages);
 			stuck = true;
 			return false;
 		}
@@ -563,7 +578,7 @@ static void test_twice(void)
 	push(22);
 	publish();
 	ask_for(3);
-	report(receive_for(3, 3000) == 3 && ordered, "also at once");
+	report(receive_for(3, WAIT_MS) == 3 && ordered, "also at once");
 	if (num_places < 3) {
 		/* for the tests after this one */
 		push_run(30, 5);
@@ -622,7 +637,7 @@ static void test_take_back(void)
 		push(60 - i);
 	publish();
 	ask_for(8);
-	ok = ok && receive_for(8, 3000) == 8;
+	ok = ok && receive_for(8, WAIT_MS) == 8;
 	report(ok && ordered, "so can what was received into before a restart");
 	if (num_places < 8) {
 		printf("# %d of them are taken back\n", take_back(0, HELD));
@@ -660,13 +675,16 @@ static void test_running(void)
 	ordered = false;
 	mark();
 	return_ordinary();
-	ask_for(STREAM / PAGE);
+	asked = 0;
+	wanted = STREAM / PAGE;
 	for (i = 512; i <= STREAM / PAGE && ok; i += 512) {
 		push_some(64);
 		ok = receive_for(i - 100, WAIT_MS) >= i - 100;
 		/* some get to the device before the restart, others do not */
 		push_some(64);
 		ok = ok && receive_for(i, WAIT_MS) >= i;
+		if (!ok)
+			say_why(i);
 		if (i == STREAM / PAGE)
 			break;
 		ret = take_all_back();
@@ -684,6 +702,7 @@ static void test_running(void)
 	report(marked(), "and those that were not pushed are as they were");
 	recycles = false;
 	ordered = true;
+	wanted = 0;
 	forget();
 }
 
