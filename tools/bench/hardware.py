@@ -265,7 +265,7 @@ class Machine:
             return
         if wanted or not self.is_set_up:
             self.is_set_up = True       # before it is, as it may be cut short
-            done = program("netgpu", "setup", netif, "--queue", str(self.opt.queue), "-Q")
+            done = program("netgpu", "setup", netif, "--queue", str(self.opt.queue), "--all-flows", "-Q")
             if done.returncode:
                 self.is_set_up = self.splits is not None        # one that fails undoes what it did itself
                 raise Failure(last_line(done.stderr).replace("netgpu: ", "", 1))

@@ -2,7 +2,7 @@
 /*
  * Receive matrices by TCP into the memory of a GPU, and have it multiply each while the next arrives.
  *
- *   netgpu setup eth0 --queue 1
+ *   netgpu setup eth0 --queue 1 --port PORT
  *   matrix eth0 1 7000 256 RADV
  *
  * Each is SIZE x SIZE floats, by rows; what follows it is the next, to the end of the connection. They are multiplied by one

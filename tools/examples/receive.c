@@ -2,7 +2,7 @@
 /*
  * Receive one TCP connection into the memory of a GPU and say how much came.
  *
- *   netgpu setup eth0 --queue 1
+ *   netgpu setup eth0 --queue 1 --port PORT
  *   receive eth0 1 vfio:0000:03:00.0 7000
  */
 #include <libnetgpu.h>

@@ -280,3 +280,92 @@ int ethtool_set_rss(struct ethtool *e, uint32_t ifindex, const struct rss *rss)
 	free(buf);
 	return ret;
 }
+
+struct feature {
+	const char *name;
+	bool on, can_change;
+};
+
+/* Does a bitset have the bit of this name, and is that set? */
+static bool is_set(const struct nlattr *bitset, const char *name)
+{
+	const struct nlattr *bits, *bit, *attr;
+
+	mnl_attr_for_each_nested(bits, bitset) {
+		if (mnl_attr_get_type(bits) != ETHTOOL_A_BITSET_BITS)
+			continue;
+		mnl_attr_for_each_nested(bit, bits) {
+			bool right = false, set = false;
+
+			mnl_attr_for_each_nested(attr, bit) {
+				if (mnl_attr_get_type(attr) == ETHTOOL_A_BITSET_BIT_NAME)
+					right = !strcmp(mnl_attr_get_str(attr), name);
+				else if (mnl_attr_get_type(attr) == ETHTOOL_A_BITSET_BIT_VALUE)
+					set = true;
+			}
+			if (right)
+				return set;
+		}
+	}
+	return false;
+}
+
+static int feature_cb(const struct nlmsghdr *nlh, void *data)
+{
+	struct feature *f = data;
+	const struct nlattr *attr;
+	bool fixed = false;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct genlmsghdr)) {
+		switch (mnl_attr_get_type(attr)) {
+		case ETHTOOL_A_FEATURES_HW:
+			f->can_change = is_set(attr, f->name);
+			break;
+		case ETHTOOL_A_FEATURES_ACTIVE:
+			f->on = is_set(attr, f->name);
+			break;
+		case ETHTOOL_A_FEATURES_NOCHANGE:
+			fixed = is_set(attr, f->name);
+			break;
+		}
+	}
+	f->can_change = f->can_change && !fixed;
+	return MNL_CB_OK;
+}
+
+int ethtool_get_feature(struct ethtool *e, uint32_t ifindex, const char *name, bool *on, bool *can_change)
+{
+	struct feature f = { .name = name };
+	char buf[512];
+	int ret;
+
+	_Static_assert(ETHTOOL_A_FEATURES_HEADER == 1, "headers differ");
+	ret = talk(e, about(e, buf, ETHTOOL_MSG_FEATURES_GET, ifindex), feature_cb, &f);
+	*on = f.on;
+	*can_change = f.can_change;
+	return ret;
+}
+
+int ethtool_set_feature(struct ethtool *e, uint32_t ifindex, const char *name, bool on)
+{
+	char buf[512];
+	struct nlmsghdr *nlh = about(e, buf, ETHTOOL_MSG_FEATURES_SET, ifindex);
+	struct nlattr *wanted, *bits, *bit;
+	bool is_on, can_change;
+	int ret;
+
+	wanted = mnl_attr_nest_start(nlh, ETHTOOL_A_FEATURES_WANTED);
+	bits = mnl_attr_nest_start(nlh, ETHTOOL_A_BITSET_BITS);
+	bit = mnl_attr_nest_start(nlh, ETHTOOL_A_BITSET_BITS_BIT);
+	mnl_attr_put_strz(nlh, ETHTOOL_A_BITSET_BIT_NAME, name);
+	if (on)
+		mnl_attr_put(nlh, ETHTOOL_A_BITSET_BIT_VALUE, 0, NULL);
+	mnl_attr_nest_end(nlh, bit);
+	mnl_attr_nest_end(nlh, bits);
+	mnl_attr_nest_end(nlh, wanted);
+	ret = talk(e, nlh, NULL, NULL);
+	/* What cannot be is not an error there. */
+	if (!ret)
+		ret = ethtool_get_feature(e, ifindex, name, &is_on, &can_change);
+	return ret ? ret : is_on == on ? 0 : -EOPNOTSUPP;
+}

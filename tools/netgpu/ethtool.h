@@ -38,6 +38,10 @@ int ethtool_set_rings(struct ethtool *e, uint32_t ifindex, const struct rings *r
 /* How many receive queues the device uses. */
 int ethtool_get_queues(struct ethtool *e, uint32_t ifindex, uint32_t *queues);
 int ethtool_get_rss(struct ethtool *e, uint32_t ifindex, struct rss *rss);
+/* A feature by its name, as ethtool -k prints it: is it on, and can that be changed?  One that the device does not have is off. */
+int ethtool_get_feature(struct ethtool *e, uint32_t ifindex, const char *name, bool *on, bool *can_change);
+/* -EOPNOTSUPP when it is afterwards as it was. */
+int ethtool_set_feature(struct ethtool *e, uint32_t ifindex, const char *name, bool on);
 /* Size 0: the driver's own table. */
 int ethtool_set_rss(struct ethtool *e, uint32_t ifindex, const struct rss *rss);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * netgpu setup, netgpu reset: header/data split, ring size, MTU and the RSS
- * table of a network device.  What was there before is kept (state.h) until
+ * netgpu setup, netgpu reset: header/data split, ring size, MTU, rules and the
+ * RSS table of a network device.  What was there before is kept (state.h) until
  * reset has put it back.
  */
 #include <argp.h>
@@ -23,14 +23,19 @@
 
 #include "command.h"
 #include "ethtool.h"
+#include "rules.h"
 #include "state.h"
 
 #define CARRIER_TIME	(15 * NSEC)
+#define PORTS		16
+#define GRO_HW		"rx-gro-hw"
 
 struct setup {
 	const char *dev;
 	long queue, mtu, rx;
-	bool spread, dry_run, quiet;
+	long ports[PORTS];
+	unsigned int nr_ports;
+	bool all_flows, spread, dry_run, quiet;
 
 	unsigned int ifindex;
 	struct state_key key;
@@ -39,6 +44,7 @@ struct setup {
 	struct rings rings;
 	struct rss rss;
 	uint32_t queues;
+	bool ntuple;
 	int mtu_now;
 	bool carrier;
 };
@@ -140,6 +146,31 @@ static int find_device(struct setup *s)
 	return ret;
 }
 
+static int no_rules(const struct setup *s, int error)
+{
+	complain("%s: its driver cannot direct a port to a queue (%s). Only RSS can steer here, and then every flow that comes in on %s "
+		 "goes to queue %ld, SSH's too: if that is meant, --all-flows instead of --port", s->dev, strerror(-error), s->dev,
+		 s->queue);
+	return error;
+}
+
+/* Rules of somebody else's for these ports? */
+static int look_at_rules(struct setup *s)
+{
+	unsigned int i, count;
+	int ret = rules_get_feature(s->dev, &s->ntuple);
+
+	for (i = 0; !ret && i < s->nr_ports; i++) {
+		ret = rules_count(s->dev, s->ports[i], s->queue, &count);
+		if (!ret && count == 1) {
+			complain("%s: there is a rule that directs port %ld to queue %ld already, for IPv4 or for IPv6 alone (ethtool -n %s)",
+				 s->dev, s->ports[i], s->queue, s->dev);
+			return -EEXIST;
+		}
+	}
+	return ret ? no_rules(s, ret) : 0;
+}
+
 static int look(struct setup *s)
 {
 	int ret;
@@ -183,11 +214,12 @@ static int look(struct setup *s)
 			 s->dev, reason(s, ret));
 		return ret;
 	}
-	if (s->spread && s->queues < 2) {
-		complain("%s: --spread needs a second queue", s->dev);
+	if (!s->all_flows && s->queues < 2) {
+		complain("%s: %s needs a second queue, for all the rest (ethtool -L %s may make one)", s->dev,
+			 s->nr_ports ? "--port" : "--spread", s->dev);
 		return -EINVAL;
 	}
-	return 0;
+	return s->nr_ports ? look_at_rules(s) : 0;
 }
 
 static void __attribute__((format(printf, 2, 3)))
@@ -262,6 +294,58 @@ static void remember_rss(cJSON *state, const struct setup *s)
 		cJSON_AddItemToArray(array, cJSON_CreateNumber(s->rss.table[i]));
 }
 
+static bool has_rule(const cJSON *rules, long port, long queue)
+{
+	const cJSON *item;
+	long p, q;
+
+	cJSON_ArrayForEach(item, rules)
+		if (number(item, "port", &p) && number(item, "queue", &q) && p == port && q == queue)
+			return true;
+	return false;
+}
+
+static void remember_rule(cJSON *state, long port, long queue)
+{
+	cJSON *rules = cJSON_GetObjectItem(state, "rules"), *rule;
+
+	if (!rules)
+		rules = cJSON_AddArrayToObject(state, "rules");
+	if (has_rule(rules, port, queue))
+		return;
+	rule = cJSON_CreateObject();
+	cJSON_AddNumberToObject(rule, "port", port);
+	cJSON_AddNumberToObject(rule, "queue", queue);
+	cJSON_AddItemToArray(rules, rule);
+}
+
+static int restore_rules(const struct setup *s, const cJSON *state)
+{
+	const cJSON *item;
+	long port, queue, was;
+	int ret = 0, err;
+
+	cJSON_ArrayForEach(item, cJSON_GetObjectItem(state, "rules")) {
+		if (!number(item, "port", &port) || !number(item, "queue", &queue))
+			continue;
+		err = rules_remove(s->dev, port, queue);
+		if (!err)
+			say(s, "no rule for port %ld", port);
+		else
+			complain("%s: the rule for port %ld cannot be taken away: %s", s->dev, port, strerror(-err));
+		ret = ret ? ret : err;
+	}
+	if (number(state, "ntuple", &was)) {
+		err = rules_set_feature(s->dev, was);
+		if (!err)
+			say(s, "ntuple %s", was ? "on" : "off");
+		else
+			complain("%s: ntuple cannot be put back: %s", s->dev, strerror(-err));
+		ret = ret ? ret : err;
+	}
+	return ret;
+}
+
 /*
  * Put back everything that @state names.  Rings come first: a queue in use
  * refuses, and then nothing has been touched.
@@ -301,6 +385,16 @@ static int restore(struct setup *s, const cJSON *state)
 			say(s, "%u receive descriptors", r.rx);
 		wait_for_carrier(s);
 	}
+	if (number(state, "rx_gro_hw", &v)) {
+		err = ethtool_set_feature(&s->eth, s->ifindex, GRO_HW, v);
+		if (!err)
+			say(s, GRO_HW " %s", v ? "on" : "off");
+		else
+			complain("%s: " GRO_HW " cannot be put back: %s", s->dev, reason(s, err));
+		ret = err;
+	}
+	err = restore_rules(s, state);
+	ret = ret ? ret : err;
 	if (rss) {
 		cJSON_ArrayForEach(item, rss) {
 			void *p = realloc(table.table, (table.size + 1) * sizeof(uint32_t));
@@ -359,6 +453,52 @@ static int probe(struct setup *s)
 	return ret == -EEXIST || ret == -EBUSY ? 0 : ret;
 }
 
+/* What is directed to the queue by rules.  They come first: a driver that has none says so before anything was changed. */
+static int apply_rules(struct setup *s, cJSON *done)
+{
+	unsigned int i, count;
+	int ret = 0;
+
+	if (s->nr_ports && !s->ntuple) {
+		ret = rules_set_feature(s->dev, true);
+		if (!ret)
+			remember(done, "ntuple", 0);
+	}
+	for (i = 0; !ret && i < s->nr_ports; i++) {
+		ret = rules_count(s->dev, s->ports[i], s->queue, &count);
+		if (ret || count == 2)
+			continue;
+		ret = rules_add(s->dev, s->ports[i], s->queue);
+		if (!ret)
+			remember_rule(done, s->ports[i], s->queue);
+	}
+	return ret ? no_rules(s, ret) : 0;
+}
+
+/* A driver may split only what it has put together itself, as mlx5 does. */
+static int set_rings(struct setup *s, const struct rings *want, cJSON *state, cJSON *done)
+{
+	bool on = true, can_change = false;
+	int ret = ethtool_set_rings(&s->eth, s->ifindex, want), err;
+
+	if ((ret != -EINVAL && ret != -EOPNOTSUPP) || !want->has_split || want->split != SPLIT_ON)
+		return ret;
+	if (ethtool_get_feature(&s->eth, s->ifindex, GRO_HW, &on, &can_change) || on || !can_change)
+		goto said;
+	remember(state, "rx_gro_hw", 0);
+	err = state_store(&s->key, state);
+	if (err)
+		return err;
+	if (ethtool_set_feature(&s->eth, s->ifindex, GRO_HW, true))
+		goto said;
+	say(s, GRO_HW " off -> on");
+	remember(done, "rx_gro_hw", 0);
+	return ethtool_set_rings(&s->eth, s->ifindex, want);
+said:
+	/* the words of the first failure were overwritten */
+	return ethtool_set_rings(&s->eth, s->ifindex, want);
+}
+
 /*
  * @state gets what is to be changed, and is kept before anything is; @done what
  * was changed, with the values before.
@@ -391,6 +531,19 @@ static int apply(struct setup *s, cJSON *state, cJSON *done)
 		want.has_rx = true;
 		want.rx = s->rx;
 	}
+	for (i = 0; i < s->nr_ports; i++) {
+		unsigned int count = 0;
+
+		rules_count(s->dev, s->ports[i], s->queue, &count);
+		if (count == 2)
+			continue;
+		say(s, "a rule: port %ld to queue %ld", s->ports[i], s->queue);
+		remember_rule(state, s->ports[i], s->queue);
+	}
+	if (s->nr_ports && !s->ntuple) {
+		say(s, "ntuple off -> on");
+		remember(state, "ntuple", 0);
+	}
 	if (table.size) {
 		say(s, s->spread ? "RSS: no hashed flow to queue %ld" :
 				   "RSS: all hashed flows to queue %ld", s->queue);
@@ -399,6 +552,8 @@ static int apply(struct setup *s, cJSON *state, cJSON *done)
 	if (s->dry_run)
 		return 0;
 	ret = state_store(&s->key, state);
+	if (!ret)
+		ret = apply_rules(s, done);
 	if (ret)
 		return ret;
 
@@ -413,7 +568,7 @@ static int apply(struct setup *s, cJSON *state, cJSON *done)
 		wait_for_carrier(s);
 	}
 	if (want.has_split || want.has_threshold || want.has_rx) {
-		ret = ethtool_set_rings(&s->eth, s->ifindex, &want);
+		ret = set_rings(s, &want, state, done);
 		if (ret) {
 			complain("%s: header/data split cannot be switched on: %s",
 				 s->dev, reason(s, ret));
@@ -452,12 +607,16 @@ static int apply(struct setup *s, cJSON *state, cJSON *done)
 	return ret;
 }
 
-enum { KEY_SPREAD = 0x100, KEY_MTU, KEY_RX };
+enum { KEY_SPREAD = 0x100, KEY_MTU, KEY_RX, KEY_ALL };
 
 static const struct argp_option setup_options[] = {
 	{ "queue", 'q', "N", 0, "Receive queue for zero-copy, counted from 0", 0 },
+	{ "port", 'p', "PORT", 0,
+	  "Direct TCP connections to PORT of this machine to queue N by a rule, and no others; up to 16 times", 0 },
+	{ "all-flows", KEY_ALL, NULL, 0,
+	  "Direct all hashed flows to queue N, SSH's too: for cards that can steer by nothing else, and for a second card", 0 },
 	{ "spread", KEY_SPREAD, NULL, 0,
-	  "Take queue N out of the RSS table instead of directing all hashed flows to it; then direct flows by rules (ethtool -N)", 0 },
+	  "Only take queue N out of the RSS table; then direct flows to it by rules of your own (ethtool -N)", 0 },
 	{ "mtu", KEY_MTU, "BYTES", 0,
 	  "Set the MTU; 4148 carries 4096 bytes of payload per packet (IPv4, with timestamps)", 0 },
 	{ "rx", KEY_RX, "N", 0, "Receive descriptors per queue", 0 },
@@ -488,6 +647,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (parse_number(arg, 1, 1 << 20, &s->rx))
 			argp_error(state, "--rx: \"%s\" is not a number of descriptors", arg);
 		return 0;
+	case 'p':
+		if (s->nr_ports == PORTS)
+			argp_error(state, "--port: %d of them at most", PORTS);
+		if (parse_number(arg, 1, 65535, &s->ports[s->nr_ports++]))
+			argp_error(state, "--port: \"%s\" is not from 1 to 65535", arg);
+		return 0;
+	case KEY_ALL: s->all_flows = true; return 0;
 	case KEY_SPREAD: s->spread = true; return 0;
 	case 'n': s->dry_run = true; return 0;
 	case 'Q': s->quiet = true; return 0;
@@ -508,7 +674,7 @@ static const struct argp setup_argp = {
 	.options = setup_options,
 	.parser = parse_option,
 	.args_doc = "IFACE",
-	.doc = "Prepare a network device for zero-copy receive: header/data split on, and its flows to one queue.\v"
+	.doc = "Prepare a network device for zero-copy receive: header/data split on, and flows to one queue.\v"
 	       "\"netgpu reset IFACE\" puts everything back.",
 };
 
@@ -563,6 +729,12 @@ int cmd_setup(int argc, char **argv)
 		complain("which queue? Give --queue N");
 		return 1;
 	}
+	if (s.all_flows + s.spread + (s.nr_ports > 0) != 1) {
+		complain("which flows are to go to queue %ld? One of --port PORT (those of this port, by a rule), --all-flows (all, SSH's "
+			 "too), --spread (none; you make rules)", s.queue);
+		return 1;
+	}
+	s.spread = !s.all_flows;
 	ret = find_device(&s);
 	if (!ret && !s.dry_run)
 		ret = state_lock(&s.key, s.dev, s.ifindex);

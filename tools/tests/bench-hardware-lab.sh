@@ -87,7 +87,7 @@ ktap_run "refused: interrupts that come elsewhere" says "came on other CPUs" "${
 while read -r number cpus; do echo "$cpus" >"/proc/irq/$number/smp_affinity_list"; done <were
 ktap_run "refused: the address of another device" says "came by $NETIF: is" "${run[@]}" --address "${LOCAL2_V4:-}" recv
 ktap_run "everything is as it was" as_before
-netgpu setup "$NETIF" --queue 1 -Q
+netgpu setup "$NETIF" --queue 1 --all-flows -Q
 ktap_run "refused: a device that is set up already" says "netgpu reset $NETIF first" "${run[@]}"
 netgpu reset "$NETIF" -Q
 

@@ -93,7 +93,7 @@ longer=(
 mapfile -t cases < <(control list)
 ktap_plan $((${#options[@]} + ${#cases[@]} + 42))
 
-ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
+ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1 --all-flows
 undo netgpu reset "$NETIF"
 
 zc "vfio:$VRAM_PCI"
@@ -216,7 +216,7 @@ PYTHON
 # The network device goes away; the last test, as it does not come back.
 freed_without_network
 port=5201
-netgpu setup "$NETIF" --queue 1 -Q
+netgpu setup "$NETIF" --queue 1 --all-flows -Q
 zc "vfio:$VRAM_PCI"
 lasting
 echo 1 >"$(readlink -f "/sys/class/net/$NETIF/device")/remove"

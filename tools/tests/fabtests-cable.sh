@@ -81,7 +81,7 @@ runs "host memory" 13 -t functional
 printf '%s\n' rdm >>"$excluded"
 runs "host memory, more bytes" 2 -t short -C "-W 2" -L "-W 2"
 
-ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
+ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1 --all-flows
 undo netgpu reset "$NETIF"
 pci=$(basename "$(readlink "/sys/class/net/$NETIF/device")")
 FI_NETGPU_DEVICE=$NETIF fi_info -p netgpu -v | awk '/fi_nic:/ { nic = 1 } nic' | grep -q "bus: PCI $pci"

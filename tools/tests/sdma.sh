@@ -29,7 +29,7 @@ while read -r line <&"${COPROC[0]}"; do
 done
 wait "$tester"
 ktap_ok "copies of all kinds, and an engine that is busy, and hangs" $?
-ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
+ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1 --all-flows
 undo netgpu reset "$NETIF"
 endpoints endpoints 5221 "$top/build/tools/amdgpu/endpoint_peer" sdma:/dev/dri/renderD128
 moved_by_gpu

@@ -11,7 +11,7 @@ PATH=$PATH:$(cd "$(dirname "$0")/../.." && pwd)/build/tools
 need_programs netgpu flock ip
 [ -n "${SETUP_NETNS:-}" ] || skip_all "no network namespace can be made"
 ip link set lo up
-netgpu setup lo --queue 0 2>&1 | grep -q "cannot be kept" && skip_all "/run/netgpu cannot be written to"
+netgpu setup lo --queue 0 --all-flows 2>&1 | grep -q "cannot be kept" && skip_all "/run/netgpu cannot be written to"
 words=$(mktemp)
 undo rm -f "$words"
 
@@ -30,7 +30,7 @@ waits() {
 }
 
 ktap_plan 3
-ktap_run "setup waits" waits setup lo --queue 0
+ktap_run "setup waits" waits setup lo --queue 0 --all-flows
 ktap_run "reset waits" waits reset lo
 ktap_ok "others may not hold the lock" "$([ "$(stat -c %a /run/netgpu/lock)" = 600 ]; echo $?)"
 ktap_end

@@ -23,7 +23,7 @@ pairs() {
 ktap_plan 49
 freed_without_network
 vram_bind
-ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
+ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1 --all-flows
 undo netgpu reset "$NETIF"
 pairs "vfio:$VRAM_PCI"
 pairs udmabuf

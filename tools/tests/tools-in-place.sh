@@ -63,7 +63,7 @@ in_place_share() {
 ktap_plan 26
 freed_without_network
 vram_bind
-ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
+ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1 --all-flows
 undo netgpu reset "$NETIF"
 both_mtu 4148 && ethtool -X "$NETIF" weight 1 1
 ktap_ok "RSS spreads over two queues, packets fill a page" $?

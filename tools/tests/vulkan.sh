@@ -36,7 +36,7 @@ ktap_plan 14
 freed_without_network
 "$top/build/tools/vulkan/test" | sed 's/^/    /'
 ktap_ok "memory by Vulkan, and gathers" "${PIPESTATUS[0]}"
-ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1
+ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1 --all-flows
 undo netgpu reset "$NETIF"
 
 "$top/build/tools/vulkan/matrix" "$NETIF" 1 9100 $size >/tmp/matrix 2>&1 &
