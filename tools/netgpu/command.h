@@ -18,6 +18,7 @@ int cmd_setup(int argc, char **argv);
 int cmd_reset(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
 int cmd_regions(int argc, char **argv);
+int cmd_topo(int argc, char **argv);
 
 /* A sentence on stderr, "netgpu: " before it. */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -19,6 +19,7 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *what;
 } commands[] = {
+	{ "topo", cmd_topo, "which network device and which GPU can talk, and if not, why" },
 	{ "bench", cmd_bench, "receive from iperf3, into the memory of a GPU" },
 	{ "setup", cmd_setup, "prepare a network device for zero-copy receive" },
 	{ "reset", cmd_reset, "put back what setup has changed" },

@@ -1,0 +1,8 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# netgpu topo below one PCIe switch.
+# lab: kernel=netgpu
+# lab: topology=switch
+# lab: timeout=120
+. "$(dirname "$0")/topo_compare.sh"
+topo_compares True device switch
