@@ -17,6 +17,8 @@ help:
 	@echo '                      an emulated GPU which amdgpu drives, beside what Linux does without netgpu'
 	@echo 'make check            all tests, each in a machine of its own; T=part those whose names contain it; T=list their names'
 	@echo 'make check-long       those that take minutes, whose core is in make check'
+	@echo 'make deb              Debian packages of the kernel, the library, the command, the provider and the tests, below build/deb'
+	@echo 'make check-deb        these, installed into a Debian system that is booted, and what runs there'
 	@echo 'make check-drivers    those of i915, nouveau and xe'
 	@echo 'make check-debug      the same on a kernel with debugging'
 	@echo 'make soak             for hours: random calls on that kernel, and what comes and goes again and again'
@@ -32,6 +34,10 @@ check:
 	@$(lab) check
 check-long:
 	@$(lab) check-long
+deb:
+	@$(lab) deb
+check-deb:
+	@$(lab) check-deb
 check-drivers:
 	@$(lab) check-drivers
 check-debug:
@@ -52,7 +58,7 @@ distclean:
 	@$(lab) distclean
 
 export KSRC T TOPOLOGY GPU
-.PHONY: help demo check check-long check-drivers check-debug soak bench lint shell kernel clean distclean
+.PHONY: help demo deb check check-long check-deb check-drivers check-debug soak bench lint shell kernel clean distclean
 MAKEFLAGS += --no-print-directory
 
 endif

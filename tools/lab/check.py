@@ -3,7 +3,8 @@
 
 Those of the kernel are in selftests/, those of the tools and of the lab in tools/tests/.
 MODE is check; check-long, those that take minutes and whose core is in another one; check-drivers, those of other GPUs than
-AMD's; check-debug, all that have a machine, on the kernel debug; or soak, some of them for long.
+AMD's; check-debug, all that have a machine, on the kernel debug; check-deb, those of what is installed from the packages
+(deb); or soak, some of them for long.
 A test says in its first lines what it needs:
   # lab: kernel=netgpu|upstream     # lab: topology=WORDS (machine.py)   # lab: timeout=SECONDS
   # lab: kernel=debug               only with check-debug
@@ -17,6 +18,7 @@ A test says in its first lines what it needs:
   # lab: debug=REASON               why check-debug skips it
   # lab: soak=KERNEL NAME=VALUE...  soak runs it, on this kernel and with these variables
   # lab: modules=gate|queue_fault   it loads modules (modules.py)
+  # lab: system=installed           only with check-deb: it runs there, in the Debian system below build/deb/system
   # lab: source=NAME                it runs what comes with the source of a Debian package only (debian-source)
   # lab: packages=NAME,...          programs that no other test needs, of these packages
 With --kernels: print which kernels the tests need; with --modules: for which of them they need modules; with --sources: which sources;
@@ -103,7 +105,10 @@ class Test:
     def wanted(self):
         """Is this a test of its mode?"""
         s = self.settings
+        if ("system" in s) != (self.mode == "check-deb"):
+            return False
         return self.is_test and {"check": s.get("kernel") != "debug" and not {"drivers", "long"} & set(s),
+                                 "check-deb": True,
                                  "check-long": bool({"long", "also", "more"} & set(s)),
                                  "check-drivers": "drivers" in s,
                                  "check-debug": s["machine"] != "none",
@@ -150,7 +155,7 @@ class Test:
             command = ["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py",
                        "--name", f"{self.mode}-{self.name}", "--kernel", s["kernel"], "--topology", s["topology"],
                        "--memory", s["memory"], "--vram", s["vram"], "--gpu", s["gpu"], "--timeout", s["timeout"], "--append", s["append"],
-                       "--out", out, "--console", console,
+                       "--out", out, "--console", console, *(("--system", BUILD / "deb/system") if "system" in s else ()),
                        "env", *self.variables, "bash", f"/netgpu/{self.path.relative_to(TOP)}"]
             with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   text=True) as process:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """The demo: iperf3 sends marked data to the machine, netgpu receives it into VRAM, and the proof is made from outside.
 
-demo.py [--ktap] [--name NAME] [--json FILE] [--gpu radeon]
+demo.py [--ktap] [--name NAME] [--json FILE] [--gpu radeon] [--system DIR]
 Prints a summary and writes build/demo.json; its status says whether all of it held. With --ktap: as a test. With --gpu, VRAM
 is that of the emulated GPU, under amdgpu, and a second run shows what a kernel without netgpu makes of the same.
 """
@@ -40,7 +40,7 @@ def follow(path, stop):
         stop.wait(0.2)
 
 
-def transfer(name, kernel, gpu):
+def transfer(name, kernel, gpu, system=None):
     """Boot the machine and let it run; return the directory with what it left."""
     directory = BUILD / "run" / name
     out, console = directory / "out", directory / "console"
@@ -52,6 +52,7 @@ def transfer(name, kernel, gpu):
         status = subprocess.run(["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py",
                                  "--name", name, "--kernel", kernel, "--memory", "1024", "--timeout", "600",
                                  "--topology", "switch,novram,radeon" if gpu else "switch",
+                                 *(("--system", system) if system else ()),
                                  "--out", out, "--console", console, "bash", "/netgpu/tools/lab/demo-guest", str(MOVED)],
                                 stdin=subprocess.DEVNULL, check=False).returncode
     finally:
@@ -189,11 +190,12 @@ def main(arguments):
     p.add_argument("--name", default="demo")
     p.add_argument("--json", default=BUILD / "demo.json")
     p.add_argument("--gpu", choices=("", "radeon"), default="")
+    p.add_argument("--system", help="with what is installed in a Debian system that is there (tools/lab/system), and nothing else")
     options = p.parse_args(arguments)
     start = time.monotonic()
     say("demo: the machine starts")
     with one_at_a_time(options.name):
-        directory = transfer(options.name, "netgpu", options.gpu)
+        directory = transfer(options.name, "netgpu", options.gpu, options.system)
         without = transfer(f"{options.name}-upstream", "upstream", options.gpu) if options.gpu else None
         found = judge(directory, without)
     result, faults = found[:2]

@@ -25,9 +25,9 @@ LICENCES = (        # first match wins
     (r"uapi/.*\.h", "GPL-2.0 WITH Linux-syscall-note OR MIT"),
     (r"(kernel|module|drivers|include|net|Documentation)/|Kconfig$|Makefile$|selftests/", "GPL-2.0"),
     (r"tools/tests/", "GPL-2.0"),
-    (r"tools/|configs/|\.ci/|\.gitignore$", "LGPL-2.1 OR MIT"),
+    (r"tools/|configs/|debian/|\.ci/|\.gitignore$", "LGPL-2.1 OR MIT"),
 )
-NO_SPDX = re.compile(r"LICENSES/|patches/.*\.patch$|patches/series$|.*\.(md|json|abi)$")
+NO_SPDX = re.compile(r"LICENSES/|debian/(changelog|copyright|source/format|.*\.install)$|patches/.*\.patch$|patches/series$|.*\.(md|json|abi)$")
 
 
 def files():

@@ -42,7 +42,7 @@ def gpu(topology):
 
 
 def command(topology, memory, files, kernel, initramfs, append, accel):
-    """QEMU's command line. files: paths of ram, vram, console, out, exit, qmp, gpu, acpi, remote (a prefix); tty or None."""
+    """QEMU's command line. files: paths of system, ram, vram, console, out, exit, qmp, gpu, acpi, remote (a prefix); tty or None."""
     words = set(filter(None, topology.split(",")))
     if words - WORDS:
         raise Failure(f"no such topology: {', '.join(sorted(words - WORDS))}; there are {', '.join(sorted(WORDS))}.")
@@ -59,7 +59,7 @@ def command(topology, memory, files, kernel, initramfs, append, accel):
          # Plugging by the ports themselves, as PCIe has it: the guest has no driver for ACPI's way.
          "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
          "-chardev", f"file,id=console,path={files['console']}", "-serial", "chardev:console",
-         "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
+         "-fsdev", f"local,id=root,path={files['system']},security_model=none,readonly=on,multidevs=remap",
          "-fsdev", f"local,id=netgpu,path={files['top']},security_model=none,readonly=on,multidevs=remap"]
     for i, device in enumerate(("virtio-rng-pci", "virtio-9p-pci,fsdev=root,mount_tag=root",
                                 "virtio-9p-pci,fsdev=netgpu,mount_tag=netgpu",

@@ -2,7 +2,7 @@
 """Boot a machine, run one command in it, and end with the command's status.
 
   vm.py [--name NAME] [--kernel VARIANT] [--topology WORDS] [--memory MIB] [--vram MIB [--sparse]] [--timeout SECONDS]
-        [--gpu MIB/MIB] [--append WORDS] [--out FILE] [--console FILE] (--shell | COMMAND...)
+        [--gpu MIB/MIB] [--system DIR] [--append WORDS] [--out FILE] [--console FILE] (--shell | COMMAND...)
 
 Runs in the lab's user space, in a network namespace of its own (tools/lab/in -n). Everything is ended and removed
 with it. Its status is the command's; 124 when the time is over, 125 when the machine did not come that far.
@@ -109,11 +109,13 @@ class Vm:
     def start(self):
         options = self.options
         kernel = LINUX / options.kernel / "obj/arch/x86/boot/bzImage"
+        if options.system:
+            kernel = next(Path(options.system).glob("boot/vmlinuz-*"), kernel)
         if not kernel.is_file():
             raise Failure(f"the kernel {options.kernel} is not built: run make kernel.")
         self.vram.seek(0)
         files = {"ram": f"/proc/self/fd/{self.ram.fileno()}", "vram": f"/proc/self/fd/{self.vram.fileno()}", "vram_size": options.vram,
-                 "console": self.console, "out": self.out, "exit": self.directory / "exit", "top": TOP,
+                 "console": self.console, "out": self.out, "exit": self.directory / "exit", "top": TOP, "system": options.system or "/",
                  "qmp": self.sockets / "qmp", "acpi": self.directory / "ssdt.aml", "remote": self.sockets / "remote", "tty": options.shell}
         append = f"console=ttyS0 quiet loglevel=7 panic=-1 oops=panic lab.run={options.name} {options.append}"
         if self.gpu:
@@ -127,7 +129,10 @@ class Vm:
         path = f"{PROGRAMS}:{BUILD}/tools:{BUILD}/tools/measure:{OWN}:{TOP}/tools/lab"
         inside = path.replace(str(TOP), "/netgpu")
         lines = [f"{name}={shlex.quote(value)}" for name, value in guest.items()]
-        lines += [f"PATH={inside}:/usr/sbin:/usr/bin:/sbin:/bin"]
+        if options.system:      # what is installed there, and the way to the other side
+            lines += ["LAB_SYSTEM=1", "PATH=/run/lab:/usr/sbin:/usr/bin:/sbin:/bin"]
+        else:
+            lines += [f"PATH={inside}:/usr/sbin:/usr/bin:/sbin:/bin"]
         if options.shell:
             size = shutil.get_terminal_size()
             lines += [f"LAB_SHELL='rows {size.lines} cols {size.columns}'", f"LAB_TERM={os.environ.get('TERM', 'dumb')}"]
@@ -206,6 +211,7 @@ def parser():
     p.add_argument("--sparse", action="store_true", help="nothing will be written to VRAM, so that it may be larger than this machine's memory")
     p.add_argument("--gpu", default="512/256", help="MiB of the emulated GPU's VRAM, and of the BAR that shows it")
     p.add_argument("--timeout", type=int, default=0)
+    p.add_argument("--system", help="a Debian system that is installed there (tools/lab/system), with its kernel, in place of the lab's")
     p.add_argument("--append", default="")
     p.add_argument("--accel", default=os.environ.get("LAB_ACCEL", "tcg"))
     p.add_argument("--out")
