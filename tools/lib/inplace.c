@@ -93,6 +93,7 @@ struct in_place {
 	int score;
 	uint64_t rest, rest_until;	/* slots */
 	bool full;			/* packets fill pages */
+	bool tried;			/* the queue can be restarted */
 	bool keeps;			/* the device has pages of what the program was to have back */
 	bool stays;			/* it has some that no more is to come for */
 	uint64_t came;			/* bytes, when it was looked last */
@@ -233,6 +234,20 @@ static struct held_area *new_area(struct in_place *ip, const struct netgpu_regio
 	return held;
 }
 
+static int let_go(struct netgpu_domain *d);
+
+/* For good: nothing could ever be taken from the device.  It is tried with the first memory. */
+static bool cannot_restart(struct netgpu_domain *d)
+{
+	struct in_place *ip = d->in_place;
+
+	if (ip->tried)
+		return false;
+	ip->tried = let_go(d) != -EOPNOTSUPP;
+	d->stats.restarts = 0;
+	return !ip->tried;
+}
+
 /* It stays the queue's until the domain is closed. */
 int in_place_add(struct netgpu_domain *d, struct netgpu_mr *mr, struct netgpu_memory *memory, uint64_t offset, uint64_t length)
 {
@@ -266,8 +281,14 @@ int in_place_add(struct netgpu_domain *d, struct netgpu_mr *mr, struct netgpu_me
 		return ret;
 	}
 	held->index = ret;
-	ip->areas[ret] = mr->held = held;
-	mr->index = ret;
+	ip->areas[ret] = held;
+	if (cannot_restart(d)) {
+		netgpu_region_close(region);
+		return fail(-EOPNOTSUPP, "mr: queue %u of the network device cannot be restarted (it is leased?), and would keep what it has of %s",
+			    d->rx_queue, memory->name);
+	}
+	mr->held = held;
+	mr->index = held->index;
 	if (region->send)
 		mr->region = region;
 	else

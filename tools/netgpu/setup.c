@@ -148,6 +148,10 @@ static int find_device(struct setup *s)
 
 static int no_rules(const struct setup *s, int error)
 {
+	if (error != -EOPNOTSUPP && error != -EINVAL) {
+		complain("%s: no rule can be made: %s (ethtool -n %s lists those that there are)", s->dev, strerror(-error), s->dev);
+		return error;
+	}
 	complain("%s: its driver cannot direct a port to a queue (%s). Only RSS can steer here, and then every flow that comes in on %s "
 		 "goes to queue %ld, SSH's too: if that is meant, --all-flows instead of --port", s->dev, strerror(-error), s->dev,
 		 s->queue);

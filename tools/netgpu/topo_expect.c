@@ -103,8 +103,10 @@ void host_read(struct host *h)
 	snprintf(path, sizeof(path), "%s/dev/netgpu", h->root);
 	if (!access(path, F_OK))
 		h->netgpu = YES;
+	else if (!h->root[0])
+		h->netgpu = NO;
 	else
-		h->netgpu = h->config[0] || !h->root[0] ? !h->root[0] ? NO : !is_missing(h, "NETGPU") : UNKNOWN;
+		h->netgpu = h->config[0] ? !is_missing(h, "NETGPU") : UNKNOWN;
 }
 
 /* -------------------------------------------------------------- a pair */

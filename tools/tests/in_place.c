@@ -18,7 +18,8 @@
  *
  * source sends out of the memory to a sink, which takes all that comes.
  *
- * Half way the command of IN_PLACE_HALFWAY is run, and of restarts of the queue the first IN_PLACE_RESTARTS_FAIL fail.
+ * Half way the command of IN_PLACE_HALFWAY is run, and of restarts of the queue the first IN_PLACE_RESTARTS_FAIL fail,
+ * with IN_PLACE_RESTART_ERROR.
  *
  * The one that receives prints how many bytes came in place, how many were moved, and how often the queue was restarted.
  */
@@ -40,13 +41,12 @@ int io_uring_register_zcrx_ctrl(struct io_uring *ring, struct zcrx_ctrl *ctrl)
 		fail = atoi(getenv("IN_PLACE_RESTARTS_FAIL") ?: "0");
 	memcpy(&flags, (char *)&ctrl->zc_flush + offsetof(struct netgpu_zcrx_take_back, flags), sizeof(flags));
 	if (ctrl->op == NETGPU_ZCRX_CTRL_TAKE_BACK && flags & NETGPU_ZCRX_TAKE_BACK_RESTART && fail && fail--)
-		return -ENOMEM;
+		return -atoi(getenv("IN_PLACE_RESTART_ERROR") ?: "12");	/* ENOMEM */
 	return io_uring_register(ring->ring_fd, IORING_REGISTER_ZCRX_CTRL, ctrl, 0);
 }
 
 static void run_sender(int port)
 {
-	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(port) };
 	const unsigned int slots = 64;
 	struct netgpu_listener *listener;
 	unsigned int i, posted = 0;
@@ -54,12 +54,7 @@ static void run_sender(int port)
 	char *memory = malloc((largest + 1) * slots);
 
 	must(memory != NULL, "memory");
-	must(!netgpu_listen(domain, (struct sockaddr *)&any, sizeof(any), NULL, &listener), "listen");
-	e = next();
-	must(e.kind == NETGPU_EVENT_REQUEST, "a request");
-	ep = e.ep;
-	must(!netgpu_ep_accept(ep, NULL, 0), "accept");
-	must(next().kind == NETGPU_EVENT_CONNECTED, "connected");
+	ep = accept_one(port, NULL, 0, &listener);
 	for (i = 0; ;) {
 		for (; posted < nr_messages && posted < i + slots; posted++) {
 			char *from = memory + largest * (posted % slots);

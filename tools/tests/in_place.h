@@ -93,6 +93,20 @@ static void start_to(struct netgpu_ep *ep, const char *host, const char *port)
 	freeaddrinfo(found);
 }
 
+/* The endpoint of the peer that connects to @port, with these bytes for it. */
+static struct netgpu_ep *accept_one(int port, const void *data, unsigned int length, struct netgpu_listener **listener)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct netgpu_event e;
+
+	must(!netgpu_listen(domain, (struct sockaddr *)&any, sizeof(any), NULL, listener), "listen");
+	e = next();
+	must(e.kind == NETGPU_EVENT_REQUEST, "a request");
+	must(!netgpu_ep_accept(e.ep, data, length), "accept");
+	must(next().kind == NETGPU_EVENT_CONNECTED, "connected");
+	return e.ep;
+}
+
 static void print_stats(void)
 {
 	struct netgpu_domain_stats stats;

@@ -44,7 +44,6 @@ static unsigned int bad;
 
 static void run_sender(int port)
 {
-	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(port) };
 	const unsigned int most = 32;
 	struct netgpu_listener *listener;
 	unsigned int i, posted = 0;
@@ -60,12 +59,7 @@ static void run_sender(int port)
 	must(!netgpu_mr_open(domain, NULL, (uintptr_t)memory + size * most, size * READABLE, NETGPU_MR_REMOTE_READ, &readable),
 	     "mr");
 	key = netgpu_mr_key(readable);
-	must(!netgpu_listen(domain, (struct sockaddr *)&any, sizeof(any), NULL, &listener), "listen");
-	e = next();
-	must(e.kind == NETGPU_EVENT_REQUEST, "a request");
-	ep = e.ep;
-	must(!netgpu_ep_accept(ep, &key, sizeof(key)), "accept");
-	must(next().kind == NETGPU_EVENT_CONNECTED, "connected");
+	ep = accept_one(port, &key, sizeof(key), &listener);
 	for (i = 0; ;) {
 		for (; posted < nr_messages && posted < i + most; posted++) {
 			char *from = memory + size * (posted % most);

@@ -60,7 +60,7 @@ in_place_share() {
 	[ "$(value share)" -ge "$1" ] && [ "$(value share)" -le "$2" ]
 }
 
-ktap_plan 26
+ktap_plan 27
 freed_without_network
 vram_bind
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1 --all-flows
@@ -100,6 +100,9 @@ received_again
 ktap_ok "and another endpoint receives after that, into the same mr" $?
 IN_PLACE_RESTARTS_FAIL=30 received_again
 ktap_ok "the queue is restarted only after a while: nobody hears of the end before" $?
+! IN_PLACE_RESTARTS_FAIL=1000000 IN_PLACE_RESTART_ERROR=95 in_place receive "$from" $port "$NETIF" 1 "$memory" 1 4096 1 >/tmp/refused &&
+	grep -q "queue 1 of the network device cannot be restarted" /tmp/refused
+ktap_ok "a queue that can never be restarted: no mr for that" $?
 memory=udmabuf received 128 1048576 16 && in_place_share 300 1000
 ktap_ok "in memory of the host that is a dma-buf" $?
 mixed 64 1048576 16 reads && in_place_share 50 1000
