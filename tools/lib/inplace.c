@@ -38,7 +38,7 @@
 #define REST_MOST	(1u << 20)
 #define PAUSE		10000000	/* ns: so often it is looked for what nobody tells of */
 #define QUIET		100		/* of these without a byte: the peer sends no more for now */
-#define TRIES		100		/* of these, when the domain is closed */
+#define TRIES		100		/* of these, for what is in sockets, and when the domain is closed */
 
 /* A memory of the queue whose pages are here until they are put into the refill ring. */
 struct held_area {
@@ -96,6 +96,7 @@ struct in_place {
 	bool tried;			/* the queue can be restarted */
 	bool keeps;			/* the device has pages of what the program was to have back */
 	bool stays;			/* it has some that no more is to come for */
+	unsigned int looked;		/* times, since an endpoint has ended */
 	uint64_t came;			/* bytes, when it was looked last */
 	unsigned int quiet;		/* times that nothing had come since */
 	uint64_t try_at;		/* ns, the next time to do something about either */
@@ -930,7 +931,10 @@ static bool is_shared(const struct netgpu_domain *d)
 	return false;
 }
 
-/* What was to come back: also out of the sockets of others, who would read it where the program has its own again. */
+/*
+ * What was to come back: also out of the sockets of others, who would read it where the program has its own again.  But that is not
+ * waited for as long as they like, which may not be this domain's at all, and never read.
+ */
 static void fetch_all(struct netgpu_domain *d)
 {
 	struct in_place *ip = d->in_place;
@@ -939,7 +943,7 @@ static void fetch_all(struct netgpu_domain *d)
 	if (any_out(ip, false))
 		let_go(d);
 	ip->stays = any_out(ip, false);
-	ip->keeps = ip->keeps && any_out(ip, is_shared(d));
+	ip->keeps = ip->keeps && any_out(ip, ++ip->looked < TRIES && is_shared(d));
 }
 
 void in_place_settle(struct netgpu_domain *d)
@@ -1027,6 +1031,7 @@ void in_place_end(struct netgpu_ep *ep)
 		return;
 	stop(ep->domain);
 	ip->keeps = any_out(ip, is_shared(ep->domain));
+	ip->looked = 0;
 }
 
 /* The domain is about to be closed: all of its buffers are the program's. */

@@ -161,7 +161,12 @@ static int each(const char *dev, uint16_t port, uint32_t queue, uint32_t type, b
 	for (i = 0; !ret && i < rules->rule_cnt; i++) {
 		struct ethtool_rxnfc rule = { .cmd = ETHTOOL_GRXCLSRULE, .fs.location = rules->rule_locs[i] };
 
-		if (request(dev, &rule) || !is_ours(&rule.fs, type, port, queue))
+		ret = request(dev, &rule);
+		if (ret == -ENOENT || ret == -EINVAL) {
+			ret = 0;	/* it has gone meanwhile, or is none that can be told of */
+			continue;
+		}
+		if (ret || !is_ours(&rule.fs, type, port, queue))
 			continue;
 		found++;
 		if (!remove)

@@ -158,6 +158,18 @@ static int no_rules(const struct setup *s, int error)
 	return error;
 }
 
+static bool has_rule(const cJSON *rules, long port, long queue);
+
+/* One of the two rules is there: has a setup been killed that was making them? */
+static bool is_ours(const struct setup *s, long port)
+{
+	cJSON *state = s->dry_run ? NULL : state_load(&s->key);
+	bool ours = state && has_rule(cJSON_GetObjectItem(state, "rules"), port, s->queue);
+
+	cJSON_Delete(state);
+	return ours;
+}
+
 /* Rules of somebody else's for these ports? */
 static int look_at_rules(struct setup *s)
 {
@@ -166,7 +178,7 @@ static int look_at_rules(struct setup *s)
 
 	for (i = 0; !ret && i < s->nr_ports; i++) {
 		ret = rules_count(s->dev, s->ports[i], s->queue, &count);
-		if (!ret && count == 1) {
+		if (!ret && count == 1 && !is_ours(s, s->ports[i])) {
 			complain("%s: there is a rule that directs port %ld to queue %ld already, for IPv4 or for IPv6 alone (ethtool -n %s)",
 				 s->dev, s->ports[i], s->queue, s->dev);
 			return -EEXIST;
@@ -493,10 +505,10 @@ static int set_rings(struct setup *s, const struct rings *want, cJSON *state, cJ
 	err = state_store(&s->key, state);
 	if (err)
 		return err;
+	remember(done, "rx_gro_hw", 0);		/* the wish may be kept though it fails */
 	if (ethtool_set_feature(&s->eth, s->ifindex, GRO_HW, true))
 		goto said;
 	say(s, GRO_HW " off -> on");
-	remember(done, "rx_gro_hw", 0);
 	return ethtool_set_rings(&s->eth, s->ifindex, want);
 said:
 	/* the words of the first failure were overwritten */
@@ -536,9 +548,11 @@ static int apply(struct setup *s, cJSON *state, cJSON *done)
 		want.rx = s->rx;
 	}
 	for (i = 0; i < s->nr_ports; i++) {
-		unsigned int count = 0;
+		unsigned int count;
 
-		rules_count(s->dev, s->ports[i], s->queue, &count);
+		ret = rules_count(s->dev, s->ports[i], s->queue, &count);
+		if (ret)
+			return no_rules(s, ret);
 		if (count == 2)
 			continue;
 		say(s, "a rule: port %ld to queue %ld", s->ports[i], s->queue);

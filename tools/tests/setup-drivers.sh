@@ -66,6 +66,12 @@ comes_back() {
 				return 1
 			fi
 			again
+			FAKE_KILL=$kill run setup fake0 "$@" >/dev/null
+			if ! run setup fake0 "$@" || ! run reset fake0 || ! as_before; then
+				echo "# killed at change $kill, and set up again"
+				return 1
+			fi
+			again
 			run setup fake0 "$@" || return 1
 			FAKE_KILL=$kill run reset fake0 >/dev/null || run reset fake0 >/dev/null
 			if ! as_before; then
