@@ -164,7 +164,7 @@ for row in result["rows"]:
     assert (row["completions_per_mib"] is None) == (row["name"] in ("trunc", "recv")), row
 PYTHON
 ktap_ok "as the table has them" "$(grep -q '^  trunc  *65536  *1  *7[0-9][0-9] \|^  trunc  *65536  *1  *69[0-9] ' out; echo $?)"
-ktap_ok "header split by row, and once put back" "$([ "$(grep -v bench said | grep -v 'ethtool -c' | tr '\n' ';')" = "setup lo --queue 0 -Q;ethtool -G lo tcp-data-split off;setup lo --queue 0 -Q;ethtool -G lo tcp-data-split off;setup lo --queue 0 -Q;reset lo -Q;" ]; echo $?)"
+ktap_ok "header split by row, and once put back" "$([ "$(grep -v bench said | grep -v 'ethtool -c' | tr '\n' ';')" = "setup lo --queue 0 --all-flows -Q;ethtool -G lo tcp-data-split off;setup lo --queue 0 --all-flows -Q;ethtool -G lo tcp-data-split off;setup lo --queue 0 --all-flows -Q;reset lo -Q;" ]; echo $?)"
 FAKE_IDLE=5e6 FAKE_PERF=hybrid ktap_run "two kinds of CPU, that do not idle in silence, several flows" bench "${here[@]}" --flows 1,3 recv
 ktap_run "what they do anyway is taken off" python3 - <<'PYTHON'
 import json
