@@ -14,10 +14,11 @@ fab_run() {
 	out=$dir/out
 	# shellcheck disable=SC2154 # excluded and hosts are those of who sources this
 	(cd "$dir" && exec bash "$fab/scripts/runfabtests.sh" -v -v -f "$excluded" "$@" netgpu "${hosts[@]}") >"$out" 2>&1
-	# A line each, and what was said by those that did not pass
+	# A line each, with its seconds, and what was said by those that did not pass
 	awk -v set="$name" '
 		/^- name:/ { sub(/^- name: */, ""); gsub(/ -p "netgpu"/, ""); test = $0; result = ""; next }
-		/^  result: / { result = $2; if (result != "Excluded") print (result == "Pass" ? "pass" : "WRONG: " result), set ": " test; next }
+		/^  result: / { result = $2; next }
+		/^  time: / && result != "Excluded" { print (result == "Pass" ? "pass" : "WRONG: " result), set ": " test " (" $2 " s)"; next }
 		result == "Fail" || result == "Notrun" { print "    " $0 }' "$out" >"$dir/results"
 	fab_passed=$(grep -c '^pass ' "$dir/results")
 	fab_wrong=$(grep -c '^WRONG' "$dir/results")
