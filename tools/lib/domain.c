@@ -362,7 +362,7 @@ int netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *events,
 	uint64_t deadline = 0;
 	bool last = false, more;
 	unsigned int n;
-	int ret;
+	int ret = 0;
 
 	succeed();
 	if (d->closed)
@@ -378,7 +378,8 @@ int netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *events,
 		n = report(d, events, count);
 		if (n)
 			return n;
-		if (last)
+		ret = in_place_error(d);
+		if (ret || last)
 			break;
 		ret = take(d, !more, timeout, deadline);
 		if (ret < 0 && ret != -EINTR)
@@ -386,5 +387,5 @@ int netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *events,
 		last = timeout == 0 || ret == -EINTR || (timeout > 0 && now_ns() >= deadline);
 	}
 	settle(d, more);
-	return 0;
+	return ret < 0 ? ret : 0;
 }

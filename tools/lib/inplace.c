@@ -39,6 +39,8 @@
 #define PAUSE		10000000	/* ns: so often it is looked for what nobody tells of */
 #define QUIET		100		/* of these without a byte: the peer sends no more for now */
 #define TRIES		100		/* of these, for what is in sockets, and when the domain is closed */
+#define LONGER		6		/* times that the pause is doubled, when restarts of the queue fail */
+#define LASTING		20		/* of these, ten seconds: the program is told */
 
 /* A memory of the queue whose pages are here until they are put into the refill ring. */
 struct held_area {
@@ -94,6 +96,9 @@ struct in_place {
 	uint64_t rest, rest_until;	/* slots */
 	bool full;			/* packets fill pages */
 	bool tried;			/* the queue can be restarted */
+	unsigned int failing;		/* restarts that failed since one did not */
+	unsigned int told;		/* of these */
+	int error;			/* by which */
 	bool keeps;			/* the device has pages of what the program was to have back */
 	bool stays;			/* it has some that no more is to come for */
 	unsigned int looked;		/* times, since an endpoint has ended */
@@ -245,6 +250,7 @@ static bool cannot_restart(struct netgpu_domain *d)
 	if (ip->tried)
 		return false;
 	ip->tried = let_go(d) != -EOPNOTSUPP;
+	ip->failing = 0;
 	d->stats.restarts = 0;
 	return !ip->tried;
 }
@@ -858,8 +864,12 @@ static int let_go(struct netgpu_domain *d)
 	if (!held)
 		return 0;
 	ret = take_back(d, held, true);
-	if (ret < 0 && ret != -ENODEV)
+	if (ret < 0 && ret != -ENODEV) {
+		ip->failing++;
+		ip->error = ret;
 		return ret;
+	}
+	ip->failing = ip->told = 0;
 	came_back(ip, held, ret);
 	d->stats.restarts += ret >= 0;
 	collect(d);
@@ -946,6 +956,12 @@ static void fetch_all(struct netgpu_domain *d)
 	ip->keeps = ip->keeps && any_out(ip, ++ip->looked < TRIES && is_shared(d));
 }
 
+/* A restart takes the queue down, and one that fails does so again and again. */
+static int64_t pause_of(const struct in_place *ip)
+{
+	return (int64_t)PAUSE << (ip->failing < LONGER ? ip->failing : LONGER);
+}
+
 void in_place_settle(struct netgpu_domain *d)
 {
 	struct in_place *ip = d->in_place;
@@ -959,7 +975,7 @@ void in_place_settle(struct netgpu_domain *d)
 			fetch_all(d);
 		if (ip->late)
 			fetch_pages(d);
-		ip->try_at = now_ns() + PAUSE;
+		ip->try_at = now_ns() + pause_of(ip);
 	}
 	in_place_feed(d);
 }
@@ -970,12 +986,24 @@ bool in_place_keeps(const struct netgpu_domain *d)
 	return d->in_place && d->in_place->keeps;
 }
 
+/* What is withheld for that has been so for long, and nobody but the administrator can help: said once for each restart that failed. */
+int in_place_error(struct netgpu_domain *d)
+{
+	struct in_place *ip = d->in_place;
+
+	if (!in_place_keeps(d) || ip->failing < LASTING || ip->told == ip->failing)
+		return 0;
+	ip->told = ip->failing;
+	return fail(-EIO, "domain: queue %u of network device %u cannot be restarted (%s), and may still write into buffers whose events are withheld: take the device down and up, or unbind its driver",
+		    d->rx_queue, d->ifindex, strerror(-ip->error));
+}
+
 /* How long to wait at most, if not as long as @timeout: nobody tells when the queue can be restarted, or what comes out of a socket. */
 int64_t in_place_patience(const struct netgpu_domain *d, int64_t timeout)
 {
 	const struct in_place *ip = d->in_place;
 
-	return ip && (ip->keeps || ip->stays || ip->late) && (timeout < 0 || timeout > PAUSE) ? PAUSE : timeout;
+	return ip && (ip->keeps || ip->stays || ip->late) && (timeout < 0 || timeout > pause_of(ip)) ? pause_of(ip) : timeout;
 }
 
 /* Bytes of it are late. */

@@ -49,8 +49,10 @@ static void fill(char *to, uint64_t length, uint64_t seed)
 static struct netgpu_event next(void)
 {
 	struct netgpu_event e = { 0 };
-	int n = netgpu_domain_wait(domain, &e, 1, LONG);
+	int n;
 
+	while ((n = netgpu_domain_wait(domain, &e, 1, LONG)) == -EIO)
+		printf("# %s\n", netgpu_error());
 	if (n != 1) {
 		printf("# nothing has happened: %d, %s\n", n, netgpu_error());
 		must(false, "an event was expected");
