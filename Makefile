@@ -18,6 +18,7 @@ help:
 	@echo 'make check            all tests, each in a machine of its own; T=part those whose names contain it; T=list their names'
 	@echo 'make check-long       those that take minutes, whose core is in make check'
 	@echo 'make deb              Debian packages of the kernel, the library, the command, the provider and the tests, below build/deb'
+	@echo '                      KCONFIG=/boot/config-...: of a kernel with that configuration, and netgpu'
 	@echo 'make check-deb        these, installed into a Debian system that is booted, and what runs there'
 	@echo 'make check-drivers    those of i915, nouveau and xe'
 	@echo 'make check-debug      the same on a kernel with debugging'
@@ -25,7 +26,8 @@ help:
 	@echo 'make bench            what receiving costs the CPU, by the ways there are; T=part; PROFILE=1: by function, as a flame graph'
 	@echo 'make lint             what reviewers check first'
 	@echo 'make shell            the machine with a prompt; TOPOLOGY=switch|rootports|novram,nic2,...'
-	@echo 'make kernel           the kernel, below build/linux; KSRC=DIR takes your own source of Linux 7.3'
+	@echo 'make kernel           the kernel, below build/linux; KSRC=DIR takes your own source of Linux 7.3; KCONFIG=FILE'
+	@echo '                      your configuration'
 	@echo 'make clean            remove what was built; downloads stay.  make distclean: everything below build/'
 
 demo:
@@ -57,7 +59,7 @@ clean:
 distclean:
 	@$(lab) distclean
 
-export KSRC T TOPOLOGY GPU
+export KSRC KCONFIG T TOPOLOGY GPU
 .PHONY: help demo deb check check-long check-deb check-drivers check-debug soak bench lint shell kernel clean distclean
 MAKEFLAGS += --no-print-directory
 

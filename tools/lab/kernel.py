@@ -2,7 +2,8 @@
 """Build a kernel of the lab: kernel.py VARIANT[+full[+gpu[+drivers]]] SOURCE [headers]
 
 SOURCE is the tarball of Debian's linux-source, or a directory (copied, never changed).
-VARIANT netgpu has every patch and our files; upstream only the NIC's, to show what Linux does as it is.
+VARIANT netgpu has every patch and our files; upstream only the NIC's, to show what Linux does as it is. own is netgpu with the
+configuration of build/own.config, which the user has named.
 With +full it has what only some tests ask for, and what takes minutes more to compile: the function tracer, livepatch modules;
 with +gpu, amdgpu; with +drivers, the drivers of other GPUs. Once it has that, it keeps it.
 headers: no further than its source and its headers for user space, which is all that programs are built with.
@@ -24,7 +25,9 @@ from say import Failure, Progress, clock, one_at_a_time, run, say
 # variant: (directories of patches/ that go in, or None for all, each with its files of ours; directories of configs/)
 VARIANTS = {"netgpu": (None, ("netgpu",)),
             "upstream": (("igb",), ()),
-            "debug": (None, ("netgpu", "debug"))}
+            "debug": (None, ("netgpu", "debug")),
+            "own": (None, ("own",))}
+OWN = BUILD / "own.config"
 WORDS = ("full", "gpu", "drivers")
 # What a first build compiles and links, before we have counted it once, and what more with each word; from another kernel's objects.
 USUAL = {"": 2326, "full": 100, "gpu": 620, "drivers": 1400}
@@ -58,6 +61,8 @@ def fragments(variant, words):
     base = TOP / "configs/lean.config"
     rest = sorted(p for p in (TOP / "configs").glob("*.config") if p != base)
     names = [*words, *VARIANTS[variant][1]]
+    if variant == "own":
+        base, rest, names = OWN, [], VARIANTS[variant][1]
     own = [p for name in names for p in sorted((TOP / "configs" / name).glob("*.config"))]
     return [base, *rest, *own]
 
@@ -110,7 +115,7 @@ def fetch(kernel, source):
 
 def copy_tree(kernel, other):
     """Start from another variant's tree: sources shared by hard links (they are only ever replaced), objects copied."""
-    say(f"kernel {kernel.variant}: starting from the objects of {other.name}")
+    say(f"kernel {kernel.variant}: starting from the {'source' if kernel.variant == 'own' else 'objects'} of {other.name}")
     new = kernel.root.with_name(kernel.root.name + ".new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
@@ -118,7 +123,7 @@ def copy_tree(kernel, other):
     subprocess.run(["cp", "-al", *(other / n for n in names), new], check=True)
     for name in ("stamp", "made-of", "total", "configured", *WORDS):
         (new / ".lab" / name).unlink(missing_ok=True)
-    if (other / "obj").is_dir():
+    if kernel.variant != "own" and (other / "obj").is_dir():
         subprocess.run(["cp", "-a", other / "obj", new / "obj"], check=True)
     new.rename(kernel.root)
 
@@ -145,14 +150,18 @@ def make(kernel, *targets, progress=None):
 
 
 def configure(kernel, configs):
-    """tinyconfig and the fragments over it; replaces .config only when it comes out different."""
+    """tinyconfig, or the user's own, and the fragments over it; replaces .config only when it comes out different."""
     wanted = {}
+    own = kernel.variant == "own"
     new = kernel.obj / ".config"
     kept = new.read_bytes() if new.is_file() else None
     kernel.obj.mkdir(parents=True, exist_ok=True)
-    make(kernel, "tinyconfig")
+    if own:
+        shutil.copyfile(configs[0], new)
+    else:
+        make(kernel, "tinyconfig")
     with open(new, "a", encoding="utf-8") as config:
-        for fragment in configs:
+        for fragment in configs[1 if own else 0:]:
             text = fragment.read_text()
             config.write(text)
             for line in text.splitlines():
@@ -161,10 +170,12 @@ def configure(kernel, configs):
                     wanted[match[1] or match[3]] = (match[2] or "n", fragment)
     make(kernel, "olddefconfig")
     got = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", new.read_text(), re.M))
-    for symbol, (value, fragment) in wanted.items():
-        if got.get(symbol, "n") != value:
-            say(f"kernel: {symbol}={value} of {fragment.relative_to(TOP)} came out as {got.get(symbol, 'n')}"
-                " (unknown, or something it depends on is not set)")
+    other = {symbol: line for symbol, line in wanted.items() if got.get(symbol, line[0] if line[0] == '""' else "n") != line[0]}
+    for symbol, (value, fragment) in other.items():
+        say(f"kernel: {symbol}={value} of {fragment.relative_to(TOP)} came out as {got.get(symbol, 'n')}"
+            " (unknown, or something it depends on is not set)")
+    if own and other:
+        raise Failure(f"with the configuration that KCONFIG names there is no {', '.join(other)}: set what it depends on there.")
     if kept is not None and kept == new.read_bytes():
         return
     say(f"kernel {kernel.variant}: configured, {len(got)} options")
@@ -213,7 +224,10 @@ def build(name, source, headers=False):
         usual = USUAL_COPY if (kernel.obj / "vmlinux").is_file() else sum(USUAL[word] for word in ["", *words])
         progress = Progress(f"kernel {variant}: compiled", 0 if known else usual)
         make(kernel, "bzImage", "modules", progress=progress)
-        make(kernel, "modules_install", "headers", f"INSTALL_MOD_PATH={kernel.modules}", "DEPMOD=depmod")
+        if variant == "own":
+            make(kernel, "headers")     # its modules are for a package
+        else:
+            make(kernel, "modules_install", "headers", f"INSTALL_MOD_PATH={kernel.modules}", "DEPMOD=depmod")
         if not known:
             total.write_text(str(progress.done))
         # The tests are in its tree, and not in it.
