@@ -67,10 +67,10 @@ const char *netgpu_version(void);
  * netgpu_memory_open - get hold of the memory of a GPU, or what stands in
  * @spec: one of
  *	"/dev/dri/renderDN": the own memory of a GPU that amdgpu, i915,
- *	    nouveau or xe drives, where the CPU and other devices reach it;
+ *	nouveau or xe drives, where the CPU and other devices reach it;
  *	"vfio:DDDD:BB:DD.F[,bar=N][,offset=BYTES]": a BAR of a PCI device that
- *	    is bound to vfio-pci; without bar=, its largest 64-bit prefetchable
- *	    BAR, or failing that the largest;
+ *	is bound to vfio-pci; without bar=, its largest 64-bit prefetchable
+ *	BAR, or failing that the largest;
  *	"dmabuf-fd:N": a dma-buf that this process has open as N;
  *	"udmabuf": host memory behind a dma-buf (needs /dev/udmabuf);
  *	"host": host memory as it is.
@@ -116,6 +116,7 @@ void netgpu_memory_close(struct netgpu_memory *memory);
 
 /**
  * netgpu_memory_map - address at which the CPU can read the memory
+ * @memory: the memory.
  *
  * NULL where it cannot. Reads through it may be slow: a BAR is not cached.
  */
@@ -248,6 +249,8 @@ struct netgpu_region_stats {
 
 /**
  * netgpu_region_get_stats - ask the kernel for the counters
+ * @region: the region.
+ * @stats: where they are stored.
  *
  * A kernel that does not count says 0.
  */
@@ -318,7 +321,6 @@ int netgpu_probe(struct netgpu_memory *memory,
  *	two; 0 for a page, which is the least. Larger ones save host memory.
  *	But one is free again when all of the packets in it have been returned:
  *	a caller that keeps one of them keeps all of the buffer.
- * @resv0: zero
  * @ring: an io_uring of the caller's to work on, see netgpu_queue_prepare(); NULL: the
  *	queue has one of its own
  * @buffers: with @ring, when regions are to be sent from: the first of 64 entries
@@ -377,6 +379,7 @@ struct netgpu_queue_info {
  *	memory may be written again: the peer has acknowledged what was taken, or the
  *	connection has ended, which the next send, or receive, says.
  * @index: of @memory among those of the queue
+ * @resv: zero
  *
  * Byte i is at @offset + i / @piece * @stride + i % @piece, and as far from
  * @data. Only with NETGPU_QUEUE_MERGE is there more than one piece; they are
@@ -458,6 +461,7 @@ int netgpu_queue_open(const struct netgpu_queue_params *params,
 
 /**
  * netgpu_queue_close - end it; NULL is allowed
+ * @queue: the queue.
  *
  * All data that was not looked at is lost. Connections are to be closed all the
  * same, before this or after it. With a ring of the caller's: close that first
@@ -537,6 +541,7 @@ int netgpu_conn_send(struct netgpu_conn *conn, struct netgpu_memory *memory,
 
 /**
  * netgpu_conn_cancel - end the sending
+ * @conn: the connection.
  *
  * What the kernel has not taken is not sent any more: its completions say ECANCELED,
  * also that of a part of which the kernel has taken some, and netgpu_conn_send() after
@@ -546,6 +551,7 @@ void netgpu_conn_cancel(struct netgpu_conn *conn);
 
 /**
  * netgpu_conn_sent - bytes of the connection that the kernel has taken to send
+ * @conn: the connection.
  *
  * As far as netgpu_queue_wait() has heard of it. They may not have been acknowledged.
  */
@@ -553,6 +559,7 @@ uint64_t netgpu_conn_sent(const struct netgpu_conn *conn);
 
 /**
  * netgpu_conn_close - stop receiving
+ * @conn: the connection.
  *
  * No completion of it is handed out after this. What the kernel has taken to
  * send is sent, and the rest is not; who wants to write to the memory cancels, and
@@ -587,6 +594,7 @@ int netgpu_queue_unwatch(struct netgpu_queue *queue, int fd);
 
 /**
  * netgpu_queue_fd - a descriptor that is readable when there may be completions
+ * @queue: the queue.
  *
  * For poll() and epoll in programs that wait for other things. Before such a wait call
  * netgpu_queue_wait() with a timeout of 0 until it returns 0: it starts what has to be

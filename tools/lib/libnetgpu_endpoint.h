@@ -160,6 +160,7 @@ int netgpu_mr_open(struct netgpu_domain *domain, struct netgpu_memory *memory,
 
 /**
  * netgpu_mr_close - no longer; NULL is allowed
+ * @mr: the memory.
  *
  * Its key is worth nothing from now on. Errors, after which it is to be tried again: EBUSY requests that use it have not completed, or the
  * network device has not let go of its pages;
@@ -169,6 +170,7 @@ int netgpu_mr_close(struct netgpu_mr *mr);
 
 /**
  * netgpu_mr_process - an mr of all memory of this process
+ * @domain: the domain.
  *
  * For buffers in host memory that are not registered: the offset is the address. It has no key, is the
  * domain's, and is not to be closed.
@@ -260,6 +262,7 @@ int netgpu_ep_reject(struct netgpu_ep *ep, const void *data, unsigned int length
 
 /**
  * netgpu_ep_shutdown - end it in order
+ * @ep: the endpoint.
  *
  * What was posted before is carried out, then the peer gets NETGPU_EVENT_ENDED with result 0, and this side,
  * too.
@@ -347,6 +350,8 @@ int netgpu_ep_send(struct netgpu_ep *ep, const struct netgpu_msg *msg);
 
 /**
  * netgpu_ep_write - write to the peer's memory
+ * @ep: the endpoint.
+ * @msg: what, and where to.
  *
  * With NETGPU_MSG_IMMEDIATE the peer gets an event, NETGPU_EVENT_IMMEDIATE with the user of its endpoint.
  * The event here says that the bytes are in the peer's memory. In it: EACCES the key is none, or not for writing;

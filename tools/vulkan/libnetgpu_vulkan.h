@@ -120,6 +120,7 @@ int netgpu_gpu_copier(struct netgpu_gpu *gpu, const struct netgpu_copier **copie
 
 /**
  * netgpu_gpu_next_point - for a submission of the caller's that signals the timeline: a value that no other has
+ * @gpu: which.
  */
 uint64_t netgpu_gpu_next_point(struct netgpu_gpu *gpu);
 
