@@ -2,8 +2,10 @@
 /*
  * Receive one TCP connection into the memory of a GPU and say how much came.
  *
- *   netgpu setup eth0 --queue 1 --port PORT
- *   receive eth0 1 vfio:0000:03:00.0 7000
+ *   netgpu setup eth0 --queue 1 --port 7000
+ *   receive eth0 1 /dev/dri/renderD128 7000
+ *
+ * Documentation/networking/netgpu-tutorial.rst explains it.
  */
 #include <libnetgpu.h>
 #include <net/if.h>
@@ -52,7 +54,7 @@ int main(int argc, char **argv)
 	struct netgpu_region *region;
 	struct netgpu_queue *queue;
 	struct netgpu_conn *conn;
-	unsigned long long bytes = 0;
+	unsigned long long bytes = 0, stray = 0;
 	int fd, i, n, ret, end = 0, error = 0;
 
 	if (argc != 5) {
@@ -79,11 +81,13 @@ int main(int argc, char **argv)
 		n = netgpu_queue_wait(queue, done, BATCH, -1);
 		check(n, "receive");
 		for (i = 0; i < n; i++) {
-			if (done[i].result > 0) {
-				bytes += done[i].result;	/* at done[i].offset */
-			} else {
+			if (done[i].result <= 0) {
 				error = done[i].result;
 				end = 1;
+			} else if (done[i].offset == NETGPU_IN_HOST) {
+				stray += done[i].result;	/* at done[i].data */
+			} else {
+				bytes += done[i].result;	/* at done[i].offset */
 			}
 		}
 		/* A GPU would work on it here, before the buffers go back. */
@@ -92,7 +96,8 @@ int main(int argc, char **argv)
 			check(ret, "buffers");
 		}
 	}
-	printf("%llu bytes\n", bytes);
+	printf("%llu bytes in the memory, %llu that came in host memory\n",
+	       bytes, stray);
 
 	netgpu_conn_close(conn);
 	close(fd);
