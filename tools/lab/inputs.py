@@ -26,7 +26,8 @@ def below(*places):
 @functools.cache
 def everything():
     """What all is made from, and what is run."""
-    return below(TOP / "selftests", TOP / "tools", TOP / "uapi", TOP / "module", PROGRAMS, OWN, BUILD / "tools", BUILD / "gate")
+    return [*below(TOP / "selftests", TOP / "tools", TOP / "uapi", TOP / "module", TOP / "Documentation", TOP / "configs",
+                   PROGRAMS, OWN, BUILD / "tools", BUILD / "gate"), *sorted(TOP.glob("*.md")), TOP / "Makefile"]
 
 
 @functools.cache
