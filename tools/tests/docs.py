@@ -166,8 +166,26 @@ def options(command):
     status, said = output(COMMAND, command, "--help")
     if status:
         return None
-    found = set(re.findall(r"(?m)^ +(?:-\S, )*(--[\w-]+)", said))
-    return found | {option for line in re.findall(r"(?m)^ +(-\S(?:, -\S)*)", said) for option in line.split(", ")}
+    found = set(re.findall(r"(?m)^ {2,6}(?:-\S, )*(--[\w-]+)", said))
+    return found | {option for line in re.findall(r"(?m)^ {2,6}(-[^\s-](?:, -[^\s-])*)", said) for option in line.split(", ")}
+
+
+def manual_pages(known):
+    """Each option of --help is in the command's page, by its long name or its short one, and no other is."""
+    found = []
+    every = set().union(*(options(command) for command in known)) | {"-x", "-N", "-X"}      # of sh and ethtool
+    for page in sorted(TOP.glob("tools/*/man/netgpu*.1")):
+        for option in set(re.findall(r"(?<![\w-])--?[\w][\w-]*", re.sub(r"\\f.", "", text(page).replace("\\-", "-")))) - every:
+            found.append(f"{name(page)}: no command has {option}")
+    for command in known:
+        pages = [page for manual in (f"netgpu-{command}", "netgpu") for page in TOP.glob(f"tools/*/man/{manual}.1")]
+        said = "".join(text(page) + text(TOP / "tools/netgpu/man/netgpu-setup.1") * (command == "reset") for page in pages).replace("\\-", "-")
+        for names in re.findall(r"(?m)^ {2,6}(-.*?)(?:  |=|\[|$)", output(COMMAND, command, "--help")[1]):
+            names = [option for option in names.split(", ") if option.strip("-")]
+            if names and names[-1] not in ("--help", "--usage", "--version") and \
+                    not any(re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", said) for option in names):
+                found.append(f"netgpu {command} {names[-1]} is in no manual page")
+    return found
 
 
 def commands():
@@ -198,6 +216,7 @@ def commands():
         for manual, section in re.findall(r"`([\w-]+)\((\d)\)`", text(page)):
             if not list(TOP.glob(f"tools/*/man/{manual}.{section}")):
                 found.append(f"{name(page)}: there is no manual page {manual}({section})")
+    found += manual_pages(known)
     headers = "".join(text(path) for path in TOP.glob("tools/*/libnetgpu*.h"))
     for call in set(re.findall(r"\b(netgpu_\w+)\(\)", text(TUTORIAL))):
         if not re.search(rf"\b{call}\(", headers):
