@@ -9,6 +9,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
+need netgpu queue
+need_programs devmem_recv
 
 gpu_receives
 gpu_may_be_taken || skip_all "it takes the GPU away: only with GPU_DESTRUCTIVE=1"

@@ -8,6 +8,7 @@
 # lab: console=ring sdma0 timeout
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/gpu.sh"
+need amd_gpu
 
 # complaints: what the driver said since dmesg was cleared, at the level of a warning or worse. That one block is left out
 # is what its parameters ask for.

@@ -11,6 +11,9 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
+need netgpu queue
+need_programs gpu_bind_tx
+need_remote iperf3
 . "$(dirname "$0")/gpu-revoke.sh"
 
 # dmabuf PID: the descriptor of its dma-buf

@@ -7,6 +7,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
+need netgpu queue amd_gpu
+need_programs devmem_recv
 
 modprobe amdgpu runpm=-1 2>/dev/null
 gpu_receives

@@ -8,6 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
+need netgpu queue
 
 BYTES=$((8 << 20))
 

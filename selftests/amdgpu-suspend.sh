@@ -9,6 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
+need netgpu queue
 . "$(dirname "$0")/gpu-revoke.sh"
 . "$(dirname "$0")/asleep.sh"
 

@@ -9,6 +9,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
+need upstream queue
+need_programs devmem_recv
 
 BYTES=$((32 << 20))
 

@@ -14,6 +14,7 @@ slept() {
 asleep() {
 	local before button status
 	before=$(slept)
+	undo eval "echo none >/sys/power/pm_test"
 	echo "${2:-none}" >/sys/power/pm_test
 	# Pressed too early it is no reason to wake later.
 	[ -n "${2:-}" ] || button=$(remote -b "while sleep 6; do qmp system_powerdown; done")

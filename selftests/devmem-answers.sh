@@ -6,9 +6,10 @@
 # lab: timeout=120
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need queue vram
+need_programs devmem_answers devmem_recv
 . "$(dirname "$0")/devmem.sh"
 
-need_netif
 [ -c /dev/udmabuf ] || skip_all "there is no /dev/udmabuf"
 limit=/proc/sys/net/netgpu/max_pinned_bytes
 if [ -e $limit ]; then

@@ -7,6 +7,9 @@
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
+need_programs devmem_recv devmem_send
+need_remote pattern_recv
 . "$(dirname "$0")/devmem.sh"
 
 taken() {

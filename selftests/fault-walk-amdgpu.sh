@@ -9,6 +9,8 @@
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
 . "$(dirname "$0")/fault.sh"
+need netgpu queue
+need_programs fault_walk
 
 need_faults
 gpu_receives

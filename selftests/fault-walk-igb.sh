@@ -6,8 +6,8 @@
 # lab: timeout=240
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/fault.sh"
+need netif
 
-need_netif
 need_programs ethtool
 [ -w /proc/self/fail-nth ] || skip_all "the kernel injects no faults"
 device=$(readlink -f "/sys/class/net/$NETIF/device")

@@ -8,6 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/gpu.sh"
 . "$(dirname "$0")/fault.sh"
+need netgpu root
 
 need_lab_gpu
 gpus

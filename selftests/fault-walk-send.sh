@@ -7,6 +7,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/fault.sh"
+need netgpu netif vram
+need_programs fault_walk pattern_send
 
 need_faults
 vram_bind

@@ -8,6 +8,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/fault.sh"
+need netgpu queue vram
+need_programs fault_walk
 
 need_faults
 vram_bind

@@ -11,9 +11,12 @@ need_faults() {
 	[ -w /proc/self/fail-nth ] || skip_all "the kernel injects no faults"
 }
 
-# fault_inject failslab|fail_page_alloc|fail_usercopy: whatever the context, without a word
+# fault_inject failslab|fail_page_alloc|fail_usercopy: whatever the context, without a word; as it was when the test ends
 fault_inject() {
 	local dir=/sys/kernel/debug/$1 file
+	for file in ignore-gfp-wait ignore-gfp-highmem task-filter cache-filter min-order probability verbose require-start require-end; do
+		[ ! -e "$dir/$file" ] || undo eval "echo $(cat "$dir/$file") >$dir/$file"
+	done
 	for file in ignore-gfp-wait ignore-gfp-highmem task-filter cache-filter; do
 		[ ! -e "$dir/$file" ] || echo N >"$dir/$file"
 	done

@@ -8,7 +8,9 @@
 GATE_MODULES=${GATE_MODULES:-$(dirname "${BASH_SOURCE[0]}")/gate}
 
 need_modules() {
+	need_root
 	[ -e "$GATE_MODULES/gate_shim.ko" ] || skip_all "the modules are not built: GATE_MODULES=$GATE_MODULES"
+	undo unload
 }
 
 # load MODULE [PARAMETER...]: what the kernel says about it is in $log

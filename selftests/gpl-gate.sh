@@ -7,6 +7,8 @@
 # lab: modules=gate
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/gate.sh"
+need netgpu root
+need_programs region_count
 
 need_modules
 [ "$namespace" = NETGPU ] || skip_all "this kernel has no netgpu"

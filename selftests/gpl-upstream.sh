@@ -17,6 +17,7 @@ result() {
 	esac
 }
 . "$(dirname "$0")/gate.sh"
+need upstream root
 
 need_modules
 [ "$namespace" = DMA_BUF ] || skip_all "this kernel has netgpu"

@@ -9,9 +9,10 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gate.sh"
+need netgpu queue
+need_programs devmem_recv region_probe
 
 need_modules
-need_netif
 need_tracing
 [ "$(cat /sys/module/module/parameters/inherit_gpl_only_warn 2>/dev/null)" = Y ] ||
 	skip_all "the kernel was not started with module.inherit_gpl_only_warn=1"

@@ -9,12 +9,12 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
+need netgpu queue
 
 BYTES=$((32 << 20))
 RESULTS=7	# of each GPU
 
 need_programs zcrx_recv region_probe gpu_pressure pattern_send
-need_netif
 gpus
 [ ${#gpus[@]} -gt 0 ] || skip_all "no GPU here is driven by amdgpu, i915, nouveau or xe"
 ktap_plan $((1 + RESULTS * ${#gpus[@]}))

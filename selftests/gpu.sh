@@ -9,17 +9,28 @@ amd_display() { # DEVICE: is it a display controller of AMD's?
 	[ "$(cat "$1/vendor")" = 0x1002 ] && [[ $(cat "$1/class") = 0x03* ]]
 }
 
-# gpu_load: amdgpu drives the GPU; its render node is in $node
-gpu_load() {
+# need_amd_gpu: one that amdgpu drives, or in the lab will; its address is in $GPU_PCI
+need_amd_gpu() {
 	local dev
 
-	if [ -z "$GPU_PCI" ]; then
+	need_root
+	if [ -z "${GPU_PCI:-}" ]; then
 		for dev in /sys/bus/pci/devices/*; do
-			amd_display "$dev" && GPU_PCI=${dev##*/} && break
+			[ -e "$dev/class" ] && amd_display "$dev" && GPU_PCI=${dev##*/} && break
 		done
 	fi
-	[ -n "$GPU_PCI" ] || skip_all "there is no GPU of AMD's here (GPU_PCI=ADDRESS names one)"
-	modprobe amdgpu 2>/dev/null || skip_all "the kernel has no amdgpu"
+	[ -n "${GPU_PCI:-}" ] || skip_all "there is no GPU of AMD's here (GPU_PCI=ADDRESS names one)"
+	if [ -n "${LAB_GPU:-}" ]; then
+		modprobe -nq amdgpu || skip_all "the kernel has no amdgpu"
+	elif [ "$(basename "$(readlink "/sys/bus/pci/devices/$GPU_PCI/driver")")" != amdgpu ]; then
+		skip_all "amdgpu does not drive the GPU at $GPU_PCI"
+	fi
+}
+
+# gpu_load: amdgpu drives the GPU; its render node is in $node
+gpu_load() {
+	need_amd_gpu
+	modprobe amdgpu 2>/dev/null
 	gpu_node
 }
 
@@ -28,8 +39,9 @@ gpus() {
 	local dev
 	gpus=()
 	for dev in /sys/bus/pci/devices/*; do
-		[[ $(cat "$dev/class") = 0x03* ]] && [ "${GPU_PCI:-${dev##*/}}" = "${dev##*/}" ] || continue
-		[ -e "$dev/driver" ] || modprobe "$(cat "$dev/modalias")" 2>/dev/null
+		[[ $(cat "$dev/class" 2>/dev/null) = 0x03* ]] && [ "${GPU_PCI:-${dev##*/}}" = "${dev##*/}" ] || continue
+		# elsewhere it may have none because its owner wants that
+		[ -z "${LAB_GPU:-}" ] || [ -e "$dev/driver" ] || modprobe "$(cat "$dev/modalias")" 2>/dev/null
 		case $(readlink "$dev/driver") in
 		*/amdgpu | */i915 | */nouveau | */xe) gpus+=("${dev##*/}") ;;
 		esac
@@ -45,7 +57,7 @@ gpu_receives() {
 
 # need_lab_gpu: only the emulated GPU shows its memory from outside
 need_lab_gpu() {
-	[ -n "$LAB_GPU" ] || skip_all "only the emulated GPU shows its memory from outside"
+	[ -n "${LAB_GPU:-}" ] || skip_all "only the emulated GPU shows its memory from outside"
 }
 
 gpu_node() {
@@ -57,8 +69,15 @@ gpu_node() {
 	return 1
 }
 
+# gpu_may_be_taken: and comes back when the test ends in between
 gpu_may_be_taken() {
-	[ "$REMOTE_TYPE" = lab ] || [ "$GPU_DESTRUCTIVE" = 1 ]
+	[ "${REMOTE_TYPE:-}" = lab ] || [ "${GPU_DESTRUCTIVE:-}" = 1 ] || return
+	undo gpu_back "$GPU_PCI"
+}
+gpu_back() { # ADDRESS
+	local dev=/sys/bus/pci/devices/$1
+	[ -e "$dev" ] || echo 1 >/sys/bus/pci/rescan
+	[ -e "$dev/driver" ] || echo "$1" >/sys/bus/pci/drivers_probe
 }
 
 # gpu_is STATE: of runtime PM
@@ -68,6 +87,10 @@ gpu_is() {
 
 # gpu_may_sleep: soon, when nobody uses it
 gpu_may_sleep() {
+	local file
+	for file in control autosuspend_delay_ms; do
+		undo eval "echo $(cat "/sys/bus/pci/devices/$GPU_PCI/power/$file") >/sys/bus/pci/devices/$GPU_PCI/power/$file"
+	done
 	echo 200 >"/sys/bus/pci/devices/$GPU_PCI/power/autosuspend_delay_ms"
 	echo auto >"/sys/bus/pci/devices/$GPU_PCI/power/control"
 	wait_for 20 gpu_is suspended

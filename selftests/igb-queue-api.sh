@@ -7,9 +7,10 @@
 # lab: modules=queue_fault
 # lab: timeout=450
 . "$(dirname "$0")/lib.sh"
+need netif v6
+need_remote socat
 
 MODULES=${GATE_MODULES:-$(dirname "$0")}/queue_fault
-need_netif
 need_programs ethtool iou-zcrx ncdevmem queues socat xdp_attach xsk
 [ "$(basename "$(readlink -f "/sys/class/net/$NETIF/device/driver")")" = igb ] ||
 	skip_all "$NETIF is not driven by igb"
@@ -93,7 +94,7 @@ queue_packets() {
 
 ktap_plan 46
 undo ethtool -G "$NETIF" tcp-data-split off
-undo ethtool -L "$NETIF" combined 2
+undo ethtool -L "$NETIF" combined "$(ethtool -l "$NETIF" | sed -n 's/^Combined:[[:space:]]*//p' | tail -n 1)"
 undo ethtool -X "$NETIF" default
 
 ethtool -G "$NETIF" tcp-data-split on hds-thresh 0 && carrier && flows 0 && pings

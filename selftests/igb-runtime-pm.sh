@@ -7,10 +7,10 @@
 # lab: modules=queue_fault
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab netif
 
 MODULES=${GATE_MODULES:-$(dirname "$0")}/queue_fault
 PARAMETERS=/sys/module/queue_fault/parameters
-need_netif
 need_programs ethtool xdp_attach
 [ "${REMOTE_TYPE:-}" = lab ] || skip_all "only the lab's cable can be unplugged"
 [ -e "$MODULES/queue_fault.ko" ] || skip_all "the modules are not built: GATE_MODULES=$GATE_MODULES"

@@ -5,8 +5,9 @@
 # lab: also=upstream
 # lab: timeout=240
 . "$(dirname "$0")/lib.sh"
+need netif v6
+need_remote iperf3
 
-need_netif
 need_programs ethtool iperf3
 [ "$(basename "$(readlink -f "/sys/class/net/$NETIF/device/driver")")" = igb ] ||
 	skip_all "$NETIF is not driven by igb"

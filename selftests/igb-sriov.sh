@@ -6,8 +6,8 @@
 # lab: append=pci=realloc
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
 
-need_netif
 need_programs ethtool iou-zcrx zcrx_recv queues
 device=/sys/class/net/$NETIF/device
 [ "$(basename "$(readlink -f "$device/driver")")" = igb ] || skip_all "$NETIF is not driven by igb"
@@ -49,7 +49,7 @@ let_go() {
 BYTES=$((8 << 20))
 ktap_plan 16
 vram_bind
-undo ethtool -L "$NETIF" combined 2
+undo ethtool -L "$NETIF" combined "$(channels)"
 undo eval "echo 0 >$device/sriov_numvfs"
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?

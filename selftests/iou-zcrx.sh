@@ -5,8 +5,10 @@
 # lab: also=upstream
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+need queue v6
+need_remote iou-zcrx
 
-need_netif
 need_programs ethtool iou-zcrx
 
 carrier() {
@@ -39,15 +41,14 @@ transfer() {
 }
 
 ktap_plan 9
-undo ethtool -G "$NETIF" tcp-data-split off
-undo ethtool -X "$NETIF" default
+keep_settings
+[ "$(split)" = off ] || ethtool -G "$NETIF" tcp-data-split off
 
 ! out=$(iou-zcrx -s -p 9900 -i "$NETIF" -q 1 -d 2>&1) && grep -q register_ifq <<<"$out"
 ktap_ok "refused while headers are not split" $?
 
-ethtool -G "$NETIF" tcp-data-split on hds-thresh 0 rx 64 && carrier
+split_on && ethtool -G "$NETIF" rx 64 && carrier
 ktap_ok "headers are split" $?
-undo ethtool -G "$NETIF" rx 256
 
 for queue in 0 1; do
 	ethtool -X "$NETIF" start $queue equal 1

@@ -6,14 +6,19 @@
 # lab: topology=nonic,novram
 # lab: timeout=60
 . "$(dirname "$0")/lib.sh"
+need root
 
 kunit=/sys/kernel/debug/kunit
-mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+need_debugfs
+# loaded for this they would drive the GPU that is here
+if [ -z "${LAB_KERNEL:-}" ] && [ ! -d $kunit/nouveau_prime_p2p ] && [ ! -d $kunit/xe_dma_buf_p2p ]; then
+	skip_all "neither nouveau nor xe is loaded with its KUnit tests"
+fi
 
 ktap_plan 2
 for suite in nouveau_prime_p2p xe_dma_buf_p2p; do
 	driver=${suite%%_*}
-	modprobe "$driver"
+	[ -z "${LAB_KERNEL:-}" ] || modprobe "$driver"
 	if [ ! -d $kunit/$suite ]; then
 		ktap_skip "$suite" "$driver is not here, or without its KUnit tests"
 		continue

@@ -5,9 +5,10 @@
 # lab: topology=nonic,novram
 # lab: timeout=60
 . "$(dirname "$0")/lib.sh"
+need root
 
 kunit=/sys/kernel/debug/kunit
-mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+need_debugfs
 [ -d $kunit/netgpu ] || skip_all "the kernel has no CONFIG_NETGPU_KUNIT_TEST"
 
 ktap_plan 3

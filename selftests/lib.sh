@@ -4,14 +4,44 @@
 #
 # Environment: NETIF the interface under test; LOCAL_V4/V6 and REMOTE_V4/V6 the addresses; REMOTE_TYPE how commands
 # reach the other side: lab (the lab's virtual machine), ssh (REMOTE_ARGS: user@host), netns (REMOTE_ARGS: its name).
+# What is not in the environment is taken from net.config, as with other tests below drivers/net.
 # LAB_SLOWER says how many times longer than usual things may take here; MORE, when it is set, that there is time for all of a test.
 
 KSFT_SKIP=4
+selftests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# net_config: NAME=VALUE lines, with comments and quotes; here, or where those of drivers/net have it
+net_config() {
+	local file line name value
+	for file in "$selftests/net.config" "$selftests/../net.config"; do
+		[ -r "$file" ] && break
+	done
+	[ -r "$file" ] || return 0
+	while IFS= read -r line || [ -n "$line" ]; do
+		[[ ${line%%#*} =~ ^[[:space:]]*([A-Z][A-Z0-9_]*)[[:space:]]*=[[:space:]]*(.*)$ ]] || continue
+		name=${BASH_REMATCH[1]}
+		value=${BASH_REMATCH[2]}
+		value=${value%"${value##*[![:space:]]}"}
+		if [[ $value = \"*\" ]]; then
+			value=${value#\"}
+			value=${value%\"}
+		fi
+		[ -n "${!name:-}" ] || export "$name=$value"
+	done <"$file"
+}
+net_config
+
+# The programs are beside the tests, upstream's in hw; an ordinary user of Debian does not see ethtool.
+PATH=$selftests:$PATH
+[ ! -d "$selftests/../hw" ] || PATH=$PATH:$(cd "$selftests/../hw" && pwd)
+PATH=$PATH:/usr/sbin:/sbin
+
 slower=${LAB_SLOWER:-1}
 MORE=${MORE:+1}
 
 ktap_count=0
 ktap_failed=0
+ktap_skipped=0
 ktap_planned=0
 
 # ktap_plan N: how many results will follow
@@ -35,6 +65,7 @@ ktap_ok() {
 # ktap_skip NAME WHY
 ktap_skip() {
 	ktap_count=$((ktap_count + 1))
+	ktap_skipped=$((ktap_skipped + 1))
 	echo "ok $ktap_count $1 # SKIP $2"
 }
 
@@ -56,6 +87,7 @@ ktap_say() {
 
 # ktap_end: the last call; the exit status says whether all planned results came and none failed
 ktap_end() {
+	echo "# Totals: pass:$((ktap_count - ktap_failed - ktap_skipped)) fail:$ktap_failed xfail:0 xpass:0 skip:$ktap_skipped error:0"
 	if [ "$ktap_count" -ne "$ktap_planned" ]; then
 		ktap_say "planned $ktap_planned results, saw $ktap_count"
 		exit 1
@@ -75,19 +107,104 @@ skip_all() {
 	exit $KSFT_SKIP
 }
 
-# need_programs NAME...: or skip
+# need WORD...: what there has to be, or the test is skipped; each is a need_WORD here, in vram.sh or gpu.sh
+need() {
+	local word
+	for word; do "need_$word"; done
+}
+
+# need_programs NAME...
 need_programs() {
 	local program
 	for program; do
-		command -v "$program" >/dev/null || skip_all "the program $program is not here"
+		command -v "$program" >/dev/null && continue
+		case $program in
+		amdgpu) skip_all "the program $program is not here: make builds it where libdrm_amdgpu is installed" ;;
+		iou-zcrx | ncdevmem) skip_all "the program $program is not here: make -C tools/testing/selftests TARGETS=drivers/net/hw builds it" ;;
+		netgpu) skip_all "the program $program is not here: make -C tools builds it, and make install puts it into PATH" ;;
+		flood | lossy | queues | xsk | *_*) skip_all "the program $program is not here: make builds it, beside the tests, where liburing 2.15 and libmnl are installed" ;;
+		esac
+		skip_all "the program $program is not here: install the package that has it"
 	done
 }
 
-# need_netif: an interface and another side to talk to, or skip
+need_root() {
+	[ "$(id -u)" = 0 ] || skip_all "it has to be run as root"
+}
+
+need_netgpu() {
+	[ -c /dev/netgpu ] || skip_all "this kernel has no netgpu: there is no /dev/netgpu"
+}
+
+# need_upstream: for what is about Linux as it is
+need_upstream() {
+	[ ! -e /dev/netgpu ] || skip_all "this kernel has netgpu, and the test is about one without"
+}
+
+need_lab() {
+	[ "${REMOTE_TYPE:-}" = lab ] || skip_all "only the lab's machine has what this needs"
+}
+
+# need_netif: an interface and another side to talk to
 need_netif() {
+	need_root
 	[ -n "${NETIF:-}" ] || skip_all "NETIF does not name an interface"
 	[ -d "/sys/class/net/$NETIF" ] || skip_all "there is no interface $NETIF"
-	[ -n "${REMOTE_TYPE:-}" ] || skip_all "REMOTE_TYPE does not say how to reach the other side"
+	case ${REMOTE_TYPE:-} in
+	lab) return ;;
+	ssh | netns) [ -n "${REMOTE_ARGS:-}" ] || skip_all "REMOTE_ARGS does not say where the other side is" ;;
+	*) skip_all "REMOTE_TYPE does not say how to reach the other side: ssh or netns" ;;
+	esac
+	if [ -z "${LOCAL_V4:-}" ] || [ -z "${REMOTE_V4:-}" ]; then
+		skip_all "LOCAL_V4 and REMOTE_V4 do not say the addresses of both sides"
+	fi
+	need_programs ethtool ip ping
+	[ "$REMOTE_TYPE" = netns ] || need_programs ssh
+	remote true >/dev/null 2>&1 || skip_all "no command runs on the other side: REMOTE_TYPE=$REMOTE_TYPE with REMOTE_ARGS as they are"
+	need_remote pattern_send
+}
+
+# need_v6: for tests that want both families
+need_v6() {
+	if [ -z "${LOCAL_V6:-}" ] || [ -z "${REMOTE_V6:-}" ]; then
+		skip_all "LOCAL_V6 and REMOTE_V6 do not say the addresses of both sides"
+	fi
+}
+
+# need_remote NAME...: programs on the other side. Our own, which need no library, are copied there for as long as the test runs.
+need_remote() {
+	local program
+	[ "${REMOTE_TYPE:-}" != lab ] || return 0
+	for program; do
+		remote "command -v $program" >/dev/null 2>&1 && continue
+		case $program in
+		flood | lossy | pattern_recv | pattern_send | unverified_send)
+			deploy "$program" || skip_all "the other machine has no $program: build it there (cc -O2 -o $program $program.c), and put it into its PATH"
+			;;
+		*) skip_all "the other machine has no $program: install the package that has it there" ;;
+		esac
+	done
+}
+
+# deploy NAME: it is copied to the other machine, and runs there
+deploy() {
+	local path
+	path=$(type -P "$1") || return
+	if [ -z "${remote_programs:-}" ]; then
+		remote_programs=$(remote mktemp -d) && [ -n "$remote_programs" ] || return
+		undo remote rm -rf "$remote_programs"
+	fi
+	remote -i "cat >$remote_programs/$1 && chmod 755 $remote_programs/$1" <"$path" || return
+	# without arguments it says how it is to be called; one for another machine or libc cannot
+	remote "$1 2>&1" | grep -q "usage: "
+}
+
+# need_debugfs: mounted, for as long as the test runs if it is not yet
+need_debugfs() {
+	need_root
+	mountpoint -q /sys/kernel/debug && return
+	mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null || skip_all "debugfs cannot be mounted"
+	undo umount /sys/kernel/debug
 }
 
 # keep_addresses, addresses_back: those of IPv6 go when the link goes down, all of them with the device
@@ -120,12 +237,18 @@ if [ "${REMOTE_TYPE:-}" = ssh ] || [ "${REMOTE_TYPE:-}" = netns ]; then
 			return "$(cat "$remote_state/$1.status" 2>/dev/null || echo 143)"
 		fi
 		if [ $# -eq 1 ]; then line=$1; else printf -v line '%q ' "$@"; fi
+		# What runs there for long ends with the connection: its standard input is open as long as that is.
+		[ "$kind" != -b ] || printf -v line '%s' 'exec 3<&0; setsid bash -c ' "$(printf %q "$line")" ' </dev/null 3<&- & job=$!; ' \
+			'{ cat <&3; kill -- -$job; } >/dev/null 2>&1 & watch=$!; wait $job; status=$?; kill $watch; exit $status'
+		[ -z "${remote_programs:-}" ] || line="PATH=$remote_programs:\$PATH; $line"
 		local command=(ip netns exec "${REMOTE_ARGS:-}" bash -c "$line")
 		[ "$REMOTE_TYPE" = netns ] || command=(ssh -o BatchMode=yes "${REMOTE_ARGS:-}" "$line")
 		if [ "$kind" = -b ]; then
 			number=$(find "$remote_state" -name '*.pid' | wc -l)
+			mkfifo "$remote_state/$number.in"
 			(
-				"${command[@]}" </dev/null >"$remote_state/$number.out" 2>"$remote_state/$number.err" &
+				exec 9<>"$remote_state/$number.in"
+				"${command[@]}" 9>&- <"$remote_state/$number.in" >"$remote_state/$number.out" 2>"$remote_state/$number.err" &
 				echo $! >"$remote_state/$number.pid"
 				wait $!
 				echo $? >"$remote_state/$number.status"
@@ -140,6 +263,11 @@ if [ "${REMOTE_TYPE:-}" = ssh ] || [ "${REMOTE_TYPE:-}" = netns ]; then
 	}
 fi
 
+# remote_device: the interface of the other side that leads here
+remote_device() {
+	remote ip -o route get "$LOCAL_V4" | sed -n 's/.* dev \([^ ]*\).*/\1/p'
+}
+
 # undo COMMAND...: run at exit, the last one first, whatever happened
 undo_commands=()
 undo() {
@@ -147,14 +275,28 @@ undo() {
 	printf -v line '%q ' "$@"
 	undo_commands=("$line" "${undo_commands[@]}")
 }
+# What still runs in the background ends first: it may use what is to be undone. Nothing here waits without a bound.
 undo_all() {
-	local line
+	local line pid
+	trap '' TERM INT HUP PIPE
+	for pid in $(jobs -pr) $(cat "${remote_state:-/nowhere}"/*.pid 2>/dev/null); do
+		# shellcheck disable=SC2046 # numbers
+		kill "$pid" $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) 2>/dev/null
+	done
+	for ((line = 0; line < 100; line++)); do
+		[ -n "$(jobs -pr)" ] || break
+		sleep 0.05
+	done
+	# shellcheck disable=SC2046
+	[ -z "$(jobs -pr)" ] || kill -9 $(jobs -pr) 2>/dev/null
 	for line in "${undo_commands[@]}"; do eval "$line" >/dev/null 2>&1; done
 	[ -z "${remote_state:-}" ] || rm -rf "$remote_state"
 }
 trap undo_all EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
+trap 'exit 129' HUP
+trap 'exit 141' PIPE
 
 # wait_for SECONDS COMMAND...: until it succeeds
 wait_for() {

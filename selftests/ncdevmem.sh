@@ -6,8 +6,10 @@
 # lab: also=upstream
 # lab: timeout=240
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+need queue v6
+need_remote socat
 
-need_netif
 need_programs ethtool ncdevmem socat
 [ -c /dev/udmabuf ] || skip_all "there is no /dev/udmabuf"
 
@@ -55,14 +57,14 @@ out_stream() {
 }
 
 ktap_plan 9
-undo ethtool -G "$NETIF" tcp-data-split off
-undo ethtool -X "$NETIF" default
+keep_settings
+[ "$(split)" = off ] || ethtool -G "$NETIF" tcp-data-split off
 
 ncdevmem -f "$NETIF" >/tmp/self 2>&1
 ktap_ok "its own checks: no queues, split off, bound twice, queue taken away" $?
 carrier
 
-ethtool -G "$NETIF" tcp-data-split on hds-thresh 0 && ethtool -X "$NETIF" start 1 equal 1 && carrier
+split_on && ethtool -X "$NETIF" start 1 equal 1 && carrier
 ktap_ok "queue 1 splits headers and receives all flows" $?
 ping -q -c 1 -W 5 "$REMOTE_V4" >/dev/null
 ping -q -c 1 -W 5 "$REMOTE_V6" >/dev/null

@@ -8,11 +8,12 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
+need netgpu queue
+need_programs devmem_recv netgpu
 
 BYTES=$((32 << 20))
 
 need_lab_gpu
-need_netif
 gpus
 [ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no nouveau"
 GPU_PCI=${gpus[0]}

@@ -9,11 +9,11 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
+need netgpu queue
 . "$(dirname "$0")/gpu-revoke.sh"
 
 need_programs gpu_keep
 need_lab_gpu
-need_netif
 gpus
 [ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no nouveau"
 GPU_PCI=${gpus[0]}

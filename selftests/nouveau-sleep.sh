@@ -8,9 +8,10 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
+need netgpu queue
+need_programs devmem_recv
 
 need_lab_gpu
-need_netif
 modprobe nouveau runpm=1
 gpus
 [ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no nouveau"

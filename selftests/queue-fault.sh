@@ -10,6 +10,7 @@
 # lab: console=cut here|WARNING: .*netdev_rx_queue
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab queue v6 vram
 . "$(dirname "$0")/outside.sh"
 
 MODULES=${GATE_MODULES:-$(dirname "$0")}/queue_fault

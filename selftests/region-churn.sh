@@ -10,8 +10,8 @@
 # lab: soak=netgpu CHURN_KILLS=1000 CHURN_REVOCATIONS=200 CHURN_UNPLUGS=50
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
 . "$(dirname "$0")/plug.sh"
-need_netif
 need_programs zcrx_recv devmem_recv pattern_send page_pools ethtool
 
 PORT=9100

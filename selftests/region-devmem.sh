@@ -6,6 +6,8 @@
 # lab: timeout=120
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
+need_programs devmem_recv
 
 BYTES=$((16 << 20))
 receive_with=devmem_recv

@@ -7,10 +7,11 @@
 # lab: modules=queue_fault
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab queue vram
+need_programs zcrx_starve
 
 MODULES=${GATE_MODULES:-$(dirname "$0")}/queue_fault
 
-need_netif
 # how often the queue wanted a buffer and got none
 asked_in_vain() {
 	ethtool -S "$NETIF" | sed -n 's/.*rx_queue_1_alloc_failed: //p'

@@ -5,7 +5,10 @@
 # lab: timeout=90
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
+need_programs region_errors
 
 vram_bind
 steer_to_queue 1
-exec region_errors "$NETIF" 1 "vfio:$VRAM_PCI"
+region_errors "$NETIF" 1 "vfio:$VRAM_PCI"
+exit $?

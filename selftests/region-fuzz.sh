@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/coverage.sh"
-need_netif
+need netgpu queue vram
 need_programs region_fuzz ethtool
 corpus=$(dirname "$0")/corpus
 seconds=${FUZZ_SECONDS:-20}

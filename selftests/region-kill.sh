@@ -5,6 +5,7 @@
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
 
 ROUNDS=12
 

@@ -7,6 +7,7 @@
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab queue vram
 
 BYTES=$((16 << 20))
 SIZE=$(((${LAB_VRAM_MIB:-4096}) << 20))
@@ -31,8 +32,8 @@ ktap_plan 12
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
+undo sysctl -qw net.netgpu.max_pinned_bytes="$(sysctl -n net.netgpu.max_pinned_bytes)"
 echo $((16 << 30)) >/proc/sys/net/netgpu/max_pinned_bytes
-undo sysctl -q net.netgpu.max_pinned_bytes=$((4 << 30))
 start=$(sed -n 3p "/sys/bus/pci/devices/$VRAM_PCI/resource" | cut -d' ' -f1)
 [ $((start)) -ge $((1 << 32)) ]
 ktap_ok "the BAR is above 4 GiB, at $start" $?
@@ -65,6 +66,7 @@ wait "$receiver" 2>/dev/null
 nothing_left
 ktap_ok "nothing is left" $?
 
+undo eval "echo $(cat /sys/module/udmabuf/parameters/list_limit) >/sys/module/udmabuf/parameters/list_limit"
 echo 16384 >/sys/module/udmabuf/parameters/list_limit
 stream scattered 9004 -m scattered -s $((64 << 20)) && [ "$(said scattered placement)" = host ]
 ktap_ok "a stream into udmabuf of 16384 pages out of order" $?

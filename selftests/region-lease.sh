@@ -6,11 +6,12 @@
 # lab: timeout=150
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab queue v6 vram
+need_programs queue_lease
 
 INSIDE=10.77.0.3
 BYTES=$((16 << 20))
 
-need_netif
 need_programs ip
 container() {
 	ip netns exec inside "$@"

@@ -5,7 +5,10 @@
 # lab: timeout=90
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
+need_programs region_limit
 
 vram_bind
 steer_to_queue 1
-exec region_limit "$NETIF" 1 "vfio:$VRAM_PCI"
+region_limit "$NETIF" 1 "vfio:$VRAM_PCI"
+exit $?

@@ -7,6 +7,7 @@
 # lab: timeout=90
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab queue vram
 
 ktap_plan 5
 vram_bind

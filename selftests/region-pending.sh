@@ -6,6 +6,8 @@
 # lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
+need_programs devmem_recv
 
 BYTES=$((4 << 20))
 SENDER_WAITS=$((90 * slower))	# seconds until the sender closes: longer than a receiver waits, so that it cannot end by that

@@ -8,6 +8,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/probe.sh"
+need netgpu lab queue vram
+need_programs region_probe
 
 BYTES=$((16 << 20))
 

@@ -6,6 +6,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/probe.sh"
+need netgpu lab queue vram
+need_programs region_probe xdp_attach
 
 MIB=$((1 << 20))
 VRAM=vfio:$VRAM_PCI

@@ -6,6 +6,7 @@
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
 
 BYTES=$((24 << 20))
 

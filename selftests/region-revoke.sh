@@ -6,6 +6,7 @@
 # lab: timeout=120
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
 
 ktap_plan 15
 vram_bind

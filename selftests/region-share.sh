@@ -5,8 +5,11 @@
 # lab: kernel=netgpu
 # lab: topology=switch,nic2
 # lab: timeout=180
+# shellcheck disable=SC2153 # LOCAL2_V4 and the like are other addresses
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue v6 vram
+need_programs region_share
 
 [ -n "${NETIF2:-}" ] || skip_all "NETIF2 does not name a second interface"
 BYTES=$((48 << 20))

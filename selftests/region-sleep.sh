@@ -9,6 +9,7 @@
 # lab: append=no_console_suspend
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab queue vram
 . "$(dirname "$0")/outside.sh"
 . "$(dirname "$0")/asleep.sh"
 

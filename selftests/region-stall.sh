@@ -8,6 +8,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gate.sh"
+need netgpu queue vram
+need_programs region_stall
 
 need_modules
 nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")

@@ -6,6 +6,8 @@
 # lab: timeout=240
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
+need_programs pattern_recv
 
 ROUNDS=12
 RATE=60000			# two packets, which GRO merges, each 50 ms

@@ -5,6 +5,7 @@
 # lab: timeout=120
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
 
 nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")
 keep_addresses

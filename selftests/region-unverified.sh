@@ -7,6 +7,9 @@
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue v6 vram
+need_programs devmem_recv rx_csum
+need_remote unverified_send
 
 COUNT=20
 provider="can't disable rx-checksumming while device has memory provider enabled"

@@ -8,6 +8,8 @@
 # lab: debug=it is about a kernel without netgpu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need upstream queue vram
+need_programs devmem_recv
 
 BYTES=$((8 << 20))
 

@@ -7,6 +7,7 @@
 # lab: timeout=420
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab queue vram
 . "$(dirname "$0")/outside.sh"
 
 dev=/sys/bus/pci/devices/$VRAM_PCI

@@ -8,6 +8,7 @@
 # lab: timeout=300
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab queue vram
 . "$(dirname "$0")/outside.sh"
 
 nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")

@@ -6,6 +6,7 @@
 # lab: timeout=240
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab queue vram
 . "$(dirname "$0")/outside.sh"
 
 ktap_plan 26

@@ -11,10 +11,10 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/send.sh"
+need netgpu queue vram
+need_remote pattern_recv
 . "$(dirname "$0")/plug.sh"
-need_netif
 need_programs zc_send ethtool
-[ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
 
 revocations=${CHURN_REVOCATIONS:-$((100 / slower))}
 kills=${CHURN_KILLS:-$((20 / slower))}

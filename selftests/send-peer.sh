@@ -8,8 +8,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/send.sh"
-need_netif
-[ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
+need netgpu lab netif v6 vram
+need_programs lossy pattern_send zc_send
 
 ways=(registered) reluctant=(registered)
 more eval 'ways+=(vector cmsg) reluctant+=(cmsg)'

@@ -6,4 +6,5 @@
 # lab: timeout=400
 # lab: debug=it is about a kernel without netgpu
 . "$(dirname "$0")/lib.sh"
+need upstream
 . "$(dirname "$0")/suites.sh"

@@ -2,30 +2,147 @@
 # shellcheck shell=bash
 # Sourced by tests that receive into the memory of a PCI device.
 
-# The device at $VRAM_PCI becomes vfio-pci's.
+# need_vram: a device whose memory vfio-pci can export; the lab has one, others name it by VRAM_PCI, which takes it from its driver
+need_vram() {
+	need_root
+	[ -n "${VRAM_PCI:-}" ] || skip_all "VRAM_PCI does not name a PCI device whose memory vfio-pci may export"
+	[ -e "/sys/bus/pci/devices/$VRAM_PCI" ] || skip_all "there is no PCI device $VRAM_PCI"
+	[ -d /sys/bus/pci/drivers/vfio-pci ] || modprobe -nq vfio-pci 2>/dev/null || skip_all "the kernel has no vfio-pci"
+}
+
+# need_queue: $NETIF splits headers from data, and has a second queue that can be given to another memory
+need_queue() {
+	local queues
+	need_netif
+	need_programs ethtool ss zcrx_recv region_count page_pools pattern_send
+	[ -n "$(split)" ] || skip_all "the driver of $NETIF does not split headers from data (tcp-data-split)"
+	queues=("/sys/class/net/$NETIF/queues"/rx-*)
+	[ ${#queues[@]} -gt 1 ] || skip_all "$NETIF has one receive queue, and queue 1 is what is tested (ethtool -L)"
+	[ "$(rss_table | wc -l)" -gt 0 ] || skip_all "$NETIF has no table of receive queues (ethtool -x)"
+}
+
+# The device at $VRAM_PCI becomes vfio-pci's, until the test ends.
 vram_bind() {
 	local dev=/sys/bus/pci/devices/$VRAM_PCI
 
-	modprobe vfio enable_unsafe_noiommu_mode=1
-	echo 1 >/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts
+	modprobe vfio
+	modprobe vfio_iommu_type1 2>/dev/null
+	if [ ! -e "$dev/iommu_group" ] || [ "$(cat "$dev/iommu_group/name" 2>/dev/null)" = vfio-noiommu ]; then
+		vfio_allows vfio enable_unsafe_noiommu_mode
+	fi
+	vfio_allows vfio_iommu_type1 allow_unsafe_interrupts
 	modprobe vfio-pci
 	[ "$(basename "$(readlink "$dev/driver")")" = vfio-pci ] && return
+	[ -n "${vram_bound:-}" ] || undo vram_back
+	vram_bound=1
+	[ ! -e "$dev/driver" ] || echo "$VRAM_PCI" >"$dev/driver/unbind"
 	echo vfio-pci >"$dev/driver_override"
 	echo "$VRAM_PCI" >/sys/bus/pci/drivers_probe
+}
+
+# vfio_allows MODULE PARAMETER: is switched on, until the test ends
+vfio_allows() {
+	local file=/sys/module/$1/parameters/$2
+	[ "$(cat "$file")" = N ] || return
+	undo eval "echo N >$file"
+	echo Y >"$file"
+}
+
+# vram_back: the device is its own driver's again. Who still has its memory open holds up the unbind, not the test.
+vram_back() {
+	local dev=/sys/bus/pci/devices/$VRAM_PCI
+	echo >"$dev/driver_override"
+	[ "$(basename "$(readlink "$dev/driver")")" = vfio-pci ] || return
+	(
+		echo "$VRAM_PCI" >/sys/bus/pci/drivers/vfio-pci/unbind
+		echo "$VRAM_PCI" >/sys/bus/pci/drivers_probe
+	) &
+	wait_for 10 eval '[ -z "$(jobs -pr)" ]'
 }
 
 # need_tracing: trace events below $tracing, or skip
 need_tracing() {
 	tracing=/sys/kernel/tracing
-	mountpoint -q $tracing || mount -t tracefs tracefs $tracing 2>/dev/null
+	if ! mountpoint -q $tracing && mount -t tracefs tracefs $tracing 2>/dev/null; then
+		undo umount $tracing
+	fi
 	[ -d $tracing/events/netgpu ] || skip_all "the kernel has no CONFIG_FTRACE"
+}
+
+# split: whether $NETIF splits headers from data; nothing where its driver cannot
+split() {
+	ethtool -g "$NETIF" 2>/dev/null | sed -n 's/^TCP data split:[[:space:]]*\(on\|off\)$/\1/p' | tail -n 1
+}
+# threshold: the bytes below which it does not; nothing where that cannot be set
+threshold() {
+	ethtool -g "$NETIF" 2>/dev/null | sed -n 's/^HDS thresh:[[:space:]]*\([0-9]*\)$/\1/p' | tail -n 1
+}
+# rx_ring: its descriptors
+rx_ring() {
+	ethtool -g "$NETIF" 2>/dev/null | sed -n 's/^RX:[[:space:]]*\([0-9]*\)$/\1/p' | tail -n 1
+}
+# gro_hw: on or off, where that can be changed
+gro_hw() {
+	ethtool -k "$NETIF" 2>/dev/null | sed -n 's/^rx-gro-hw: \(on\|off\)$/\1/p'
+}
+# rss_table: the queue of each entry
+rss_table() {
+	ethtool -x "$NETIF" 2>/dev/null | awk '/^RSS hash key/ { exit } /^ *[0-9]+:/ { for (i = 2; i <= NF; i++) print $i }'
+}
+
+# keep_settings: of $NETIF, which gets them back when the test ends
+keep_settings() {
+	[ -z "${kept_split:-}" ] || return
+	kept_split=$(split)
+	kept_split=${kept_split:-none}
+	kept_threshold=$(threshold)
+	kept_rx_ring=$(rx_ring)
+	kept_gro_hw=$(gro_hw)
+	kept_table=$(rss_table)
+	kept_mtu=$(cat "/sys/class/net/$NETIF/mtu")
+	kept_nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")
+	keep_addresses
+	kept_addresses=$addresses
+	undo settings_back
+}
+settings_back() {
+	local net=/sys/class/net/$NETIF dev=/sys/bus/pci/devices/$kept_nic
+	if [ ! -e "$net" ]; then # the test has ended between taking the device away and giving it back
+		[ -e "$dev" ] || echo 1 >/sys/bus/pci/rescan
+		[ -e "$dev" ] || return
+		[ -e "$dev/driver" ] || echo "$kept_nic" >/sys/bus/pci/drivers_probe
+		wait_for 10 test -e "$net" || return
+	fi
+	[ "$(cat "$net/mtu")" = "$kept_mtu" ] || ip link set "$NETIF" mtu "$kept_mtu"
+	[ "$(split)" = "$kept_split" ] || ethtool -G "$NETIF" tcp-data-split "$kept_split"
+	[ "$(threshold)" = "$kept_threshold" ] || ethtool -G "$NETIF" hds-thresh "$kept_threshold"
+	[ "$(rx_ring)" = "$kept_rx_ring" ] || ethtool -G "$NETIF" rx "$kept_rx_ring"
+	[ "$(gro_hw)" = "$kept_gro_hw" ] || ethtool -K "$NETIF" rx-gro-hw "$kept_gro_hw"
+	if [ "$(rss_table)" != "$kept_table" ]; then
+		ethtool -X "$NETIF" default
+		# as many entries for each queue, where it was not the driver's own
+		# shellcheck disable=SC2046 # numbers
+		[ "$(rss_table)" = "$kept_table" ] || ethtool -X "$NETIF" weight $(sort -n <<<"$kept_table" | uniq -c |
+			awk '{ while (n < $2) { print 0; n++ } print $1; n++ }')
+	fi
+	ip link set "$NETIF" up
+	addresses=$kept_addresses
+	addresses_back
 }
 
 # $NETIF splits headers from data, and RSS sends every hashed flow to queue $1.
 steer_to_queue() {
-	ethtool -G "$NETIF" tcp-data-split on hds-thresh 0 &&
-	wait_for_carrier &&
+	keep_settings
+	split_on && wait_for_carrier &&
 	ethtool -X "$NETIF" start "$1" equal 1
+}
+
+# split_on: as small a packet as the driver can is split. One may split only what it has put together itself, as mlx5 does.
+split_on() {
+	local arguments=(tcp-data-split on)
+	[ -z "$(threshold)" ] || arguments+=(hds-thresh 0)
+	ethtool -G "$NETIF" "${arguments[@]}" && return
+	[ "$(gro_hw)" = off ] && ethtool -K "$NETIF" rx-gro-hw on && ethtool -G "$NETIF" "${arguments[@]}"
 }
 
 wait_for_carrier() {
@@ -38,12 +155,20 @@ wait_for_carrier() {
 
 # both_mtu BYTES: of $NETIF and what sends to it
 both_mtu() {
-	ip link set "$NETIF" mtu "$1" && remote ip link set tap0 mtu "$1" && wait_for_carrier
+	local there
+	there=$(remote_device)
+	if [ -z "${kept_remote_mtu:-}" ]; then
+		keep_settings
+		kept_remote_mtu=$(remote cat "/sys/class/net/$there/mtu")
+		undo remote ip link set "$there" mtu "$kept_remote_mtu"
+	fi
+	ip link set "$NETIF" mtu "$1" && remote ip link set "$there" mtu "$1" && wait_for_carrier
 }
 
-# Ordinary receive works, both families.
+# Ordinary receive works, both families where there are both.
 ordinary_traffic() {
-	ping -q -c 2 -W 2 "$REMOTE_V4" >/dev/null && ping -q -c 2 -W 2 "$REMOTE_V6" >/dev/null
+	ping -q -c 2 -W 2 "${REMOTE_V4:-}" >/dev/null || return
+	[ -z "${REMOTE_V6:-}" ] || ping -q -c 2 -W 2 "$REMOTE_V6" >/dev/null
 }
 
 # receive NAME ARG...: start zcrx_recv (or $receive_with) with ARGs, wait until it

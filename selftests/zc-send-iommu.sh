@@ -9,6 +9,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/send.sh"
+need netgpu lab queue vram
+need_programs zc_send
 
 ktap_plan $((12 + ${MORE:-0} * 4))
 vram_bind

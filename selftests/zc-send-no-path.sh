@@ -8,6 +8,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/send.sh"
+need netgpu lab netif vram
+need_programs zc_send
 
 ktap_plan 4
 vram_bind

@@ -7,8 +7,9 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/send.sh"
-need_netif
-[ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
+need netgpu netif vram
+need_programs zc_send
+need_remote pattern_recv
 
 # Another network namespace of this machine is the other side.
 there() {

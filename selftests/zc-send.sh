@@ -7,8 +7,9 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/send.sh"
-need_netif
-[ -n "${VRAM_PCI:-}" ] || skip_all "there is no device with memory"
+need netgpu queue v6 vram
+need_programs zc_send
+need_remote pattern_recv
 
 ktap_plan 36
 vram_bind

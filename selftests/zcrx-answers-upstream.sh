@@ -7,6 +7,8 @@
 # lab: debug=it is about a kernel without netgpu
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need upstream queue vram
+need_programs zcrx_answers
 
 # stray RECEIVED ERROR: it cannot be received
 stray() {

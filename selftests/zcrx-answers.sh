@@ -5,6 +5,8 @@
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu queue vram
+need_programs zcrx_answers
 
 # stray RECEIVED ERROR: it is copied
 stray() {

@@ -8,10 +8,10 @@
 # lab: modules=queue_fault
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab queue vram
 
 MODULES=${GATE_MODULES:-$(dirname "$0")}/queue_fault
 
-need_netif
 need_programs ethtool zcrx_held
 
 # held PORT END: run it, with a sender that sends what it is told to; its results are ours

@@ -6,6 +6,8 @@
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
+need netgpu lab queue vram
+need_programs flood lossy
 
 BYTES=$((96 << 20))
 MIB=$((BYTES >> 20))
@@ -48,7 +50,6 @@ held_most() {
 	[ "${held:-0}" -gt $((AREA * 3 / 4)) ]
 }
 
-need_netif
 ktap_plan 31
 vram_bind
 steer_to_queue 1
