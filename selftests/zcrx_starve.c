@@ -128,7 +128,7 @@ static void arm_recv(int conn)
 /* Receive, and give nothing back, until no packet comes in any more. */
 static void run_dry(int conn)
 {
-	__u64 packets = count(PACKETS), failed = count(FAILED), more;
+	__u64 packets = count(PACKETS), failed = count(FAILED);
 	long long since = now_us();
 
 	while (now_us() - since < DRY_US || count(FAILED) == failed) {
