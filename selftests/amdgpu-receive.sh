@@ -67,17 +67,21 @@ status=$?
 ktap_ok "the GPU's engine copies its $(said gather extents) extents into one buffer, and they are the stream" $status
 
 # Others want the memory: what is pinned stays.
-amdgpu -d "$node" evict >/tmp/evict
-[ "$(said evict buffers)" -gt 0 ] && [ "$(said evict intact)" = "$(said evict buffers)" ] && [ "$(said evict moved)" -gt 0 ]
-ktap_ok "buffers of 1.5 times VRAM come and go" $?
+amdgpu -d "$node" info >/tmp/info
+if room_to_evict "$(said info vram)"; then
+	amdgpu -d "$node" evict >/tmp/evict
+	[ "$(said evict buffers)" -gt 0 ] && [ "$(said evict intact)" = "$(said evict buffers)" ] && [ "$(said evict moved)" -gt 0 ]
+	ktap_ok "buffers of 1.5 times VRAM come and go" $?
+else
+	ktap_skip "buffers of 1.5 times VRAM come and go" "less host memory is available than there is VRAM, for what has to leave"
+fi
 gathered
 ktap_ok "the received data is where it was" $?
 let_go
 
 # Payload that comes in host memory, into a buffer too large for one block of VRAM.
 port=$((port + 1))
-amdgpu -d "$node" info >/tmp/info
-large=$(($(said info visible) * 5 / 8))
+large=$(several_blocks "$(said info visible)")
 ethtool -X "$NETIF" start 0 equal 1
 receive stray -p $port -m "gpu:$node" -s $large -r -P && remote pattern_send "$LOCAL_V4" $port $BYTES && wait "$receiver"
 ethtool -X "$NETIF" start 1 equal 1

@@ -80,6 +80,18 @@ gpu_back() { # ADDRESS
 	[ -e "$dev/driver" ] || echo "$1" >/sys/bus/pci/drivers_probe
 }
 
+# room_to_evict BYTES: what leaves a GPU with so much memory, when others want one and a half times that, fits into the host's twice
+room_to_evict() {
+	[ "$1" -lt "$(awk '/^MemAvailable/ { print $2 * 1024 }' /proc/meminfo)" ]
+}
+
+# several_blocks VISIBLE: the size of a buffer that is no one block of VRAM, that its visible part has room for, and that a user may pin
+several_blocks() {
+	local most
+	most=$(sysctl -n net.netgpu.max_pinned_bytes)
+	echo $((($1 < most ? $1 : most) * 5 / 8 / 4096 * 4096))
+}
+
 # gpu_is STATE: of runtime PM
 gpu_is() {
 	[ "$(cat "/sys/bus/pci/devices/$GPU_PCI/power/runtime_status")" = "$1" ]

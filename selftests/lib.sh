@@ -279,10 +279,12 @@ undo() {
 undo_all() {
 	local line pid
 	trap '' TERM INT HUP PIPE
-	for pid in $(jobs -pr) $(cat "${remote_state:-/nowhere}"/*.pid 2>/dev/null); do
+	for pid in $(jobs -pr); do
 		# shellcheck disable=SC2046 # numbers
 		kill "$pid" $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) 2>/dev/null
 	done
+	# shellcheck disable=SC2046
+	kill $(cat "${remote_state:-/nowhere}"/*.pid 2>/dev/null) 2>/dev/null
 	for ((line = 0; line < 100; line++)); do
 		[ -n "$(jobs -pr)" ] || break
 		sleep 0.05
