@@ -24,8 +24,9 @@ help:
 	@echo 'make check-debug      the same on a kernel with debugging'
 	@echo 'make soak             for hours: random calls on that kernel, and what comes and goes again and again'
 	@echo 'make bench            what receiving costs the CPU, by the ways there are; T=part; PROFILE=1: by function, as a flame graph'
-	@echo 'make lint             what reviewers check first'
+	@echo 'make lint             what reviewers check first; T=nipa: what the CI of netdev checks, as far as it can be done here'
 	@echo 'make docs             the pages of Documentation/, the manual and the interfaces as HTML, below build/docs'
+	@echo 'make series           patches and our files as series to post, one directory each below build/series'
 	@echo 'make shell            the machine with a prompt; TOPOLOGY=switch|rootports|novram,nic2,...'
 	@echo 'make kernel           the kernel, below build/linux; KSRC=DIR takes your own source of Linux 7.3; KCONFIG=FILE'
 	@echo '                      your configuration'
@@ -53,6 +54,8 @@ lint:
 	@$(lab) lint
 docs:
 	@$(lab) docs
+series:
+	@$(lab) series
 shell:
 	@$(lab) shell
 kernel:
@@ -63,7 +66,7 @@ distclean:
 	@$(lab) distclean
 
 export KSRC KCONFIG T TOPOLOGY GPU
-.PHONY: help demo deb check check-long check-deb check-drivers check-debug soak bench lint docs shell kernel clean distclean
+.PHONY: help demo deb check check-long check-deb check-drivers check-debug soak bench lint docs series shell kernel clean distclean
 MAKEFLAGS += --no-print-directory
 
 endif
