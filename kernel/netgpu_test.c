@@ -112,8 +112,8 @@ static struct sg_table *fake_map(struct dma_buf_attachment *attach,
 {
 	struct fake *fake = attach->dmabuf->priv;
 	u64 left = attach->dmabuf->size - fake->short_by;
-	u64 addr = fake->base;
 	struct scatterlist *sg;
+	u64 addr = fake->base;
 	struct sg_table *sgt;
 	unsigned int i;
 
@@ -527,8 +527,8 @@ static void test_failures(struct kunit *test)
 static void test_full(struct kunit *test)
 {
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
-	struct device *dev = fake_device(test, "full");
 	static const int errors[] = { -ENOMEM, -ENOSPC };
+	struct device *dev = fake_device(test, "full");
 	struct netgpu_region *region;
 	unsigned int i;
 
@@ -636,9 +636,9 @@ static int check_overlap(struct netgpu_region *region)
 static void test_overlap(struct kunit *test)
 {
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	struct netgpu_region *low, *high, *middle, *plain;
 	struct device *dev1 = fake_device(test, "one");
 	struct device *dev2 = fake_device(test, "two");
-	struct netgpu_region *low, *high, *middle, *plain;
 	struct fake_user users[4] = {};
 
 	low = create_kept(fake, dev1, 0, SZ_512K, 0, NULL);
@@ -677,8 +677,8 @@ static void test_limit(struct kunit *test)
 	struct fake *a = fake_export(test, SZ_1M, &fake_ops);
 	struct fake *b = fake_export(test, SZ_1M, &fake_ops);
 	struct device *dev = fake_device(test, "limit");
-	unsigned long max = netgpu_max_pinned_bytes;
 	struct netgpu_region *first, *second, *plain;
+	unsigned long max = netgpu_max_pinned_bytes;
 
 	netgpu_max_pinned_bytes = SZ_2M - 1;
 
@@ -816,8 +816,8 @@ static void test_directions(struct kunit *test)
 
 static void test_gate(struct kunit *test)
 {
-	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
 	long refused = atomic_long_read(&netgpu_refused_exporters);
+	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
 	struct device *dev = fake_device(test, "gate");
 	struct netlink_ext_ack extack = {};
 	struct netgpu_region *region;
@@ -922,9 +922,9 @@ static void test_revoke_bound(struct kunit *test)
 /* What is received into and sent from ends when both have stopped. */
 static void test_revoke_both(struct kunit *test)
 {
+	struct fake_user receiver = {}, sender = { .use = NETGPU_USE_TX };
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
 	struct device *dev = fake_device(test, "both");
-	struct fake_user receiver = {}, sender = { .use = NETGPU_USE_TX };
 	struct fake_user other = { .use = NETGPU_USE_TX };
 	struct netgpu_region *region;
 
@@ -995,10 +995,10 @@ static struct netgpu_region *create_on(struct kunit *test, struct fake *fake,
 
 static void test_netdev_goes(struct kunit *test)
 {
-	struct net_device *netdev = fake_netdev_alloc(test);
-	struct net_device *phys = fake_netdev_alloc(test);
-	struct net_device *other = fake_netdev_alloc(test);
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	struct net_device *netdev = fake_netdev_alloc(test);
+	struct net_device *other = fake_netdev_alloc(test);
+	struct net_device *phys = fake_netdev_alloc(test);
 	struct device *dev = fake_device(test, "netdev");
 	struct netgpu_region *region, *leased, *stays;
 	struct fake_user user = {};
@@ -1038,8 +1038,8 @@ static void test_netdev_goes(struct kunit *test)
 /* A receive path's region is its own to end, but the driver stays until then. */
 static void test_netdev_stays(struct kunit *test)
 {
-	struct net_device *phys = fake_netdev_alloc(test);
 	struct fake *fake = fake_export(test, SZ_1M, &fake_ops);
+	struct net_device *phys = fake_netdev_alloc(test);
 	struct device *dev = fake_device(test, "stays");
 	struct netgpu_region *region;
 	struct fake_user user = {};
@@ -1155,8 +1155,8 @@ static void test_copy(struct kunit *test)
 	struct fake *blind = fake_export(test, SZ_64K, &fake_ops);
 	struct device *dev = fake_device(test, "copy");
 	static const char text[] = "stray bytes";
-	struct netgpu_region *region;
 	struct fake_user user = {}, other = {};
+	struct netgpu_region *region;
 
 	fake->memory = kunit_kzalloc(test, SZ_64K, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, fake->memory);

@@ -106,8 +106,8 @@ u32 netgpu_memory_at(phys_addr_t phys, struct range *same)
  */
 static u32 netgpu_placement(struct device *dev, struct sg_table *sgt)
 {
-	struct range same = { .start = 1 };
 	u32 placement = NETGPU_PLACEMENT_DEVICE;
+	struct range same = { .start = 1 };
 	struct scatterlist *sg;
 	unsigned int i, end;
 

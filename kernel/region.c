@@ -52,8 +52,8 @@ void netgpu_stop_creating(bool stop)
 int netgpu_sgt_range(struct sg_table *to, struct sg_table *from, u64 offset,
 		     u64 length)
 {
-	u64 end = offset + length;
 	struct scatterlist *in, *out;
+	u64 end = offset + length;
 	unsigned int i, nents = 0;
 	u64 pos = 0;
 	int err;

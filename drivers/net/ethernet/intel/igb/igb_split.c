@@ -264,8 +264,8 @@ static bool igb_split_get_buffer(struct igb_ring *rx_ring,
 /* Without descriptors no interrupt comes that would make a ring be filled. */
 static void igb_split_retry_later(struct igb_ring *rx_ring)
 {
-	struct igb_adapter *adapter = rx_ring->q_vector->adapter;
 	unsigned long soon = jiffies + msecs_to_jiffies(IGB_RX_SPLIT_RETRY_MS);
+	struct igb_adapter *adapter = rx_ring->q_vector->adapter;
 
 	set_bit(IGB_RING_FLAG_RX_ALLOC_FAILED, &rx_ring->flags);
 	if (!test_bit(__IGB_DOWN, &adapter->state))
