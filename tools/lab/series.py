@@ -41,8 +41,9 @@ class Series:
         self.prefix = "PATCH"
         self.after = []         # topics
         self.reason = None      # for more than MOST patches
+        self.undated = None     # why no patch for net says what it fixes
         self.commits = []       # (kind, name, [(our file in the kernel's tree, words)])
-        self.subject = ""
+        self.subject = self.body = ""
 
     @property
     def directory(self):
@@ -88,6 +89,8 @@ def read_lists():
                     raise Failure(f"{where}: {series.topic} comes after {topic}, which is not before it: reorder them.")
         elif word == "long":
             series.reason = rest
+        elif word == "undated":
+            series.undated = rest
         elif word in ("patch", "new"):
             series.commits.append((word, rest, []))
         elif word == "+" and series.commits:
@@ -118,6 +121,9 @@ def check_complete(found, own):
     for series in found:
         if not series.to:
             raise Failure(f"patches/lists does not say where {series.topic} goes: give it a line with to.")
+        if len(series.commits) > MOST and not series.reason:
+            raise Failure(f"the series {series.topic} has {len(series.commits)} patches, and {MOST} are what reviewers take: split it, or say why (long).")
+        series.subject, series.body = cover(series, found)
 
 
 def base(source, name):
@@ -296,6 +302,8 @@ def cover(series, found):
         body += "\n\nThis applies to Linux 7.3, and needs nothing else."
     if series.reason:
         body += f"\n\nMore than {MOST} patches: {series.reason}"
+    if series.undated:
+        body += f"\n\nNo patch has a Fixes: tag: {series.undated}"
     return subject.strip(), body
 
 
@@ -331,17 +339,14 @@ def write(repository, series, found):
     for kind, name, files in series.commits:
         commit(repository, kind, name, files)
     made = repository.log()
-    series.subject, body = cover(series, found)
     series.directory.mkdir(parents=True)
     maintainers(repository, series, first)
     repository.git("format-patch", "-q", "--cover-letter", "--zero-commit", "--no-signature", "--abbrev=12", "--stat=72", f"--subject-prefix={series.prefix}",
                    "-o", series.directory, f"{first}..HEAD")
     letter = series.directory / "0000-cover-letter.patch"
     text = letter.read_text(encoding="utf-8")
-    text = text.replace("*** SUBJECT HERE ***", series.subject).replace("*** BLURB HERE ***", body)
+    text = text.replace("*** SUBJECT HERE ***", series.subject).replace("*** BLURB HERE ***", series.body)
     letter.write_text(text.rstrip() + "\n", encoding="utf-8")
-    if len(series.patches()) > MOST and not series.reason:
-        raise Failure(f"the series {series.topic} has {len(series.patches())} patches, and {MOST} are what reviewers take: split it, or say why (long).")
     repository.after([*needed, series])
     if repository.log() != made:
         raise Failure(f"what git am makes of the series {series.topic} is not what it was made of: look for lines in its messages that git takes for a patch.")
