@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
-"""What reviewers look at first: lint.py [PART]: the checks whose names contain PART.
+"""What reviewers look at first: lint.py [PART [CLONE]]: the checks whose names contain PART.
 
+Those of nipa.py that compile run only where PART is in their names; CLONE is a Linux with its history, where there is one.
 Each check prints its findings and one line with their number; the status says whether there were any.
 """
 
 import ast
 import atexit
 import functools
-import os
 import re
 import shutil
 import subprocess
@@ -15,11 +15,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import findings
+import nipa
 import patched
+from findings import TREE, mine, output
 from paths import BUILD, LINUX, TOP, jobs
 from say import Failure, clock, run, say
 
-TREE = LINUX / "netgpu"
 OBJ = TREE / "obj"
 LICENCES = (        # first match wins
     (r"uapi/.*\.h", "GPL-2.0 WITH Linux-syscall-note OR MIT"),
@@ -36,12 +38,6 @@ def files():
                            "-name", "__pycache__", "-prune", "-o", "-type", "f", "-print"],
                           cwd=TOP, capture_output=True, text=True, check=True)
     return sorted(line[2:] for line in done.stdout.splitlines())
-
-
-def output(*command, cwd=TOP, env=None):
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, errors="replace", check=False,
-                          env=os.environ | (env or {}), stdin=subprocess.DEVNULL)
-    return done.returncode, done.stdout + done.stderr
 
 
 def kernel_files():
@@ -91,25 +87,14 @@ def objects():
 
 
 def checkpatch():
-    command = ["perl", str(TREE / "scripts/checkpatch.pl"), "--no-tree", "--strict", "--terse", "--quiet", "--show-types",
-               "--max-line-length=100", f"--root={TREE}"]
-    # FILE_PATH_CHANGES asks for MAINTAINERS, which is not ours to change here; SPDX of the UAPI is checked by spdx.
-    ignore = "--ignore=FILE_PATH_CHANGES,SPDX_LICENSE_TAG,EMBEDDED_FILENAME"
-    ignore += ",UNKNOWN_COMMIT_ID"      # there is no history to look it up in
-    ignore += ",MACRO_ARG_REUSE"        # the cursor of a loop
-    user = ",WEAK_DECLARATION,PREFER_KERNEL_TYPES,VOLATILE,BIT_MACRO,STRCPY,TRAILING_STATEMENTS,ARRAY_SIZE"   # what does not hold for programs
-    no_git = {"GIT_DIR": "none"}        # the user space has none
-    macros = ",PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE,SPACING"       # how trace events are written
     found = []
     for name in kernel_files() + [f for f in files() if f.startswith("selftests/")]:
         if name.endswith((".c", ".h")):
-            extra = user if name.startswith("selftests/") else macros if name.endswith("/trace.h") else ""
-            found += output(*command, ignore + extra, "--file", name, env=no_git)[1].splitlines()
+            extra = findings.IGNORED_OF_PROGRAMS if name.startswith("selftests/") else findings.IGNORED_OF_TRACE if name.endswith("/trace.h") else ()
+            found += findings.checkpatch("--file", name, ignore=extra)
     for patch in patched.series():
-        found += output(*command, ignore, str(patch.relative_to(TOP)), env=no_git)[1].splitlines()
-    for seen in TOP.glob(".checkpatch-camelcase.*"):
-        seen.unlink()
-    return [f for f in found if not f.startswith("total:")]
+        found += findings.checkpatch(patch.relative_to(TOP))
+    return found
 
 
 def touch(targets):
@@ -124,35 +109,14 @@ def sparse():
     targets = objects()
     touch(targets)
     found = kbuild("C=1", "CHECK=sparse", *targets)
-    return [f for f in found if mine(f)]
+    return [f for f in found if mine(f, scratch())]
 
 
 def warnings():
     targets = objects()
     touch(targets)
     found = kbuild("W=1", *targets)
-    return [f for f in found if mine(f)]
-
-
-@functools.cache
-def changed_lines(name):
-    """The numbers of the lines that are not in the original of a patched file."""
-    original = TREE / ".lab/orig" / name
-    if not original.is_file():
-        original = "/dev/null"
-    text = output("diff", "--unchanged-line-format=", "--old-line-format=", "--new-line-format=%dn ", original, TREE / name)[1]
-    return set(map(int, text.split()))
-
-
-def mine(line):
-    """Does a warning stand in a file of ours, or in a line that a patch changes?"""
-    match = re.match(r"(?:\.\./)*([\w./-]+\.[ch]):(\d+)?", line)
-    if not match:
-        return True
-    name = match[1].removeprefix(f"{scratch()}/")
-    if name in patched.own_files():
-        return True
-    return any(name in patched.touched(p) for p in patched.series()) and (not match[2] or int(match[2]) in changed_lines(name))
+    return [f for f in found if mine(f, scratch())]
 
 
 def kernel_doc():
@@ -366,12 +330,14 @@ def abi():
 CHECKS = {
     "spdx": spdx, "exports": exports, "names": names, "python": python, "shell": shell, "kernel-doc": kernel_doc, "checkpatch": checkpatch,
     "clang-tidy": clang_tidy, "headers": headers, "abi": abi, "sparse": sparse, "warnings": warnings, "alone": alone, "patches": patches,
+    **nipa.CHECKS,
 }
 
 
 def main(arguments):
     part = arguments[0] if arguments else ""
-    chosen = {name: check for name, check in CHECKS.items() if part in name}
+    nipa.HISTORY += [clone for clone in arguments[1:] if (Path(clone) / ".git").exists()]
+    chosen = {name: check for name, check in CHECKS.items() if part in name and (part or name not in nipa.LONG)}
     if not chosen:
         raise Failure(f"no check has {part} in its name; there are {', '.join(CHECKS)}.")
     bad = 0
@@ -381,7 +347,7 @@ def main(arguments):
         for line in found:
             print(f"  {line}")
         bad += len(found)
-        print(f"{'ok' if not found else 'not ok':7} {name:12} {len(found)} findings, {clock(time.monotonic() - start)}", flush=True)
+        print(f"{'ok' if not found else 'not ok':7} {name:16} {len(found)} findings, {clock(time.monotonic() - start)}", flush=True)
     print(f"{bad} findings")
     return 1 if bad else 0
 
