@@ -18,7 +18,8 @@ mkdir -p "$dir/repository/build/linux"
 tar -C "$top" -c --exclude=./build --exclude=./.git . | tar -C "$dir/repository" -x
 ln -s "$linux" "$dir/repository/build/linux/netgpu"
 export LAB_TOP="$dir/repository" PYTHONPATH="$dir/repository/tools/lab" PYTHONDONTWRITEBYTECODE=1
-out=$dir/repository/build/series
+written=$dir/repository/build/series
+lab=$dir/lab
 cd "$dir/repository" || exit 1
 
 series() {
@@ -41,7 +42,7 @@ fails() {
 
 numbered() {
 	local directory count file number left=0
-	for directory in "$out"/[0-9]*/; do
+	for directory in "$written"/[0-9]*/; do
 		count=$(find "$directory" -name '[0-9]*.patch' ! -name '0000-*' | wc -l)
 		number=0
 		for file in "$directory"[0-9]*.patch; do
@@ -59,7 +60,7 @@ numbered() {
 
 letters() {
 	local file left=0
-	for file in "$out"/*/0000-cover-letter.patch; do
+	for file in "$written"/*/0000-cover-letter.patch; do
 		grep -nE '\*\*\*|^@|\{|TODO|XXX' "$file" && echo "$file has a place to be filled in" && left=1
 		grep -q '^This applies to Linux 7.3' "$file" || { echo "$file does not say what it applies to"; left=1; }
 	done
@@ -67,7 +68,7 @@ letters() {
 }
 
 unsigned() {
-	! grep -rn '^Signed-off-by:' "$out"
+	! grep -rn '^Signed-off-by:' "$written"
 }
 
 # To the byte, and not by the code that has made them
@@ -79,10 +80,10 @@ same() {
 		[ ! -e "$linux/.lab/absent/$name" ] || continue
 		mkdir -p "$tree/$(dirname "$name")"
 		cp "$linux/.lab/orig/$name" "$tree/$name" 2>/dev/null || cp "$linux/$name" "$tree/$name"
-	done < <(sed -n 's#^--- a/##p' "$out"/*/*.patch | sort -u)
+	done < <(sed -n 's#^--- a/##p' "$written"/*/*.patch | sort -u)
 	git -C "$tree" -c user.name=x -c user.email=x@example.org add -A -f
 	git -C "$tree" -c user.name=x -c user.email=x@example.org commit -q -m base
-	mapfile -t patches < <(printf '%s\n' "$out"/*/[0-9]*.patch | grep -v /0000-)
+	mapfile -t patches < <(printf '%s\n' "$written"/*/[0-9]*.patch | grep -v /0000-)
 	git -C "$tree" -c user.name=x -c user.email=x@example.org am -q --whitespace=nowarn "${patches[@]}" || return 1
 	while read -r name; do
 		count=$((count + 1))
@@ -95,7 +96,6 @@ same() {
 
 # What the lab places in its kernel's tree, of the patches and files as they are now
 place() {
-	lab=$dir/lab
 	mkdir "$lab"
 	cp -r "$linux/.lab" "$lab/.lab"
 	rm -rf "$lab/.lab/work"
