@@ -22,8 +22,9 @@ HISTORY = []        # a clone of Linux, if there is one
 TREES = {"netdev": ("net", "net-next")}     # by the first list
 # Declarations are sorted so in these, longest first.
 SORTED = ("net/", "drivers/net/", "include/net/", "include/linux/netdevice.h")
-# of selftests: scripts and texts have lines as long as elsewhere in the repository; _Static_assert is C
-IGNORED_OF_SCRIPTS = ("LONG_LINE", "LONG_LINE_STRING", "LONG_LINE_COMMENT", "CAMELCASE")
+# of selftests: scripts and texts have lines as long as elsewhere in the repository; _Static_assert is C; a word of shell may come twice;
+# netgpu-hwtest is a command, and has no .sh at its end
+IGNORED_OF_SCRIPTS = ("LONG_LINE", "LONG_LINE_STRING", "LONG_LINE_COMMENT", "CAMELCASE", "REPEATED_WORD", "EXECUTE_PERMISSIONS")
 FIXES = re.compile(r'Fixes: [0-9a-f]{12,40} \("\S.*\S"\)$')
 DECLARED = re.compile(r"\t+(?:static |const |unsigned |struct |enum |union |bool|char|short|int|long|size_t|ssize_t|void|[su](?:8|16|32|64)\b|__\w+|\w+_t\b)"
                       r"[\w\s*]*?\b(\w+)(?:\[.*\])?(?:\s*=.*|,.*)?;(?:\s*/\*.*\*/)?$")

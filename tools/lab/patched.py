@@ -25,8 +25,9 @@ PLACES = (
     ("drivers", "drivers"),
     ("net", "net"),
     *((name, name) for name in (        # the rest of Documentation/ is about the repository
-        "Documentation/core-api/gpl-only-symbols.rst", "Documentation/networking/netgpu.rst",
-        "Documentation/networking/netgpu-gate.rst", "Documentation/networking/netgpu-gpus.rst")),
+        "Documentation/ABI/testing/dev-netgpu", "Documentation/core-api/gpl-only-symbols.rst",
+        "Documentation/networking/netgpu.rst", "Documentation/networking/netgpu-gate.rst",
+        "Documentation/networking/netgpu-gpus.rst")),
     ("selftests", "tools/testing/selftests/drivers/net/netgpu"),
     ("tools/lib/zcrx_abi.h", "tools/testing/selftests/drivers/net/netgpu/zcrx_abi.h"),
     ("Kconfig", "net/netgpu/Kconfig"),
