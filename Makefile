@@ -19,6 +19,7 @@ help:
 	@echo 'make check-long       those that take minutes, whose core is in make check'
 	@echo 'make deb              Debian packages of the kernel, the library, the command, the provider and the tests, below build/deb'
 	@echo '                      KCONFIG=/boot/config-...: of a kernel with that configuration, and netgpu'
+	@echo 'make rpm              rpm packages of library, command and provider, below build/rpm'
 	@echo 'make check-deb        these, installed into a Debian system that is booted, and what runs there'
 	@echo 'make check-drivers    those of i915, nouveau and xe'
 	@echo 'make check-debug      the same on a kernel with debugging'
@@ -40,6 +41,8 @@ check-long:
 	@$(lab) check-long
 deb:
 	@$(lab) deb
+rpm:
+	@$(lab) rpm
 check-deb:
 	@$(lab) check-deb
 check-drivers:
@@ -66,7 +69,7 @@ distclean:
 	@$(lab) distclean
 
 export KSRC KCONFIG T TOPOLOGY GPU
-.PHONY: help demo deb check check-long check-deb check-drivers check-debug soak bench lint docs series shell kernel clean distclean
+.PHONY: help demo deb rpm check check-long check-deb check-drivers check-debug soak bench lint docs series shell kernel clean distclean
 MAKEFLAGS += --no-print-directory
 
 endif
