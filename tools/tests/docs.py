@@ -105,7 +105,7 @@ def links():
                 found.append(f"{name(page)}: Documentation/{target}.rst is not there")
     for page in [README, TOP / "CONTRIBUTING.md", *RST]:
         for span in spans(page):
-            if re.fullmatch(rf"(?:{'|'.join(PLACES)})/[\w./*-]+", span) and not span.startswith(("tools/testing", "drivers/pci/"))     # of Linux:
+            if re.fullmatch(rf"(?:{'|'.join(PLACES)})/[\w./*-]+", span) and not span.startswith(("tools/testing", "drivers/pci/")):     # of Linux
                 if not list(TOP.glob(span.rstrip("/"))):
                     found.append(f"{name(page)}: {span} is not there")
     return found
