@@ -78,7 +78,7 @@ all_there() {
 	while read -r test; do
 		grep -qx "$group:$test" "$installed/kselftest-list.txt" || { echo "$test is not in kselftest's list"; bad=1; }
 		[ -x "$installed/$group/$test" ] || { echo "$test cannot be run"; bad=1; }
-	done < <(cd "$top/selftests" && grep -l '^# lab: ' ./*.sh | grep -v gpl-build.sh | sed 's#./##')
+	done < <(cd "$top/selftests" && grep -l '^# lab: ' ./*.sh | sed 's#./##')
 	for file in $(sed -n 's/.*\. "$(dirname "$0")\/\([^"]*\)".*/\1/p' "$installed/$group"/*.sh "$installed/$group/netgpu-hwtest") config settings corpus/query; do
 		[ -e "$installed/$group/$file" ] || { echo "$file is not installed"; bad=1; }
 	done

@@ -6,8 +6,8 @@
 # lab: kernel=netgpu
 # lab: timeout=120
 # lab: modules=gate
-. "$(dirname "$0")/lib.sh"
-top=$(cd "$(dirname "$0")/.." && pwd)
+. "$(dirname "$0")/../../selftests/lib.sh"
+top=$(cd "$(dirname "$0")/../.." && pwd)
 linux=$top/build/linux/netgpu
 [ -e "$linux/obj/Module.symvers" ] || skip_all "the lab's kernel is not built"
 need_programs make gcc
