@@ -74,8 +74,8 @@ ip link set e1 up
 begin() {
 	rm -f ready ended
 	printf '%s\n' '#!/bin/bash' '. "$(dirname "$0")/lib.sh"' '. "$(dirname "$0")/vram.sh"' "$@" >selftests/a_test.sh
-	# INT is ignored in the background otherwise
-	env --default-signal=INT bash selftests/a_test.sh >out 2>&1 </dev/null &
+	# INT is ignored in the background otherwise, and HUP below nohup
+	env --default-signal=INT,HUP,TERM bash selftests/a_test.sh >out 2>&1 </dev/null &
 	pid=$!
 	wait_for 60 eval '[ -e ready ] || ! kill -0 $pid 2>/dev/null'
 	[ -e ready ]
