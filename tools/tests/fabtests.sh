@@ -3,7 +3,7 @@
 # libfabric's own tests of its providers, with ours, on the loopback: host memory and ordinary sockets.
 # lab: machine=none
 # lab: source=libfabric
-# lab: timeout=600
+# lab: timeout=900
 # lab: more=1500
 if [ -z "${FAB_NS:-}" ] && unshare -n -p true 2>/dev/null; then
 	FAB_NS=1 exec unshare -n -p -f --mount-proc --kill-child bash "$0" # runfabtests.sh ends what is named fi_*
