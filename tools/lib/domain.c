@@ -360,9 +360,9 @@ int netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *events,
 		       unsigned int count, int64_t timeout)
 {
 	uint64_t deadline = 0;
-	bool last = false, more;
+	bool last = false, failing, more;
 	unsigned int n;
-	int ret = 0;
+	int ret;
 
 	succeed();
 	if (d->closed)
@@ -378,8 +378,8 @@ int netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *events,
 		n = report(d, events, count);
 		if (n)
 			return n;
-		ret = in_place_error(d);
-		if (ret || last)
+		failing = in_place_fails(d);
+		if (failing || last)
 			break;
 		ret = take(d, !more, timeout, deadline);
 		if (ret < 0 && ret != -EINTR)
@@ -387,5 +387,5 @@ int netgpu_domain_wait(struct netgpu_domain *d, struct netgpu_event *events,
 		last = timeout == 0 || ret == -EINTR || (timeout > 0 && now_ns() >= deadline);
 	}
 	settle(d, more);
-	return ret < 0 ? ret : 0;
+	return failing ? in_place_error(d) : 0;
 }

@@ -470,7 +470,8 @@ bool in_place_is(const struct netgpu_domain *d, const struct netgpu_completion *
 bool in_place_late(struct op *op, const struct netgpu_completion *c, uint32_t done, uint32_t bytes);
 void in_place_settle(struct netgpu_domain *d);
 bool in_place_keeps(const struct netgpu_domain *d);
-int in_place_error(struct netgpu_domain *d);
+bool in_place_fails(struct netgpu_domain *d);
+int in_place_error(const struct netgpu_domain *d);
 int64_t in_place_patience(const struct netgpu_domain *d, int64_t timeout);
 
 /* copier.c */

@@ -986,16 +986,21 @@ bool in_place_keeps(const struct netgpu_domain *d)
 	return d->in_place && d->in_place->keeps;
 }
 
-/* What is withheld for that has been so for long, and nobody but the administrator can help: said once for each restart that failed. */
-int in_place_error(struct netgpu_domain *d)
+/* What is withheld for that has been so for long, and nobody but the administrator can help: once for each restart that failed. */
+bool in_place_fails(struct netgpu_domain *d)
 {
 	struct in_place *ip = d->in_place;
 
 	if (!in_place_keeps(d) || ip->failing < LASTING || ip->told == ip->failing)
-		return 0;
+		return false;
 	ip->told = ip->failing;
+	return true;
+}
+
+int in_place_error(const struct netgpu_domain *d)
+{
 	return fail(-EIO, "domain: queue %u of network device %u cannot be restarted (%s), and may still write into buffers whose events are withheld: take the device down and up, or unbind its driver",
-		    d->rx_queue, d->ifindex, strerror(-ip->error));
+		    d->rx_queue, d->ifindex, strerror(-d->in_place->error));
 }
 
 /* How long to wait at most, if not as long as @timeout: nobody tells when the queue can be restarted, or what comes out of a socket. */
