@@ -18,8 +18,8 @@
  *
  * source sends out of the memory to a sink, which takes all that comes.
  *
- * Half way the command of IN_PLACE_HALFWAY is run, and of restarts of the queue the first IN_PLACE_RESTARTS_FAIL fail,
- * with IN_PLACE_RESTART_ERROR.
+ * Half way the command of IN_PLACE_HALFWAY is run. Of the restarts of the queue, from the abort on, the first IN_PLACE_RESTARTS_FAIL
+ * fail; with IN_PLACE_RESTART_ERROR all of them do with that, from the beginning.
  *
  * The one that receives prints how many bytes came in place, how many were moved, and how often the queue was restarted.
  */
@@ -30,18 +30,21 @@
 #include "in_place.h"
 
 static struct netgpu_ep *ep;
+static bool aborted;
 
 /* In the library's stead: what the driver may say when it is short of memory. */
 int io_uring_register_zcrx_ctrl(struct io_uring *ring, struct zcrx_ctrl *ctrl)
 {
+	const char *error = getenv("IN_PLACE_RESTART_ERROR");
 	static int fail = -1;
 	__u32 flags;
 
 	if (fail < 0)
 		fail = atoi(getenv("IN_PLACE_RESTARTS_FAIL") ?: "0");
 	memcpy(&flags, (char *)&ctrl->zc_flush + offsetof(struct netgpu_zcrx_take_back, flags), sizeof(flags));
-	if (ctrl->op == NETGPU_ZCRX_CTRL_TAKE_BACK && flags & NETGPU_ZCRX_TAKE_BACK_RESTART && fail && fail--)
-		return -atoi(getenv("IN_PLACE_RESTART_ERROR") ?: "12");	/* ENOMEM */
+	if (ctrl->op == NETGPU_ZCRX_CTRL_TAKE_BACK && flags & NETGPU_ZCRX_TAKE_BACK_RESTART &&
+	    (error || (aborted && fail && fail--)))
+		return error ? -atoi(error) : -ENOMEM;
 	return io_uring_register(ring->ring_fd, IORING_REGISTER_ZCRX_CTRL, ctrl, 0);
 }
 
@@ -286,6 +289,7 @@ static unsigned int abort_it(const struct buffers *b)
 	unsigned int canceled = 0;
 	struct netgpu_event e;
 
+	aborted = true;
 	must(!netgpu_ep_abort(ep), "abort");
 	do {
 		e = next();
