@@ -77,6 +77,20 @@ void pci_add_endpoint(struct pci *pci)
 	put(pci->writable + at + PCI_MSI_DATA_64, 0xffff, 2);
 }
 
+void pci_add_intx(struct pci *pci)
+{
+	pci->config[PCI_INTERRUPT_PIN] = 1;
+}
+
+bool pci_intx(struct pci *pci, bool asserted)
+{
+	uint16_t command;
+
+	memcpy(&command, pci->config + PCI_COMMAND, sizeof(command));
+	pci->config[PCI_STATUS] = (uint8_t)((pci->config[PCI_STATUS] & ~PCI_STATUS_INTERRUPT) | (asserted ? PCI_STATUS_INTERRUPT : 0));
+	return !(command & PCI_COMMAND_INTX_DISABLE);
+}
+
 static unsigned int add_extended(struct pci *pci, uint16_t id, uint8_t version, unsigned int length)
 {
 	unsigned int at = pci->end_extended;

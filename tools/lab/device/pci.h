@@ -4,6 +4,7 @@
 #define PCI_H
 
 #include <linux/pci_regs.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,12 @@ void pci_add_rom(struct pci *pci, uint32_t size);
 
 /* pci_add_endpoint - the capabilities every such device has: power management, PCI Express, MSI */
 void pci_add_endpoint(struct pci *pci);
+
+/* pci_add_intx - it has INTA */
+void pci_add_intx(struct pci *pci);
+
+/* pci_intx - what the status register says of INTA; false when the guest has it disabled */
+bool pci_intx(struct pci *pci, bool asserted);
 
 /* pci_add_vendor - an extended capability without meaning; the first one is at 0x100 */
 void pci_add_vendor(struct pci *pci, uint16_t id, uint16_t length);

@@ -329,6 +329,8 @@ static int serve_irq_info(struct vfio_user *user, struct message *m, size_t *len
 	m->irq = (struct vfio_irq_info){
 		.argsz = sizeof(m->irq), .flags = VFIO_IRQ_INFO_EVENTFD, .index = index, .count = user->irqs[index],
 	};
+	if (index == VFIO_PCI_INTX_IRQ_INDEX)
+		m->irq.flags |= VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
 	*length = sizeof(m->irq);
 	return 0;
 }
@@ -342,6 +344,30 @@ static void irq_set(struct vfio_user *user, unsigned int index, unsigned int num
 	*at = fd;
 }
 
+static void intx_signal(struct vfio_user *user)
+{
+	if (user->intx_asserted && !user->intx_masked)
+		user->intx_masked = vfio_user_interrupt(user, VFIO_PCI_INTX_IRQ_INDEX, 0);
+}
+
+/* serve_mask - of INTx, which masks itself when it is signalled; the others cannot be masked, and are not */
+static int serve_mask(struct vfio_user *user, const struct message *m, bool mask)
+{
+	if (m->set.index != VFIO_PCI_INTX_IRQ_INDEX || !m->set.count)
+		return 0;
+	if (m->set.flags & VFIO_IRQ_SET_DATA_EVENTFD)		/* to be unmasked by that: we do not listen to it */
+		return ENOTSUP;
+	if (m->set.flags & VFIO_IRQ_SET_DATA_BOOL) {
+		if (m->length < sizeof(m->set) + 1)
+			return EINVAL;
+		if (!m->set.data[0])
+			return 0;
+	}
+	user->intx_masked = mask;
+	intx_signal(user);
+	return 0;
+}
+
 static int serve_set_irqs(struct vfio_user *user, struct message *m, size_t *length)
 {
 	uint32_t i, count;
@@ -352,9 +378,8 @@ static int serve_set_irqs(struct vfio_user *user, struct message *m, size_t *len
 	count = m->set.count;
 	if (m->set.start > user->irqs[m->set.index] || count > user->irqs[m->set.index] - m->set.start)
 		return EINVAL;
-	/* Masking is only for INTx, which no device of ours has. */
-	if ((m->set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) != VFIO_IRQ_SET_ACTION_TRIGGER)
-		return 0;
+	if (m->set.flags & (VFIO_IRQ_SET_ACTION_MASK | VFIO_IRQ_SET_ACTION_UNMASK))
+		return serve_mask(user, m, m->set.flags & VFIO_IRQ_SET_ACTION_MASK);
 
 	if (m->set.flags & VFIO_IRQ_SET_DATA_EVENTFD) {
 		for (i = 0; i < count; i++)
@@ -362,6 +387,10 @@ static int serve_set_irqs(struct vfio_user *user, struct message *m, size_t *len
 	} else if (!count) {
 		for (i = 0; i < user->irqs[m->set.index]; i++)
 			irq_set(user, m->set.index, i, -1);
+	}
+	if (m->set.index == VFIO_PCI_INTX_IRQ_INDEX) {		/* another who listens has heard of nothing yet */
+		user->intx_masked = false;
+		intx_signal(user);
 	}
 	return 0;
 }
@@ -467,8 +496,19 @@ bool vfio_user_interrupt(struct vfio_user *user, unsigned int index, unsigned in
 {
 	const uint64_t one = 1;
 
-	return user->irq_fd[index][number] >= 0 &&
+	return vfio_user_listens(user, index, number) &&
 	       write(user->irq_fd[index][number], &one, sizeof(one)) == sizeof(one);
+}
+
+bool vfio_user_listens(const struct vfio_user *user, unsigned int index, unsigned int number)
+{
+	return user->irq_fd[index] && number < user->irqs[index] && user->irq_fd[index][number] >= 0;
+}
+
+void vfio_user_intx(struct vfio_user *user, bool asserted)
+{
+	user->intx_asserted = asserted;
+	intx_signal(user);
 }
 
 int vfio_user_init(struct vfio_user *user, int socket)
@@ -507,6 +547,8 @@ void vfio_user_end(struct vfio_user *user)
 		free(user->irq_fd[i]);
 		user->irq_fd[i] = NULL;
 	}
+	user->intx_asserted = false;
+	user->intx_masked = false;
 	free(user->message);
 	user->message = NULL;
 	close(user->socket);

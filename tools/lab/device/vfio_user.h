@@ -32,6 +32,7 @@ struct vfio_user {
 
 	int socket;
 	int *irq_fd[VFIO_PCI_NUM_IRQS];
+	bool intx_asserted, intx_masked;
 	struct vfio_user_dma *dma;
 	size_t dmas;
 	void *message;
@@ -75,6 +76,23 @@ void *vfio_user_memory(struct vfio_user *user, uint64_t address, size_t *length,
  * Return: false when the client listens to none.
  */
 bool vfio_user_interrupt(struct vfio_user *user, unsigned int index, unsigned int number);
+
+/**
+ * vfio_user_listens - does the client listen to an interrupt?
+ * @user: initialized.
+ * @index: VFIO_PCI_*_IRQ_INDEX.
+ * @number: which of that kind, from 0.
+ */
+bool vfio_user_listens(const struct vfio_user *user, unsigned int index, unsigned int number);
+
+/**
+ * vfio_user_intx - the level of INTA
+ * @user: initialized, with one interrupt of VFIO_PCI_INTX_IRQ_INDEX.
+ * @asserted: does the device want something?
+ *
+ * The client is told once, and again when it has unmasked the interrupt and the level is still asserted.
+ */
+void vfio_user_intx(struct vfio_user *user, bool asserted);
 
 /**
  * vfio_user_end - give back what vfio_user_init() and the client took
