@@ -44,7 +44,7 @@ def main(_):
     targets = ["all", "measure", "fabric", "amdgpu", "sanitized"]
     if shutil.which("glslangValidator") and Path("/usr/include/vulkan/vulkan_core.h").is_file():
         targets.append("vulkan")
-    for directory, out in ((TOP / "tools/lab", OWN), *((TOP / "tools/lab" / gpu, OWN / gpu) for gpu in machine.GPUS), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
+    for directory, out in ((TOP / "tools/lab", OWN), *((TOP / "tools/lab" / name, OWN / name) for name in ("device", *machine.GPUS)), (TOP / "tools", BUILD / "tools"), (TOP / "selftests", PROGRAMS)):
         if (directory / "Makefile").is_file():
             out.mkdir(parents=True, exist_ok=True)
             make(directory, f"-j{jobs()}", f"O={out}", f"OUT={out}", f"KSRC={linux}", f"KHDR_INCLUDES=-isystem {linux}/obj/usr/include",
