@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "expansion_rom.h"
-#include "gpu.h"
+#include "si.h"
 
 enum {					/* where things are in the ROM */
 	MAGIC = 0x30,			/* atom.h: ATOM_ATI_MAGIC_PTR */
@@ -40,9 +40,9 @@ static void table(uint8_t *at, unsigned int size, uint8_t format, uint8_t conten
 	at[3] = content;
 }
 
-void rom_make(uint8_t rom[GPU_ROM], const struct pci_ids *ids)
+void si_rom_make(uint8_t rom[SI_ROM], const struct pci_ids *ids)
 {
-	expansion_rom_begin(rom, GPU_ROM, PCIR, ids);
+	expansion_rom_begin(rom, SI_ROM, PCIR, ids);
 	put_string(rom + MAGIC, " 761295520");
 	put16(rom + HEADER_POINTER, HEADER);
 	put_string(rom + DATE, "11/21/26 00:00");
@@ -75,7 +75,7 @@ void rom_make(uint8_t rom[GPU_ROM], const struct pci_ids *ids)
 	put16(rom + FIRMWARE_INFO + 0x70, 2700);
 	table(rom + IIO, 6, 1, 1);
 
-	expansion_rom_end(rom, GPU_ROM);
+	expansion_rom_end(rom, SI_ROM);
 }
 
 /* firmware - amdgpu_ucode.h: a header of a version 1.0, and one word of code */
@@ -108,7 +108,7 @@ static int firmware(const char *directory, const char *name, unsigned int header
 	return 0;
 }
 
-int firmware_make(const char *directory)
+int si_firmware_make(const char *directory)
 {
 	return firmware(directory, "mc", 40) || firmware(directory, "pfp", 44) || firmware(directory, "me", 44) ||
 	       firmware(directory, "ce", 44) || firmware(directory, "rlc", 52) ? -1 : 0;

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gpu.h"
+#include "control.h"
 #include "server.h"
+#include "si.h"
 
 static const char *firmware;
 
@@ -38,12 +39,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static int run(void *device)
 {
-	return gpu_run(device);
+	return engines_run(device);
 }
 
 static void gone(void *device)
 {
-	gpu_reset(device);
+	device_reset(device);
 }
 
 static void command(void *device, const char *line, int fd)
@@ -61,21 +62,23 @@ int main(int argc, char **argv)
 	static const struct argp_child children[] = { { &server_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = { options, parse, NULL,
 		"An emulated GPU of the Southern Islands family for QEMU's vfio-user-pci.", children, NULL, NULL };
-	static struct gpu gpu;
+	static struct si si;
 	struct server server = {
-		.vram_size = 512 << 20, .bar_size = 256 << 20, .user = &gpu.user, .device = &gpu,
+		.vram_size = 512 << 20, .bar_size = 256 << 20,
 		.run = run, .gone = gone, .command = command, .figures = figures,
 	};
 	int vram;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &server);
 	if (firmware)
-		return firmware_make(firmware) ? EXIT_FAILURE : EXIT_SUCCESS;
+		return si_firmware_make(firmware) ? EXIT_FAILURE : EXIT_SUCCESS;
 
 	vram = server_vram(&server);
-	if (vram < 0 || gpu_init(&gpu, vram, server.vram_size, server.bar_size)) {
+	if (vram < 0 || !si_init(&si, vram, server.vram_size, server.bar_size)) {
 		fprintf(stderr, "radeon: no %llu MiB of VRAM: %s\n", (unsigned long long)server.vram_size >> 20, strerror(errno));
 		return EXIT_FAILURE;
 	}
+	server.user = &si.device.user;
+	server.device = &si.device;
 	return server_run(&server);
 }

@@ -3,7 +3,11 @@
  * Registers that only remember what was written: the driver sets them up, or changes some bits, and nothing here depends on
  * them. Those without a name have none in the kernel's headers; the driver writes them by number.
  */
+	/* the index registers of other spaces, and what si_registers_reset() sets */
+	ONE(mmMM_INDEX), ONE(mmROM_INDEX), ONE(AMDGPU_PCIE_INDEX_SI), ONE(PCIE_PORT_INDEX), ONE(mmSMC_IND_INDEX_0),
+	ONE(mmMC_SEQ_SUP_CNTL), ONE(mmMC_SEQ_MISC0), ONE(mmMC_ARB_RAMCFG),
 	/* system, and clocks */
+	ONE(mmSRBM_STATUS), ONE(mmHDP_MEM_COHERENCY_FLUSH_CNTL),
 	ONE(mmCG_SPLL_FUNC_CNTL), ONE(mmCG_SPLL_FUNC_CNTL_2), ONE(mmSPLL_CNTL_MODE), ONE(mmCG_CLKPIN_CNTL),
 	ONE(mmCG_CLKPIN_CNTL_2), ONE(0x2f5), ONE(0x300), ONE(0x31e), ONE(mmSRBM_INT_CNTL), ONE(mmSRBM_INT_ACK),
 	/* memory controller */
