@@ -99,6 +99,15 @@ static bool read_fault(struct device *device, const char *line)
 	return true;
 }
 
+/* Back on the bus, as after power-on. */
+static void appear(struct device *device)
+{
+	if (!device->faults.vanished)
+		return;
+	device->faults.vanished = false;
+	device_reset(device);
+}
+
 static bool whole_fault(struct device *device, const char *line)
 {
 	unsigned int ms;
@@ -106,7 +115,7 @@ static bool whole_fault(struct device *device, const char *line)
 	if (!strcmp(line, "vanish"))
 		device->faults.vanished = true;
 	else if (!strcmp(line, "appear"))
-		device->faults.vanished = false;
+		appear(device);
 	else if (sscanf(line, "reset takes %u", &ms) == 1)
 		device->faults.reset_takes = ms;
 	else

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "server.h"
 
 static const struct argp_option options[] = {
@@ -119,7 +120,7 @@ static void command(struct server *server, int control)
 		return;
 	if (read(fd, line, sizeof(line) - 1) > 0) {
 		line[strcspn(line, "\n")] = 0;
-		server->command(server->device, line, fd);
+		control_command(server->device, line, fd);
 	}
 	close(fd);
 }
@@ -130,22 +131,24 @@ static int serve(struct server *server, int client, int control)
 	struct pollfd polled[] = { { client, POLLIN, 0 }, { control, POLLIN, 0 } };
 	int status = 1;
 
-	if (vfio_user_init(server->user, client))
+	if (vfio_user_init(&server->device->user, client))
 		return -1;
 	while (status > 0 && !ended) {
-		int n = poll(polled, 2, server->run ? server->run(server->device) : -1);
+		int n = poll(polled, 2, engines_run(server->device));
 
 		if (n < 0 && errno != EINTR)
 			status = -1;
 		if (n <= 0)
 			continue;
 		if (polled[0].revents)
-			status = vfio_user_serve(server->user);
+			status = vfio_user_serve(&server->device->user);
 		if (control >= 0 && polled[1].revents & POLLIN)
 			command(server, control);
 	}
-	vfio_user_end(server->user);
-	server->gone(server->device);
+	vfio_user_end(&server->device->user);
+	/* Its next client finds it as after power-on. */
+	server->device->faults.vanished = false;
+	device_reset(server->device);
 	return status;
 }
 
@@ -158,9 +161,9 @@ int server_run(struct server *server)
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	listening = listen_at(server->socket);
-	if (server->control && server->command)
+	if (server->control)
 		control = listen_at(server->control);
-	if (listening < 0 || (server->control && server->command && control < 0)) {
+	if (listening < 0 || (server->control && control < 0)) {
 		fprintf(stderr, "cannot listen at %s: %s\n", listening < 0 ? server->socket : server->control, strerror(errno));
 		return EXIT_FAILURE;
 	}
@@ -180,7 +183,7 @@ int server_run(struct server *server)
 			perror(server->summary);
 			return EXIT_FAILURE;
 		}
-		server->figures(server->device, summary);
+		control_summary(server->device, summary);
 		close(summary);
 	}
 	return EXIT_SUCCESS;

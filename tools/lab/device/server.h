@@ -6,22 +6,12 @@
 #include <argp.h>
 #include <stdint.h>
 
-#include "vfio_user.h"
+#include "device.h"
 
 struct server {
 	const char *socket, *control, *vram, *summary;	/* paths; control, vram and summary may be NULL */
 	uint64_t vram_size, bar_size;			/* bytes */
-
-	struct vfio_user *user;
-	void *device;
-	/* let it work a while; returns how long to wait for the next time in ms, -1: until a message comes. NULL: it never does. */
-	int (*run)(void *device);
-	/* the client has gone; another one may come */
-	void (*gone)(void *device);
-	/* one line, to be answered at fd; NULL: there are no commands */
-	void (*command)(void *device, const char *line, int fd);
-	/* write the figures, as JSON */
-	void (*figures)(void *device, int fd);
+	struct device *device;
 };
 
 /* --socket, --control, --vram, --vram-size, --bar-size, --summary; its input is a struct server with the defaults */
@@ -30,7 +20,7 @@ extern const struct argp server_argp;
 /* server_vram - the file that is VRAM, as large as that; -1 with errno */
 int server_vram(const struct server *server);
 
-/* server_run - serve one client after the other until SIGTERM or SIGINT; the exit status of the program */
+/* server_run - let the engines work, and serve one client after the other, until SIGTERM or SIGINT; the exit status of the program */
 int server_run(struct server *server);
 
 #endif

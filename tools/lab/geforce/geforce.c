@@ -5,24 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control.h"
 #include "nv44.h"
 #include "server.h"
-
-static void gone(void *device)
-{
-	device_reset(device);
-}
-
-static void command(void *device, const char *line, int fd)
-{
-	control_command(device, line, fd);
-}
-
-static void figures(void *device, int fd)
-{
-	control_summary(device, fd);
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -48,10 +32,7 @@ int main(int argc, char **argv)
 	static const struct argp_child children[] = { { &server_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = { NULL, parse, NULL, "An emulated NV44 for QEMU's vfio-user-pci.", children, NULL, NULL };
 	static struct nv44 nv44;
-	struct server server = {
-		.vram_size = 512 << 20, .bar_size = 256 << 20, .user = &nv44.device.user, .device = &nv44.device,
-		.gone = gone, .command = command, .figures = figures,
-	};
+	struct server server = { .vram_size = 512 << 20, .bar_size = 256 << 20, .device = &nv44.device };
 	int vram;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &server);

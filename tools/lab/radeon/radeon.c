@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control.h"
 #include "server.h"
 #include "si.h"
 
@@ -37,36 +36,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static int run(void *device)
-{
-	return engines_run(device);
-}
-
-static void gone(void *device)
-{
-	device_reset(device);
-}
-
-static void command(void *device, const char *line, int fd)
-{
-	control_command(device, line, fd);
-}
-
-static void figures(void *device, int fd)
-{
-	control_summary(device, fd);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &server_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = { options, parse, NULL,
 		"An emulated GPU of the Southern Islands family for QEMU's vfio-user-pci.", children, NULL, NULL };
 	static struct si si;
-	struct server server = {
-		.vram_size = 512 << 20, .bar_size = 256 << 20,
-		.run = run, .gone = gone, .command = command, .figures = figures,
-	};
+	struct server server = { .vram_size = 512 << 20, .bar_size = 256 << 20 };
 	int vram;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &server);
@@ -78,7 +54,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "radeon: no %llu MiB of VRAM: %s\n", (unsigned long long)server.vram_size >> 20, strerror(errno));
 		return EXIT_FAILURE;
 	}
-	server.user = &si.device.user;
 	server.device = &si.device;
 	return server_run(&server);
 }
