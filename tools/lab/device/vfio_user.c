@@ -34,6 +34,7 @@ enum command {
 
 #define MAX_DATA	(1u << 20)	/* bytes in one region access, as we tell the client */
 #define MAX_FDS		8
+#define MAX_MAPS	65535u		/* the protocol's default for the client */
 #define MAX_MESSAGE	(MAX_DATA + 4096)
 
 struct header {
@@ -234,26 +235,59 @@ static int serve_version(struct message *m, size_t *length)
 	return 0;
 }
 
+/* overlaps - is there memory already that the client has mapped there? */
+static bool overlaps(const struct vfio_user *user, uint64_t address, uint64_t size)
+{
+	size_t i;
+
+	for (i = 0; i < user->dmas; i++)
+		if (address - user->dma[i].address < user->dma[i].size || user->dma[i].address - address < size)
+			return true;
+	return false;
+}
+
+/* map_file - 0 or an errno value. What is beyond the end of a file can be mapped, but not accessed: the process would end. */
+static int map_file(struct vfio_user_dma *dma, int fd, uint64_t offset)
+{
+	int protection = 0;
+	struct stat status;
+
+	if (dma->flags & VFIO_DMA_MAP_FLAG_READ)
+		protection |= PROT_READ;
+	if (dma->flags & VFIO_DMA_MAP_FLAG_WRITE)
+		protection |= PROT_WRITE;
+	if (fstat(fd, &status))
+		return errno;
+	if (S_ISREG(status.st_mode) && (offset > (uint64_t)status.st_size || dma->size > (uint64_t)status.st_size - offset))
+		return EINVAL;
+	dma->map = mmap(NULL, dma->size, protection, MAP_SHARED, fd, (off_t)offset);
+	if (dma->map != MAP_FAILED)
+		return 0;
+	dma->map = NULL;
+	return errno;
+}
+
 static int serve_dma_map(struct vfio_user *user, struct message *m, size_t *length)
 {
 	struct vfio_user_dma dma, *all;
-	int protection = 0, fd;
+	int fd, err;
 
-	if (m->length < sizeof(m->map) || !m->map.size)
+	if (m->length < sizeof(m->map) || !m->map.size || m->map.address + m->map.size - 1 < m->map.address ||
+	    m->map.flags & ~(uint32_t)(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE))
 		return EINVAL;
+	if (overlaps(user, m->map.address, m->map.size))
+		return EEXIST;
+	if (user->dmas == MAX_MAPS)
+		return ENOSPC;
 	dma = (struct vfio_user_dma){ .address = m->map.address, .size = m->map.size, .flags = m->map.flags };
-	if (dma.flags & VFIO_DMA_MAP_FLAG_READ)
-		protection |= PROT_READ;
-	if (dma.flags & VFIO_DMA_MAP_FLAG_WRITE)
-		protection |= PROT_WRITE;
 
 	/* Memory that comes without a file (of another device's registers, say) cannot be reached. */
 	fd = take_fd(m);
 	if (fd >= 0) {
-		dma.map = mmap(NULL, dma.size, protection, MAP_SHARED, fd, (off_t)m->map.offset);
+		err = map_file(&dma, fd, m->map.offset);
 		close(fd);
-		if (dma.map == MAP_FAILED)
-			return errno;
+		if (err)
+			return err;
 	}
 	all = reallocarray(user->dma, user->dmas + 1, sizeof(*all));
 	if (!all) {
@@ -274,19 +308,38 @@ static void dma_remove(struct vfio_user *user, size_t i)
 	user->dma[i] = user->dma[--user->dmas];
 }
 
+/* cuts - would unmapping that leave a part of some memory? */
+static bool cuts(const struct vfio_user *user, uint64_t address, uint64_t size)
+{
+	size_t i;
+
+	for (i = 0; i < user->dmas; i++) {
+		const struct vfio_user_dma *dma = &user->dma[i];
+
+		if (address - dma->address < dma->size && address != dma->address)
+			return true;
+		if (dma->address - address < size && dma->size > size - (dma->address - address))
+			return true;
+	}
+	return false;
+}
+
 static int serve_dma_unmap(struct vfio_user *user, struct message *m, size_t *length)
 {
+	uint64_t address, size;
 	bool all;
 	size_t i;
 
 	if (m->length < sizeof(m->unmap))
 		return EINVAL;
 	all = m->unmap.flags & VFIO_DMA_UNMAP_FLAG_ALL;
-	for (i = user->dmas; i--;) {
-		if (all || (user->dma[i].address >= m->unmap.address &&
-			    user->dma[i].address - m->unmap.address < m->unmap.size))
+	address = m->unmap.address;
+	size = m->unmap.size;
+	if (!all && cuts(user, address, size))
+		return EINVAL;
+	for (i = user->dmas; i--;)
+		if (all || user->dma[i].address - address < size)
 			dma_remove(user, i);
-	}
 	*length = sizeof(m->unmap);
 	return 0;
 }
@@ -305,11 +358,12 @@ static int serve_device_info(struct message *m, size_t *length)
 
 static int serve_region_info(struct vfio_user *user, struct message *m, size_t *length, int *fd)
 {
-	uint32_t index = m->region.index;
 	const struct vfio_user_region *region;
+	uint32_t index;
 
-	if (m->length < sizeof(m->region) || index >= VFIO_PCI_NUM_REGIONS)
+	if (m->length < sizeof(m->region) || m->region.index >= VFIO_PCI_NUM_REGIONS)
 		return EINVAL;
+	index = m->region.index;
 	region = &user->region[index];
 	m->region = (struct vfio_region_info){
 		.argsz = sizeof(m->region), .flags = region->flags, .index = index, .size = region->size,
@@ -322,10 +376,11 @@ static int serve_region_info(struct vfio_user *user, struct message *m, size_t *
 
 static int serve_irq_info(struct vfio_user *user, struct message *m, size_t *length)
 {
-	uint32_t index = m->irq.index;
+	uint32_t index;
 
-	if (m->length < sizeof(m->irq) || index >= VFIO_PCI_NUM_IRQS)
+	if (m->length < sizeof(m->irq) || m->irq.index >= VFIO_PCI_NUM_IRQS)
 		return EINVAL;
+	index = m->irq.index;
 	m->irq = (struct vfio_irq_info){
 		.argsz = sizeof(m->irq), .flags = VFIO_IRQ_INFO_EVENTFD, .index = index, .count = user->irqs[index],
 	};
@@ -382,6 +437,8 @@ static int serve_set_irqs(struct vfio_user *user, struct message *m, size_t *len
 		return serve_mask(user, m, m->set.flags & VFIO_IRQ_SET_ACTION_MASK);
 
 	if (m->set.flags & VFIO_IRQ_SET_DATA_EVENTFD) {
+		if (m->nfds && m->nfds != count)	/* without any, nobody listens any more */
+			return EINVAL;
 		for (i = 0; i < count; i++)
 			irq_set(user, m->set.index, m->set.start + i, take_fd(m));
 	} else if (!count) {
@@ -416,6 +473,15 @@ static int serve_access(struct vfio_user *user, struct message *m, size_t *lengt
 	return user->read(user->device, a->region, a->offset, a->data, a->count);
 }
 
+static void report_once(struct vfio_user *user, unsigned int command)
+{
+	uint32_t bit = 1u << (command < 31 ? command : 31);
+
+	if (!(user->reported & bit))
+		fprintf(stderr, "vfio-user: command %u is not served\n", command);
+	user->reported |= bit;
+}
+
 int vfio_user_serve(struct vfio_user *user)
 {
 	struct message *m = user->message;
@@ -430,6 +496,10 @@ int vfio_user_serve(struct vfio_user *user)
 	}
 	user->messages++;
 	silent = m->header.flags & NO_REPLY;
+	if (m->header.flags & TYPE_MASK) {		/* an answer, and we have asked nothing */
+		err = EINVAL;
+		goto done;
+	}
 
 	switch (m->header.command) {
 	case VERSION:
@@ -462,9 +532,10 @@ int vfio_user_serve(struct vfio_user *user)
 		err = 0;
 		break;
 	default:
-		fprintf(stderr, "vfio-user: command %u is not served\n", m->header.command);
+		report_once(user, m->header.command);
 		err = ENOTSUP;
 	}
+done:
 	close_fds(m);
 	if (silent)
 		return 1;

@@ -37,6 +37,7 @@ struct vfio_user {
 	size_t dmas;
 	void *message;
 	uint64_t messages;	/* served */
+	uint32_t reported;	/* commands that are not served: a bit each, the last for all others */
 };
 
 /**
