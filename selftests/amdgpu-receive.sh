@@ -83,7 +83,7 @@ let_go
 port=$((port + 1))
 large=$(several_blocks "$(said info visible)")
 ethtool -X "$NETIF" start 0 equal 1
-receive stray -p $port -m "gpu:$node" -s $large -r -P && remote pattern_send "$LOCAL_V4" $port $BYTES && wait "$receiver"
+receive stray -p $port -m "gpu:$node" -s "$large" -r -P && remote pattern_send "$LOCAL_V4" $port $BYTES && wait "$receiver"
 ethtool -X "$NETIF" start 1 equal 1
 [ "$(said stray received)" = $BYTES ] && [ "$(said stray correct)" = 1 ] && [ "$(said stray other_queue)" = $BYTES ]
 ktap_ok "what came on the other queue is copied into a buffer of $((large >> 20)) MiB, byte for byte" $?

@@ -29,6 +29,7 @@ in_zsh() {
 		zpty -d z' zsh "$top/tools/netgpu/completion" "$1"
 }
 
+work=$(mktemp -d) && undo rm -rf "$work"
 ktap_plan 13
 commands=$(netgpu --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | xargs)
 [ "$(completes "")" = "$commands" ] && [[ $commands == *topo*regions* ]]
@@ -39,9 +40,10 @@ for command in $commands; do
 	for option in $(netgpu "$command" --help | grep -o '^ \{1,6\}\(-.,\)\? *--[a-z0-9-]*' | grep -o -- '--.*'); do
 		[[ " $(completes "$command" "$option" | tr -d =) " == *" $option "* ]] || echo "$command $option"
 	done
-done >/tmp/missing
-[ -n "$commands" ] && [ ! -s /tmp/missing ]
-ktap_ok "all options of all commands $(xargs </tmp/missing)" $?
+done >"$work/missing"
+missing=$(xargs <"$work/missing")
+[ -n "$commands" ] && [ -z "$missing" ]
+ktap_ok "all options of all commands $missing" $?
 [ "$(completes setup --al)" = "--all-flows " ] && [ "$(completes setup --que)" = "--queue=" ]
 ktap_ok "those that want a value end with =" $?
 [ "$(completes reset l)" = lo ] && [ "$(completes probe lo --queue = "")" = 0 ] && [ "$(completes probe lo --queue "")" = 0 ]

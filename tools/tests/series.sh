@@ -122,7 +122,7 @@ ktap_run "nobody has signed" unsigned
 ktap_run "what the lab places" place
 ktap_run "all of them give that, to the byte" same
 for part in ${MORE:+checkpatch} subject length fixes; do
-	ktap_run "as reviewers want it: $part" lint $part
+	ktap_run "as reviewers want it: $part" lint "$part"
 done
 
 cp patches/lists "$dir/lists"

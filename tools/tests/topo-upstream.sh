@@ -29,7 +29,7 @@ done
 grep -q "without netgpu: amdgpu moves the buffer to host memory, and nothing tells" /tmp/words &&
 	netgpu topo --fix | grep -q "CONFIG_NETGPU=y"
 ktap_ok "that nothing tells is said, and what would help" $?
-receive run -p $port -m "gpu:$node" -s $((2 * BYTES)) -k /tmp/extents && marked run
+receive run -p "$port" -m "gpu:$node" -s $((2 * BYTES)) -k /tmp/extents && marked run
 let_go
 vram=$(json_value /tmp/run.json gpu.bytes) ram=$(json_value /tmp/run.json ram.marks)
 [ "$(said run received)" = $BYTES ] && [ "$(said run error)" = 0 ] && [ "$vram" = 0 ] && [ "$ram" -gt 0 ]
