@@ -67,6 +67,7 @@ static bool interrupt_fault(struct device *device, const char *line)
 	} else if (!strcmp(line, "interrupts pass")) {
 		faults->interrupts_dropped = false;
 		faults->interrupts_lose = 0;
+		device_intx(device, device->intx_level);
 		if (device->ops->interrupts_pass && !faults->vanished)
 			device->ops->interrupts_pass(device);
 	} else if (sscanf(line, "interrupts lose %u", &n) == 1) {
@@ -105,7 +106,7 @@ static void appear(struct device *device)
 	if (!device->faults.vanished)
 		return;
 	device->faults.vanished = false;
-	device_reset(device);
+	device_power_on(device);
 }
 
 static bool whole_fault(struct device *device, const char *line)

@@ -165,6 +165,14 @@ void device_reset(struct device *device)
 	device->count.resets++;
 }
 
+void device_power_on(struct device *device)
+{
+	device_reset(device);
+	device->pci = device->at_power_on;
+	device->faults.absent_until = 0;
+	device_intx(device, false);
+}
+
 static void reset(void *opaque)
 {
 	struct device *device = opaque;

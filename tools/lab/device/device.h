@@ -85,6 +85,7 @@ struct device {
 
 	struct vfio_user user;
 	struct pci pci;
+	struct pci at_power_on;
 	bool intx_level;		/* what the device wants; the client hears of it when nothing is in between */
 	struct faults faults;
 	struct device_count count;
@@ -100,6 +101,9 @@ void device_init(struct device *device);
 
 /* device_bar_memory - let a BAR show the first size bytes of a file; false with errno */
 bool device_bar_memory(struct device *device, unsigned int index, int fd, uint64_t size, uint32_t flags);
+
+/* device_power_on - as it was at first: reset, and configuration space, too, which the driver's own reset leaves */
+void device_power_on(struct device *device);
 
 /* device_reset - all of it, as by the bus; counted */
 void device_reset(struct device *device);

@@ -73,9 +73,11 @@ def look(gpu, bar, engine):
     check("a read fails twice", gpu.say(f"reads fail {bar} 0x0 2") == "ok" and gpu.read(bar, 64) != ALL_ONES and
           [gpu.read(bar, 0) for _ in range(3)] == [ALL_ONES, ALL_ONES, usual])
     check("there is no such BAR", gpu.say("reads fail 6").startswith("what is") and gpu.say("reads fail 5").startswith("what is"))
-    check("vanish", gpu.say("vanish") == "ok" and gpu.read(bar, 0) == ALL_ONES and gpu.read(CONFIG, 0) == ALL_ONES)
     gpu.write(CONFIG, 4, 6)
-    check("appear, without what was written meanwhile",
+    check("memory and bus master are on", gpu.read(CONFIG, 4) & 6 == 6)
+    check("vanish", gpu.say("vanish") == "ok" and gpu.read(bar, 0) == ALL_ONES and gpu.read(CONFIG, 0) == ALL_ONES)
+    gpu.write(CONFIG, 4, 4)
+    check("appear, as after power-on, without what was written meanwhile",
           gpu.say("appear") == "ok" and gpu.read(bar, 0) == usual and gpu.read(CONFIG, 0) == ids and gpu.read(CONFIG, 4) & 6 == 0)
     check("it was reset by that", json.loads(gpu.say("summary"))["resets"] == 1)
     if engine:

@@ -363,6 +363,8 @@ static void unmapped(void)
 	memcpy(&flags, request.body + 4, sizeof(flags));
 	get64(&address, 8);
 	get64(&size, 16);
+	if (!(flags & VFIO_DMA_UNMAP_FLAG_ALL) && size && address + size - 1 < address)
+		fail("what goes around the end of the addresses was unmapped");
 	for (i = mappings; i--;)
 		if (flags & VFIO_DMA_UNMAP_FLAG_ALL || mapping[i].address - address < size)
 			mapping[i] = mapping[--mappings];
@@ -897,6 +899,8 @@ static void map_goes_around(void)
 	expect(map(0, 0, 0, true), EINVAL);
 	expect(map(0, PAGE, UINT64_MAX - PAGE + 1, true), EINVAL);
 	expect(map(UINT64_MAX - PAGE + 1, PAGE, 0, true), 0);
+	expect(map(0, PAGE, PAGE, true), 0);
+	expect(unmap(UINT64_MAX - PAGE + 1, 2 * PAGE), EINVAL);
 }
 
 static void map_beyond_file(void)

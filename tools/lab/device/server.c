@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -113,12 +114,23 @@ static int listen_at(const char *path)
 
 static void command(struct server *server, int control)
 {
+	const struct timeval most = { .tv_sec = 1 };	/* the machine waits meanwhile */
 	int fd = accept4(control, NULL, NULL, SOCK_CLOEXEC);
 	char line[128] = "";
+	size_t length = 0;
+	ssize_t n;
 
 	if (fd < 0)
 		return;
-	if (read(fd, line, sizeof(line) - 1) > 0) {
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
+	while (!strchr(line, '\n') && length < sizeof(line) - 1) {
+		n = read(fd, line + length, sizeof(line) - 1 - length);
+		if (n <= 0)
+			break;
+		length += (size_t)n;
+	}
+	if (length) {
 		line[strcspn(line, "\n")] = 0;
 		control_command(server->device, line, fd);
 	}
@@ -148,7 +160,7 @@ static int serve(struct server *server, int client, int control)
 	vfio_user_end(&server->device->user);
 	/* Its next client finds it as after power-on. */
 	server->device->faults.vanished = false;
-	device_reset(server->device);
+	device_power_on(server->device);
 	return status;
 }
 
@@ -168,6 +180,7 @@ int server_run(struct server *server)
 		return EXIT_FAILURE;
 	}
 
+	server->device->at_power_on = server->device->pci;
 	/* A GPU that was unplugged can be plugged in again: the next client. */
 	while (!ended) {
 		int client = accept4(listening, NULL, NULL, SOCK_CLOEXEC);

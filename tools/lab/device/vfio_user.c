@@ -335,6 +335,8 @@ static int serve_dma_unmap(struct vfio_user *user, struct message *m, size_t *le
 	all = m->unmap.flags & VFIO_DMA_UNMAP_FLAG_ALL;
 	address = m->unmap.address;
 	size = m->unmap.size;
+	if (!all && size && address + size - 1 < address)
+		return EINVAL;
 	if (!all && cuts(user, address, size))
 		return EINVAL;
 	for (i = user->dmas; i--;)
@@ -435,6 +437,8 @@ static int serve_set_irqs(struct vfio_user *user, struct message *m, size_t *len
 		return EINVAL;
 	if (m->set.flags & (VFIO_IRQ_SET_ACTION_MASK | VFIO_IRQ_SET_ACTION_UNMASK))
 		return serve_mask(user, m, m->set.flags & VFIO_IRQ_SET_ACTION_MASK);
+	if (!(m->set.flags & VFIO_IRQ_SET_ACTION_TRIGGER))
+		return EINVAL;
 
 	if (m->set.flags & VFIO_IRQ_SET_DATA_EVENTFD) {
 		if (m->nfds && m->nfds != count)	/* without any, nobody listens any more */
