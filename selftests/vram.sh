@@ -33,7 +33,11 @@ vram_bind() {
 	vfio_allows vfio_iommu_type1 allow_unsafe_interrupts
 	modprobe vfio-pci
 	[ "$(basename "$(readlink "$dev/driver")")" = vfio-pci ] && return
-	[ -n "${vram_bound:-}" ] || undo vram_back
+	if [ -z "${vram_bound:-}" ]; then
+		vram_override=$(cat "$dev/driver_override")
+		[ "$vram_override" != "(null)" ] || vram_override=
+		undo vram_back
+	fi
 	vram_bound=1
 	[ ! -e "$dev/driver" ] || echo "$VRAM_PCI" >"$dev/driver/unbind"
 	echo vfio-pci >"$dev/driver_override"
@@ -51,7 +55,8 @@ vfio_allows() {
 # vram_back: the device is its own driver's again. Who still has its memory open holds up the unbind, not the test.
 vram_back() {
 	local dev=/sys/bus/pci/devices/$VRAM_PCI
-	echo >"$dev/driver_override"
+	echo "$vram_override" >"$dev/driver_override"
+	[ -e "$dev/driver" ] || echo "$VRAM_PCI" >/sys/bus/pci/drivers_probe # vfio-pci has not taken it
 	[ "$(basename "$(readlink "$dev/driver")")" = vfio-pci ] || return
 	(
 		echo "$VRAM_PCI" >/sys/bus/pci/drivers/vfio-pci/unbind
