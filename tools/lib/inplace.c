@@ -952,6 +952,8 @@ static void fetch_all(struct netgpu_domain *d)
 	collect(d);
 	if (any_out(ip, false))
 		let_go(d);
+	else
+		ip->failing = ip->told = 0;	/* all came back by itself: the device was down */
 	ip->stays = any_out(ip, false);
 	ip->keeps = ip->keeps && any_out(ip, ++ip->looked < TRIES && is_shared(d));
 }
@@ -1028,7 +1030,7 @@ static void stop(struct netgpu_domain *d)
 
 	ip->ep = NULL;
 	ip->full = false;
-	if (any_out(ip, false))
+	if (any_out(ip, false) && !(ip->failing && now_ns() < ip->try_at))
 		let_go(d);
 	ip->stays = any_out(ip, false);
 }

@@ -166,6 +166,10 @@ static int take_events(struct fabric *f)
 	int i, n;
 
 	n = netgpu_domain_wait(f->engine, events, BATCH, 0);
+	if (n == -EIO) {	/* said again and again, until the network device lets go of buffers */
+		FI_WARN(&provider, FI_LOG_FABRIC, "%s\n", netgpu_error());
+		n = 0;
+	}
 	if (n < 0 && !f->error) {
 		f->error = errno_of(n);
 		FI_WARN(&provider, FI_LOG_FABRIC, "nothing goes on any more: %s\n", netgpu_error());
