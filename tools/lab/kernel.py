@@ -170,7 +170,9 @@ def configure(kernel, configs):
                     wanted[match[1] or match[3]] = (match[2] or "n", fragment)
     make(kernel, "olddefconfig")
     got = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", new.read_text(), re.M))
-    other = {symbol: line for symbol, line in wanted.items() if got.get(symbol, line[0] if line[0] == '""' else "n") != line[0]}
+    optional = TOP / "configs/own/build.config"
+    other = {symbol: line for symbol, line in wanted.items()
+             if got.get(symbol, "n") != line[0] and not (line[1] == optional and symbol not in got)}
     for symbol, (value, fragment) in other.items():
         say(f"kernel: {symbol}={value} of {fragment.relative_to(TOP)} came out as {got.get(symbol, 'n')}"
             " (unknown, or something it depends on is not set)")

@@ -22,9 +22,9 @@ made() { # TARGET...
 # over FILE: the configuration with configs/own/ over it, and what of that came out otherwise
 over() {
 	mkdir -p "$work/obj"
-	{ xz -dcf "$1"; cat "$top/configs/own/own.config"; } >"$work/obj/.config"
+	{ xz -dcf "$1"; cat "$top"/configs/own/*.config; } >"$work/obj/.config"
 	made olddefconfig || return 1
-	grep '^CONFIG' "$top/configs/own/own.config" | grep -v '=""$' | grep -vxFf "$work/obj/.config" >"$work/otherwise"
+	grep '^CONFIG' "$top/configs/own/own.config" | grep -vxFf "$work/obj/.config" >"$work/otherwise"
 	sed 's/^/# otherwise: /' "$work/otherwise"
 }
 
