@@ -1001,7 +1001,7 @@ bool in_place_fails(struct netgpu_domain *d)
 
 int in_place_error(const struct netgpu_domain *d)
 {
-	return fail(-EIO, "domain: queue %u of network device %u cannot be restarted (%s), and may still write into buffers whose events are withheld: take the device down and up, or unbind its driver",
+	return fail(-EBUSY, "domain: queue %u of network device %u cannot be restarted (%s), and may still write into buffers whose events are withheld: take the device down and up, or unbind its driver",
 		    d->rx_queue, d->ifindex, strerror(-d->in_place->error));
 }
 

@@ -468,7 +468,7 @@ struct netgpu_event {
  * @timeout: nanoseconds to wait for the first, 0 not to wait, < 0 without end.
  *
  * Nothing moves but in here, and in netgpu_domain_flush(). Returns how many there are: 0 after the timeout or a signal.
- * Errors: EIO the queue cannot be restarted, for ten seconds already, and the network device may still write into buffers, whose events
+ * Errors: EBUSY the queue cannot be restarted, for ten seconds already, and the network device may still write into buffers, whose events
  * are withheld. They come when it can be again: taking the device down and up may help. It is said once for each try, every 640 ms.
  */
 int netgpu_domain_wait(struct netgpu_domain *domain, struct netgpu_event *events,

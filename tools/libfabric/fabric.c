@@ -166,7 +166,7 @@ static int take_events(struct fabric *f)
 	int i, n;
 
 	n = netgpu_domain_wait(f->engine, events, BATCH, 0);
-	if (n == -EIO) {	/* said again and again, until the network device lets go of buffers */
+	if (n == -EBUSY) {	/* said again and again, until the network device lets go of buffers */
 		FI_WARN(&provider, FI_LOG_FABRIC, "%s\n", netgpu_error());
 		n = 0;
 	}
