@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The NIC has no peer-to-peer path to the GPU: that is said, and what lands in host memory is reported as such.
+# lab: long=region-no-path,amdgpu-receive
 # lab: kernel=netgpu
 # lab: topology=rootports,novram,radeon
 # lab: timeout=120

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The machine sleeps while data is received into VRAM that amdgpu drives: the region ends before, and the GPU can be received
 # into when it is awake.
+# lab: long=amdgpu-sleep
 # lab: kernel=netgpu
 # lab: topology=switch,novram,radeon,sleep
 # lab: timeout=200

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # With module.inherit_gpl_only_warn=1, re-exports of GPL-only symbols are reported instead of refused. So there can be an
 # exporter of dma-bufs whose module is proprietary; netgpu does not take its memory.
+# lab: long=gpl-gate
 # lab: kernel=netgpu
 # lab: timeout=120
 # lab: append=module.inherit_gpl_only_warn=1

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Regions of gigabytes, in a BAR above 4 GiB, and of many scattered pages: data comes to their ends, and what they take of
 # the host's memory is in proportion.
+# lab: long=region-receive
 # lab: kernel=netgpu
 # lab: vram=4096
 # lab: timeout=180

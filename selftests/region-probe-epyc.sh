@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Through a host bridge that is known to forward between its ports: a probe says so, and data comes.
+# lab: long=region-probe
 # lab: kernel=netgpu
 # lab: topology=rootports,epyc
 # lab: timeout=90

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Behind an IOMMU, but below a host bridge that is not known to forward between its ports: refused.
+# lab: long=region-probe-iommu,region-no-path
 # lab: kernel=netgpu
 # lab: topology=rootports,iommu
 # lab: append=intel_iommu=on

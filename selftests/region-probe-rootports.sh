@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A probe where network device and memory have no path: it says so as making a region does.
+# lab: long=region-probe
 # lab: kernel=netgpu
 # lab: topology=rootports
 # lab: timeout=60

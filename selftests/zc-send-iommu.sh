@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Behind an IOMMU: memory is sent from, by its addresses there, and the exporter gets it back under traffic without a fault.
+# lab: long=zc-send,region-probe-iommu
 # lab: kernel=netgpu
 # lab: topology=rootports,epyc,iommu
 # lab: append=intel_iommu=on

@@ -89,13 +89,15 @@ FI_NETGPU_DEVICE=$NETIF fi_info -p netgpu -v | awk '/fi_nic:/ { nic = 1 } nic' |
 ktap_ok "programs are told which network device it is: $pci" $?
 cat "$top"/tools/libfabric/fabtests/exclude{,-device} >"$excluded"
 export FAB_LOCAL="FI_NETGPU_DEVICE=$NETIF FT_MEMORY=$node"
-runs "into and out of ${node##*/}" 7 -t short -C "-W 2" -L "-D synapseai -R -W 2"
-# Of the others those that look at each byte, and writes and reads.
+# Those that look at each byte, and writes and reads.
+[ -n "$MORE" ] || printf '%s\n' pingpong 'msg_bw -I 5$' >>"$excluded"
+runs "into and out of ${node##*/}" $((MORE ? 7 : 4)) -t short -C "-W 2" -L "-D synapseai -R -W 2"
 printf '%s\n' pingpong 'msg_bw -I 5$' >>"$excluded"
 export FAB_LOCAL="FI_NETGPU_DEVICE=$NETIF FT_MEMORY=udmabuf"
 [ -z "$MORE" ] || runs "into and out of udmabuf" 4 -t short -C "-W 2" -L "-D synapseai -R -W 2"
 export FAB_LOCAL="FI_NETGPU_DEVICE=$NETIF FT_MEMORY=$node FI_NETGPU_SDMA=$node"
-runs "by a DMA engine" 4 -t short -C "-W 2" -L "-D synapseai -R -W 2"
+[ -n "$MORE" ] || printf '%s\n' 'msg -o read' 'msg -o writedata' >>"$excluded"
+runs "by a DMA engine" $((MORE ? 4 : 2)) -t short -C "-W 2" -L "-D synapseai -R -W 2"
 
 # by_engine: all that a program receives, but what came with control messages, an engine of the GPU has moved to its place
 by_engine() {

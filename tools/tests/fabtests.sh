@@ -18,8 +18,9 @@ excluded=$(mktemp) && undo rm -f "$excluded"
 cp "$top/tools/libfabric/fabtests/exclude" "$excluded"
 least=(10 37 31)
 if [ -z "${MORE:-}" ]; then # of each kind one, and of the bandwidths those that look at each byte
-	printf '%s\n' ' -U' ' -Q' threading 'inject_test -N' 'multi_ep -e rdm -v$' 'atomic.*all$' 'pingpong -I 5$' '_bw -I 5$' >>"$excluded"
-	least=(10 20 13)
+	printf '%s\n' ' -U' ' -Q' threading 'inject_test -N' inj_complete multi_ep 'atomic.*all$' pingpong '_bw -I 5$' \
+		'rma_bw -e rdm -o read' 'rma_bw -e rdm -o writedata' 'rma_bw -e msg -o writedata' >>"$excluded"
+	least=(10 17 6)
 fi
 
 ktap_plan 4

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # make rpm: the packages are built from what is here, and what is in them runs.
+# lab: long=install
 # lab: machine=none
 # lab: packages=rpm
 # lab: timeout=300

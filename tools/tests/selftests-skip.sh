@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The kernel's selftests are built, installed and run as kselftests, and where nothing is that they want, each is skipped with
 # a reason, as root and as an ordinary user, and leaves the machine as it was.
+# lab: long=selftests-undo
 # lab: machine=none
 # lab: kernel=netgpu
 # lab: timeout=1200

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The driver of a GPU takes the memory away in the middle of what endpoints do with it: what was posted is told of, each once, nothing hangs,
 # and nothing is left.
+# lab: long=tools-endpoint-gone
 # lab: topology=switch,novram,radeon
 # lab: timeout=400
 . "$(dirname "$0")/../../selftests/lib.sh"

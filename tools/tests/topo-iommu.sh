@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # netgpu topo with an IOMMU between.
+# lab: long=topo,topo-switch
 # lab: kernel=netgpu
 # lab: topology=rootports,epyc,iommu
 # lab: append=intel_iommu=on
