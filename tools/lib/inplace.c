@@ -101,9 +101,9 @@ struct in_place {
 	int error;			/* by which */
 	bool keeps;			/* the device has pages of what the program was to have back */
 	bool stays;			/* it has some that no more is to come for */
-	unsigned int looked;		/* times, since an endpoint has ended */
+	unsigned int looked;		/* pauses, since an endpoint has ended */
 	uint64_t came;			/* bytes, when it was looked last */
-	unsigned int quiet;		/* times that nothing had come since */
+	unsigned int quiet;		/* pauses that nothing had come since */
 	uint64_t try_at;		/* ns, the next time to do something about either */
 	char *bounce;			/* a page */
 };
@@ -915,13 +915,19 @@ static bool restart_helps(const struct in_place *ip)
 	return false;
 }
 
+/* A restart takes the queue down, and one that fails does so again and again: how long until the next, in pauses. */
+static unsigned int pauses(const struct in_place *ip)
+{
+	return 1u << (ip->failing < LONGER ? ip->failing : LONGER);
+}
+
 /* Pages for which bytes are late: nothing may come that would bring them, unless it is asked for. */
 static void fetch_pages(struct netgpu_domain *d)
 {
 	const uint64_t came = d->stats.in_place + d->stats.moved;
 	struct in_place *ip = d->in_place;
 
-	ip->quiet = came == ip->came ? ip->quiet + 1 : 0;
+	ip->quiet = came == ip->came ? ip->quiet + pauses(ip) : 0;
 	ip->came = came;
 	collect(d);
 	put_late(ip);
@@ -955,29 +961,26 @@ static void fetch_all(struct netgpu_domain *d)
 	else
 		ip->failing = ip->told = 0;	/* all came back by itself: the device was down */
 	ip->stays = any_out(ip, false);
-	ip->keeps = ip->keeps && any_out(ip, ++ip->looked < TRIES && is_shared(d));
-}
-
-/* A restart takes the queue down, and one that fails does so again and again. */
-static int64_t pause_of(const struct in_place *ip)
-{
-	return (int64_t)PAUSE << (ip->failing < LONGER ? ip->failing : LONGER);
+	ip->looked += pauses(ip);
+	ip->keeps = ip->keeps && any_out(ip, ip->looked < TRIES && is_shared(d));
 }
 
 void in_place_settle(struct netgpu_domain *d)
 {
 	struct in_place *ip = d->in_place;
+	unsigned int failing;
 
 	if (ip->missed || (ip->late && ip->next >= ip->collect_at))
 		collect(d);
 	if (ip->late)
 		put_late(ip);
 	if ((ip->late || ip->keeps || ip->stays) && now_ns() >= ip->try_at) {
+		failing = ip->failing;
 		if (ip->keeps || ip->stays)
 			fetch_all(d);
-		if (ip->late)
+		if (ip->late && ip->failing <= failing)
 			fetch_pages(d);
-		ip->try_at = now_ns() + pause_of(ip);
+		ip->try_at = now_ns() + (uint64_t)PAUSE * pauses(ip);
 	}
 	in_place_feed(d);
 }
@@ -1009,8 +1012,9 @@ int in_place_error(const struct netgpu_domain *d)
 int64_t in_place_patience(const struct netgpu_domain *d, int64_t timeout)
 {
 	const struct in_place *ip = d->in_place;
+	const int64_t pause = ip ? (int64_t)PAUSE * pauses(ip) : 0;
 
-	return ip && (ip->keeps || ip->stays || ip->late) && (timeout < 0 || timeout > pause_of(ip)) ? pause_of(ip) : timeout;
+	return ip && (ip->keeps || ip->stays || ip->late) && (timeout < 0 || timeout > pause) ? pause : timeout;
 }
 
 /* Bytes of it are late. */
