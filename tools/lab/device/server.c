@@ -73,7 +73,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-const struct argp server_argp = { options, parse, NULL, NULL, NULL, NULL, NULL };
+const struct argp server_argp = { options, parse, NULL, "An emulated GPU for QEMU's vfio-user-pci.", NULL, NULL, NULL };
 
 int server_vram(const struct server *server)
 {
@@ -137,25 +137,37 @@ static void command(struct server *server, int control)
 	close(fd);
 }
 
+/*
+ * wait_for - a client's message (or a client), or a command, which is executed; signals end the wait, and come at no other time.
+ * timeout is in ms, -1: without end. 1 when there is something at fd, 0 when there is not, -1 with errno.
+ */
+static int wait_for(struct server *server, int fd, int control, int timeout)
+{
+	struct pollfd polled[] = { { fd, POLLIN, 0 }, { control, POLLIN, 0 } };
+	const struct timespec most = { .tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000L };
+	int n = ppoll(polled, 2, timeout < 0 ? NULL : &most, &server->signals);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -1;
+	if (polled[1].revents & POLLIN)
+		command(server, control);
+	return polled[0].revents ? 1 : 0;
+}
+
 /* serve - one client until it is gone */
 static int serve(struct server *server, int client, int control)
 {
-	struct pollfd polled[] = { { client, POLLIN, 0 }, { control, POLLIN, 0 } };
 	int status = 1;
 
 	if (vfio_user_init(&server->device->user, client))
 		return -1;
 	while (status > 0 && !ended) {
-		int n = poll(polled, 2, engines_run(server->device));
+		const int n = wait_for(server, client, control, engines_run(server->device));
 
-		if (n < 0 && errno != EINTR)
+		if (n < 0)
 			status = -1;
-		if (n <= 0)
-			continue;
-		if (polled[0].revents)
+		else if (n)
 			status = vfio_user_serve(&server->device->user);
-		if (control >= 0 && polled[1].revents & POLLIN)
-			command(server, control);
 	}
 	vfio_user_end(&server->device->user);
 	/* Its next client finds it as after power-on. */
@@ -167,8 +179,19 @@ static int serve(struct server *server, int client, int control)
 int server_run(struct server *server)
 {
 	struct sigaction action = { .sa_handler = end };
-	int listening, control = -1, summary;
+	int listening, control = -1, summary, n;
+	sigset_t until;
 
+	if (!server->socket) {
+		fprintf(stderr, "%s: where shall QEMU connect to? Give --socket PATH\n", server->device->ops->name);
+		return EXIT_FAILURE;
+	}
+	sigemptyset(&until);
+	sigaddset(&until, SIGTERM);
+	sigaddset(&until, SIGINT);
+	sigprocmask(SIG_BLOCK, &until, &server->signals);
+	sigdelset(&server->signals, SIGTERM);
+	sigdelset(&server->signals, SIGINT);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
@@ -183,10 +206,16 @@ int server_run(struct server *server)
 	server->device->at_power_on = server->device->pci;
 	/* A GPU that was unplugged can be plugged in again: the next client. */
 	while (!ended) {
-		int client = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+		int client;
 
-		if (client < 0)
-			break;
+		n = wait_for(server, listening, control, -1);
+		if (!n)
+			continue;
+		client = n < 0 ? -1 : accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+		if (client < 0) {
+			fprintf(stderr, "no client: %s\n", strerror(errno));
+			return EXIT_FAILURE;
+		}
 		if (serve(server, client, control) < 0)
 			fprintf(stderr, "the connection ended: %s\n", strerror(errno));
 	}

@@ -17,18 +17,12 @@ static const struct argp_option options[] = {
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct server *server = state->input;
-
 	switch (key) {
 	case 'f':
 		firmware = arg;
 		break;
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = server;
-		break;
-	case ARGP_KEY_END:
-		if (!firmware && !server->socket)
-			argp_error(state, "where shall QEMU connect to? Give --socket PATH");
+		state->child_inputs[0] = state->input;
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -40,7 +34,7 @@ int main(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &server_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = { options, parse, NULL,
-		"An emulated GPU of the Southern Islands family for QEMU's vfio-user-pci.", children, NULL, NULL };
+		"An emulated GPU of the Southern Islands family.", children, NULL, NULL };
 	static struct si si;
 	struct server server = { .vram_size = 512 << 20, .bar_size = 256 << 20 };
 	int vram;
