@@ -9,6 +9,7 @@ Topologies, words joined by "," (the first is the default):
   nic2       a second NIC below the same switch (or a root port of its own)
   radeon     an emulated GPU (radeon/), which amdgpu drives, beside the others in the same way
   geforce    an emulated GPU (geforce/), which nouveau drives, in its place
+  dg1        an emulated GPU (dg1/), which i915 drives, in its place
   sleepy     the power of the GPU's port can be turned off, says ACPI: amdgpu lets it sleep then, with runpm=-1
   epyc       a CPU whose host bridge Linux trusts with peer-to-peer
   iommu      an emulated Intel IOMMU
@@ -22,9 +23,11 @@ import acpi
 from say import Failure
 
 # What the kernel is told with each GPU. amdgpu drives Southern Islands when it wants to; power management is no part of the
-# emulated one (block 5: smu), and a job may take long on a busy machine. nouveau goes without engines and display.
+# emulated one (block 5: smu), and a job may take long on a busy machine. nouveau goes without engines and display, i915 without the
+# GPU's microcontroller.
 GPUS = {"radeon": "firmware_class.path=/netgpu/build/lab/radeon/firmware amdgpu.si_support=1 amdgpu.ip_block_mask=0x1f amdgpu.dpm=0 amdgpu.runpm=0 amdgpu.lockup_timeout={lockup}",
-        "geforce": "nouveau.noaccel=1 nouveau.modeset=2 nouveau.runpm=0"}
+        "geforce": "nouveau.noaccel=1 nouveau.modeset=2 nouveau.runpm=0",
+        "dg1": "i915.enable_guc=0"}
 WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "sleepy", "epyc", "iommu", "sleep", *GPUS}
 ROOT_PORT = 0x10        # slot of the root port above the switch
 # tcg: two CPUs. icount: one CPU, whose clock counts instructions: a nanosecond each.

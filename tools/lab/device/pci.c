@@ -23,7 +23,7 @@ void pci_init(struct pci *pci, const struct pci_ids *ids)
 	pci->writable[PCI_CACHE_LINE_SIZE] = 0xff;
 	pci->writable[PCI_INTERRUPT_LINE] = 0xff;
 	pci->next_capability = PCI_CAPABILITY_LIST;
-	pci->end = 0x50;
+	pci->end = ids->capabilities ? ids->capabilities : 0x50;
 	pci->end_extended = PCI_CFG_SPACE_SIZE;
 }
 

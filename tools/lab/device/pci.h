@@ -22,6 +22,7 @@ struct pci_ids {
 	uint16_t subsystem_vendor, subsystem;
 	uint32_t class;			/* base class, subclass, interface */
 	uint8_t revision;
+	uint8_t capabilities;		/* where they begin; 0: at 0x50 */
 };
 
 /* pci_init - a device without BARs and capabilities */

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2154 # driver is that of who sources this
+# Data is received into the VRAM of the emulated GPU that $driver drives: all of it is there, nothing in host memory.
+
+need netgpu queue
+need_programs devmem_recv netgpu
+
+BYTES=$((32 << 20))
+
+need_lab_gpu
+gpus
+[ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no $driver"
+GPU_PCI=${gpus[0]}
+ktap_plan 17
+gpu_node
+ktap_ok "$driver drives the GPU, and there is a render node" $?
+! dmesg | grep "$driver .*\(failed\|error\|timeout\)"
+ktap_ok "it has nothing to complain about" $?
+steer_to_queue 1
+ktap_ok "queue 1 splits headers and receives all flows" $?
+
+# in_vram NAME PROGRAM OPTION...: receive marked data, and look for it from outside
+port=9001
+in_vram() {
+	local name=$1
+
+	port=$((port + 1))
+	receive_with=$2
+	shift 2
+	receive "$name" -p $port -m "gpu:$node" -s $((2 * BYTES)) -k /tmp/extents "$@"
+	remote proof make $BYTES && marked "$name"
+	ktap_ok "$name: data is received into a buffer in VRAM" $?
+	let_go
+	[ "$(said "$name" received)" = $BYTES ] && [ "$(said "$name" error)" = 0 ]
+	ktap_ok "$name: all of it, without an error" $?
+	all_in_vram "$name" $BYTES
+}
+in_vram zcrx zcrx_recv -r -P
+in_vram devmem devmem_recv
+[ "$(said zcrx placement)" = device ]
+ktap_ok "zcrx: the region's placement is device" $?
+receive_with=zcrx_recv
+
+found=$(netgpu probe "$NETIF" -q 1 -g "$node" --region-size $BYTES 2>&1 | head -1)
+[[ $found = *$driver*peer-to-peer* ]]
+ktap_ok "netgpu probe: $found" $?
+
+# Payload that comes in host memory
+port=$((port + 1))
+ethtool -X "$NETIF" start 0 equal 1
+receive stray -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -P && remote pattern_send "$LOCAL_V4" $port $BYTES && wait "$receiver"
+ethtool -X "$NETIF" start 1 equal 1
+[ "$(said stray received)" = $BYTES ] && [ "$(said stray correct)" = 1 ] && [ "$(said stray other_queue)" = $BYTES ]
+ktap_ok "what came on the other queue is copied into VRAM, byte for byte" $?
+
+zcrx_recv -i "$NETIF" -q 1 -m "gpu-hidden:$node" -s $(((${LAB_GPU#*/} + 16) << 20)) -r -P -t $((30 * slower)) >/tmp/large 2>&1
+error=$(said large error)
+[ -n "$error" ] && [ "$error" != 0 ]
+status=$?
+ktap_ok "a buffer that is larger than the BAR is refused with $error: $(said large message)" $status
+
+nothing_left
+ktap_ok "nothing is left" $?
+ordinary_traffic
+ktap_ok "ordinary traffic afterwards" $?
+ktap_end

@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What i915 does with the GPU by itself: it drives it without a complaint, clears and moves buffers with the blitter, and survives
+# to be unbound, reset, and to lose an interrupt.
+# lab: kernel=netgpu
+# lab: drivers=i915
+# lab: topology=nonic,novram,dg1
+# lab: timeout=240
+# lab: console=GPU HANG
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/gpu.sh"
+need_programs gpu_pressure
+need_lab_gpu
+
+complaints() {
+	local said
+	said=$(dmesg -l emerg,alert,crit,err,warn | grep -v 'module_verify\|taint')
+	[ -z "$said" ] && return
+	ktap_say "$said"
+	return 1
+}
+
+figure() { # NAME
+	gpu_control summary >/tmp/summary && json_value /tmp/summary "$1"
+}
+
+# moves NAME: buffers of one and a half times local memory come and go
+moves() {
+	local before after status
+
+	before=$(figure bytes_copied)
+	gpu_pressure "$node" $((${LAB_GPU%/*} * 3 / 2 << 20)) >/tmp/pressure 2>&1 && [ "$(said pressure buffers)" -gt 0 ] &&
+		[ "$(said pressure intact)" = "$(said pressure buffers)" ]
+	status=$?
+	ktap_ok "$1: $(said pressure buffers) buffers of 1.5 times local memory are intact" $status
+	after=$(figure bytes_copied)
+	[ $((after - before)) -gt $((${LAB_GPU%/*} << 18)) ]
+	ktap_ok "$1: and the blitter has moved $(((after - before) >> 20)) MiB" $?
+}
+
+dmesg -C
+gpus
+[ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no i915"
+GPU_PCI=${gpus[0]}
+gpu_node
+ktap_plan 14
+ktap_ok "i915 drives the GPU, and there is a render node" $?
+complaints
+ktap_ok "it has nothing to complain about" $?
+[ "$(figure bytes_filled)" -gt 0 ] || [ "$(figure requests)" -gt 0 ]
+ktap_ok "its engines have executed $(figure requests) requests" $?
+moves evict
+
+echo "$GPU_PCI" >/sys/bus/pci/drivers/i915/unbind
+[ ! -e "$node" ]
+ktap_ok "unbound, it has no render node" $?
+echo "$GPU_PCI" >/sys/bus/pci/drivers/i915/bind
+gpu_node
+ktap_ok "bound again, it has one" $?
+moves "bound again"
+complaints
+ktap_ok "all that without a complaint" $?
+[ "$(figure unknown_packets)" = 0 ] && [ "$(figure faults)" = 0 ] && [ "$(figure unreachable_bytes)" = 0 ]
+ktap_ok "no command was unknown, and no address" $?
+[ "$(figure unknown_registers)" = 0 ]
+ktap_ok "nor a register, of $(figure register_reads) reads and $(figure register_writes) writes" $?
+
+gpu_control hang bcs0 >/dev/null
+gpu_pressure "$node" $((64 << 20)) >/tmp/pressure 2>&1
+gpu_pressure "$node" $((64 << 20)) >/tmp/pressure 2>&1 && [ "$(said pressure intact)" = "$(said pressure buffers)" ]
+ktap_ok "an engine that hangs is reset, and works again" $?
+lost=$(figure interrupts_lost)
+gpu_control interrupts lose 2 >/dev/null
+gpu_pressure "$node" $((64 << 20)) >/tmp/pressure 2>&1 && [ "$(said pressure intact)" = "$(said pressure buffers)" ] &&
+	[ "$(figure interrupts_lost)" -gt "$lost" ]
+ktap_ok "lost interrupts only cost time" $?
+ktap_end

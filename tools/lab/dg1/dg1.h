@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR MIT */
+/*
+ * A DG1 (Iris Xe MAX) as far as the kernel's i915 needs it when it submits by execlists (enable_guc=0): the render engine,
+ * which only executes commands of the memory interface, and the blitter. Display and media are fused off.
+ *
+ * Registers and commands have the names of the kernel's headers (i915_headers.h); what they do was read in the driver, and in
+ * Intel's Programmer's Reference Manual for DG1 where it says so. A register is its offset in bytes in those headers.
+ *
+ * The files here call only those before them in this order, and what is in ../device (device.h): dg1_irq, dg1_gtt,
+ * dg1_execlists, dg1_blt, dg1_mi, dg1_registers, dg1_card, dg1.
+ */
+#ifndef LAB_DG1_H
+#define LAB_DG1_H
+
+#include "engine.h"
+#include "i915_headers.h"
+#include "registers.h"
+
+#define DG1_REGISTERS	(4u << 20)	/* bytes of registers, at the start of GTTMMADR */
+#define DG1_GGTT	(8u << 20)	/* where the global table is there */
+#define DG1_GTTMMADR	(16u << 20)	/* bytes */
+#define DG1_GGTT_SIZE	(2u << 20)	/* bytes of the table: 1 GiB of addresses */
+#define DG1_PAGE	4096u
+#define DG1_CLOCK	19200000u	/* Hz, of timestamps */
+#define DG1_PORTS	2		/* contexts that are submitted at once */
+
+#define WORD(offset)	((offset) / 4u)	/* the index of a register */
+
+enum dg1_engine {
+	DG1_RCS,	/* render */
+	DG1_BCS,	/* blitter */
+	DG1_ENGINES,
+};
+
+/* An engine's contexts. A descriptor is 0 when there is none. */
+struct dg1_execlists {
+	uint64_t active, next;			/* what is executed, and what comes then */
+	uint64_t pending[DG1_PORTS];		/* submitted; to be taken at the next point where that may be */
+	bool arbitration;			/* it may be taken now */
+	bool told;				/* that a semaphore is waited for */
+	uint64_t space;				/* of the active context's own tables (memory.h) */
+	uint32_t status;			/* the last entry of the status buffer */
+	uint64_t since;				/* timestamp: active */
+};
+
+struct dg1 {
+	struct device device;
+	struct registers registers;
+	struct engine engine[DG1_ENGINES];
+	struct dg1_execlists execlists[DG1_ENGINES];
+	uint32_t *reg;			/* of registers, what they remember */
+	uint64_t *ggtt;			/* the global table */
+	uint8_t *lmem;			/* local memory */
+	uint64_t lmem_size;		/* bytes; the BAR is its start */
+	uint16_t irq[DG1_ENGINES];	/* what each has to say */
+	uint32_t irq_latched;		/* GEN11_GT_INTR_DW(0) */
+	bool irq_told;			/* a message is under way */
+	uint64_t requests, switches, preemptions;
+};
+
+static inline struct dg1 *to_dg1(const struct device *device)
+{
+	return container_of(device, struct dg1, device);
+}
+
+/* dg1_base - where the registers of an engine are */
+static inline uint32_t dg1_base(unsigned int engine)
+{
+	return engine == DG1_RCS ? RENDER_RING_BASE : BLT_RING_BASE;
+}
+
+/* dg1_masked - a register whose upper half says which bits of the lower half are written */
+static inline uint32_t dg1_masked(uint32_t before, uint32_t value)
+{
+	return ((before & ~(value >> 16)) | (value & (value >> 16))) & 0xffff;
+}
+
+/* dg1_irq.c: interrupts of the engines, as DG1 and gen11 have them */
+bool dg1_irq_init(struct dg1 *dg1);
+void dg1_irq_reset(struct dg1 *dg1);
+void dg1_irq_raise(struct dg1 *dg1, unsigned int engine, uint32_t bits);	/* GT_*_INTERRUPT */
+void dg1_irq_update(struct dg1 *dg1);
+
+/*
+ * dg1_gtt.c: the global table, which is space 0 (memory.h), and those of contexts: a space is where the first of its four
+ * tables is, with the lowest bit set
+ */
+bool dg1_gtt_init(struct dg1 *dg1);
+void *dg1_gtt_translate(struct device *device, uint64_t space, uint64_t address, size_t *length, bool write, uint32_t *cause);
+void dg1_gtt_fault(struct device *device, uint64_t space, uint64_t address, bool write, uint32_t cause);
+int dg1_ggtt_read(struct dg1 *dg1, uint64_t offset, void *data, size_t count);
+int dg1_ggtt_write(struct dg1 *dg1, uint64_t offset, const void *data, size_t count);
+
+/* dg1_execlists.c: contexts, and how they follow each other */
+bool dg1_execlists_init(struct dg1 *dg1);
+void dg1_execlists_reset(struct engine *engine);
+bool dg1_execlists_enabled(const struct engine *engine);
+void dg1_execlists_submit(struct engine *engine);
+void dg1_execlists_empty(struct engine *engine);
+/* dg1_execlists_yield - take what was submitted, if that may be here; then the engine is elsewhere, and true */
+bool dg1_execlists_yield(struct engine *engine);
+uint64_t dg1_timestamp(void);
+
+/* dg1_blt.c: commands of the blitter; 0 words: it is not known */
+uint32_t dg1_blt_length(uint32_t header);
+enum engine_step dg1_blt_execute(struct engine *engine, const uint32_t *packet, uint32_t length);
+
+/* dg1_mi.c: commands of the memory interface, which every engine has, and PIPE_CONTROL */
+extern const struct engine_ops dg1_ops;
+
+/* dg1_registers.c: the register file, with the blocks that are nothing but registers */
+bool dg1_registers_init(struct dg1 *dg1);
+void dg1_registers_reset(struct dg1 *dg1);
+
+/* dg1_card.c: the card; false with errno */
+bool dg1_init(struct dg1 *dg1, int vram, uint64_t vram_size, uint64_t bar_size);
+
+#endif

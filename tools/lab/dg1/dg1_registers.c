@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: LGPL-2.1 OR MIT
+/* The register file: fuses, forcewake, reset, the mailbox of the power controller; and what the driver sets up for no effect here. */
+#include <drm/intel/intel_pcode_regs.h>
+#include <drm/intel/mchbar_regs.h>
+
+#include "dg1.h"
+
+#define DFSM		0x51000			/* display/intel_display_regs.h: SKL_DFSM */
+#define DFSM_PIPES	(BIT(30) | BIT(21) | BIT(28) | BIT(22))	/* none of four */
+#define MEDIA_NONE	0xffffffffu		/* GEN11_GT_VEBOX_VDBOX_DISABLE: all */
+#define SUBSLICES	0x3fu			/* six: Iris Xe MAX */
+
+/* MHz in units of 50/3: what DG1 says of itself */
+#define RATIO(mhz)	((mhz) * 3 / 50)
+
+static const char *name_of(uint32_t index)
+{
+	static char text[16];
+	static const char digits[] = "0123456789abcdef";
+	uint32_t offset = 4 * index, i;
+
+	text[0] = '(';
+	for (i = 0; i < 6; i++)
+		text[1 + i] = digits[offset >> (20 - 4 * i) & 15];
+	text[7] = ')';
+	return text;
+}
+
+static void wake(struct dg1 *dg1, uint32_t index, uint32_t ack, uint32_t before)
+{
+	const uint32_t now = dg1_masked(before, dg1->reg[index]);
+
+	dg1->reg[index] = now;
+	dg1->reg[WORD(ack)] = now;
+}
+
+static void wake_gt(struct device *device, uint32_t index, uint32_t before)
+{
+	wake(to_dg1(device), index, FORCEWAKE_ACK_GT_GEN9, before);
+}
+
+static void wake_render(struct device *device, uint32_t index, uint32_t before)
+{
+	wake(to_dg1(device), index, FORCEWAKE_ACK_RENDER_GEN9, before);
+}
+
+/* Media are fused off, which the driver has not read yet when it wakes all domains for the first time. */
+static void wake_vdbox(struct device *device, uint32_t index, uint32_t before)
+{
+	wake(to_dg1(device), index, FORCEWAKE_ACK_MEDIA_VDBOX_GEN11(index - WORD(FORCEWAKE_MEDIA_VDBOX_GEN11(0))), before);
+}
+
+static void wake_vebox(struct device *device, uint32_t index, uint32_t before)
+{
+	wake(to_dg1(device), index, FORCEWAKE_ACK_MEDIA_VEBOX_GEN11(index - WORD(FORCEWAKE_MEDIA_VEBOX_GEN11(0))), before);
+}
+
+/* Done at once. */
+static void domains_reset(struct device *device, uint32_t index, uint32_t before)
+{
+	static const uint32_t domain[DG1_ENGINES] = { [DG1_RCS] = GEN11_GRDOM_RENDER, [DG1_BCS] = GEN11_GRDOM_BLT };
+	struct dg1 *dg1 = to_dg1(device);
+	unsigned int i;
+
+	(void)before;
+	for (i = 0; i < DG1_ENGINES; i++)
+		if (dg1->reg[index] & (GEN11_GRDOM_FULL | domain[i]))
+			engine_reset(&dg1->engine[i]);
+	device->count.resets++;
+	dg1->reg[index] = 0;
+}
+
+/* Nothing is cached: it is invalid at once. */
+static void done(struct device *device, uint32_t index, uint32_t before)
+{
+	(void)before;
+	to_dg1(device)->reg[index] = 0;
+}
+
+/* Any request succeeds; one answer is looked at: that the card has set itself up (intel_pcode.c). */
+static void mailbox(struct device *device, uint32_t index, uint32_t before)
+{
+	struct dg1 *dg1 = to_dg1(device);
+	const uint32_t command = dg1->reg[index];
+
+	(void)before;
+	if (!(command & (uint32_t)GEN6_PCODE_READY))
+		return;
+	dg1->reg[WORD(GEN6_PCODE_DATA)] = (command & 0xff) == DG1_PCODE_STATUS ? DG1_UNCORE_INIT_STATUS_COMPLETE : 0;
+	dg1->reg[WORD(GEN6_PCODE_DATA1)] = 0;
+	dg1->reg[index] = 0;
+}
+
+void dg1_registers_reset(struct dg1 *dg1)
+{
+	uint32_t *reg = dg1->reg;
+
+	registers_clear(&dg1->registers);
+	reg[WORD(GU_CNTL)] = LMEM_INIT;
+	reg[WORD(GEN6_GSMBASE)] = (uint32_t)dg1->lmem_size;
+	reg[WORD(GEN6_GSMBASE) + 1] = (uint32_t)(dg1->lmem_size >> 32);
+	/* no stolen memory: it would begin where local memory ends */
+	reg[WORD(GEN6_DSMBASE)] = (uint32_t)dg1->lmem_size;
+	reg[WORD(GEN6_DSMBASE) + 1] = (uint32_t)(dg1->lmem_size >> 32) | 1;
+	reg[WORD(DFSM)] = DFSM_PIPES;
+	reg[WORD(GEN11_GT_VEBOX_VDBOX_DISABLE)] = MEDIA_NONE;
+	reg[WORD(GEN11_GT_SLICE_ENABLE)] = 1;
+	reg[WORD(GEN12_GT_GEOMETRY_DSS_ENABLE)] = SUBSLICES;
+	reg[WORD(GEN6_RP_STATE_CAP)] = RATIO(1650u) | RATIO(1650u) << 8 | RATIO(300u) << 16;
+	reg[WORD(RPM_CONFIG0)] = FIELD_PREP(GEN11_RPM_CONFIG0_CRYSTAL_CLOCK_FREQ_MASK, GEN11_RPM_CONFIG0_CRYSTAL_CLOCK_FREQ_19_2_MHZ);	/* 19.2 MHz */
+	dg1_irq_reset(dg1);
+}
+
+bool dg1_registers_init(struct dg1 *dg1)
+{
+	static const struct register_hook hooks[] = {
+		{ WORD(FORCEWAKE_GT_GEN9), WORD(FORCEWAKE_GT_GEN9), NULL, wake_gt },
+		{ WORD(FORCEWAKE_RENDER_GEN9), WORD(FORCEWAKE_RENDER_GEN9), NULL, wake_render },
+		{ WORD(FORCEWAKE_MEDIA_VDBOX_GEN11(0)), WORD(FORCEWAKE_MEDIA_VDBOX_GEN11(7)), NULL, wake_vdbox },
+		{ WORD(FORCEWAKE_MEDIA_VEBOX_GEN11(0)), WORD(FORCEWAKE_MEDIA_VEBOX_GEN11(3)), NULL, wake_vebox },
+		{ WORD(GEN6_GDRST), WORD(GEN6_GDRST), NULL, domains_reset },
+		{ WORD(GEN12_GFX_TLB_INV_CR), WORD(GEN12_BLT_TLB_INV_CR), NULL, done },
+		{ WORD(GEN12_OA_TLB_INV_CR), WORD(GEN12_OA_TLB_INV_CR), NULL, done },
+		{ WORD(GEN12_CCS_AUX_INV), WORD(GEN12_CCS_AUX_INV), NULL, done },
+		{ WORD(GEN12_BCS0_AUX_INV), WORD(GEN12_BCS0_AUX_INV), NULL, done },
+		{ WORD(GEN6_PCODE_MAILBOX), WORD(GEN6_PCODE_MAILBOX), NULL, mailbox },
+		/* fuses, and what the card says of itself */
+		{ WORD(GU_CNTL), WORD(GU_CNTL), NULL, registers_read_only },
+		{ WORD(GEN6_GSMBASE), WORD(GEN6_GSMBASE) + 1, NULL, registers_read_only },
+		{ WORD(GEN6_DSMBASE), WORD(GEN6_DSMBASE) + 1, NULL, registers_read_only },
+		{ WORD(DFSM), WORD(DFSM), NULL, registers_read_only },
+		{ WORD(GEN11_EU_DISABLE), WORD(GEN11_EU_DISABLE), NULL, registers_read_only },
+		{ WORD(GEN11_GT_SLICE_ENABLE), WORD(GEN11_GT_VEBOX_VDBOX_DISABLE), NULL, registers_read_only },
+		{ WORD(GEN6_RP_STATE_CAP), WORD(GEN6_RP_STATE_CAP), NULL, registers_read_only },
+		{ WORD(RPM_CONFIG0), WORD(RPM_CONFIG0), NULL, registers_read_only },
+	};
+	static const struct register_range plain[] = {
+		{ WORD(FORCEWAKE_ACK_GT_GEN9), WORD(FORCEWAKE_ACK_GT_GEN9) },
+		{ WORD(FORCEWAKE_ACK_RENDER_GEN9), WORD(FORCEWAKE_ACK_RENDER_GEN9) },
+		{ WORD(FORCEWAKE_ACK_MEDIA_VDBOX_GEN11(0)), WORD(FORCEWAKE_ACK_MEDIA_VEBOX_GEN11(3)) },
+		{ WORD(GEN6_PCODE_DATA), WORD(GEN6_PCODE_DATA1) },
+	};
+
+	if (!registers_init(&dg1->registers, DG1_REGISTERS / 4, name_of))
+		return false;
+	dg1->reg = dg1->registers.value;
+	registers_plain(&dg1->registers, plain, ARRAY_SIZE(plain));
+	return registers_hook(&dg1->registers, hooks, ARRAY_SIZE(hooks));
+}
