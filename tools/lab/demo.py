@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """The demo: iperf3 sends marked data to the machine, netgpu receives it into VRAM, and the proof is made from outside.
 
-demo.py [--ktap] [--name NAME] [--json FILE] [--gpu radeon] [--system DIR]
+demo.py [--ktap] [--name NAME] [--json FILE] [--gpu radeon|dg1] [--system DIR]
 Prints a summary and writes build/demo.json; its status says whether all of it held. With --ktap: as a test. With --gpu, VRAM
-is that of the emulated GPU, under amdgpu, and a second run shows what a kernel without netgpu makes of the same.
+is that of an emulated GPU, under its driver, and a second run shows what a kernel without netgpu makes of the same.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from paths import BUILD, TOP
 from say import Failure, one_at_a_time, run, say
 
 MOVED = 96 << 20        # at least 64 MiB are asked for
+GPUS = {"radeon": "amdgpu (emulated Hainan)", "dg1": "i915 (emulated DG1)"}
 
 
 def read(directory, name):
@@ -51,7 +52,7 @@ def transfer(name, kernel, gpu, system=None):
     try:
         status = subprocess.run(["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py",
                                  "--name", name, "--kernel", kernel, "--memory", "1024", "--timeout", "600",
-                                 "--topology", "switch,novram,radeon" if gpu else "switch",
+                                 "--topology", f"switch,novram,{gpu}" if gpu else "switch",
                                  *(("--system", system) if system else ()),
                                  "--out", out, "--console", console, "bash", "/netgpu/tools/lab/demo-guest", str(MOVED)],
                                 stdin=subprocess.DEVNULL, check=False).returncode
@@ -79,7 +80,7 @@ def judge_send(directory, gpu):
     return result
 
 
-def judge(directory, without):
+def judge(directory, without, gpu):
     """Put together what a run showed, and that on a kernel without netgpu, if there was one."""
     bench, iperf, proof = (read(directory, f"zc-{n}.json") for n in ("bench", "iperf3", "proof"))
     control = read(directory, "recv-proof.json")
@@ -101,7 +102,7 @@ def judge(directory, without):
     result["send"] = judge_send(directory, without)
     if without:
         found = read(without, "upstream-proof.json")
-        result["gpu"] = "amdgpu (emulated Hainan)"
+        result["gpu"] = GPUS[gpu]
         result["upstream"] = {"bytes_in_vram": found["gpu"]["bytes"], "guest_ram_marks": found["ram"]["marks"]}
     faults = []
     if not result["bytes_sent"] == result["bytes_received"] == MOVED:
@@ -189,7 +190,7 @@ def main(arguments):
     p.add_argument("--ktap", action="store_true")
     p.add_argument("--name", default="demo")
     p.add_argument("--json", default=BUILD / "demo.json")
-    p.add_argument("--gpu", choices=("", "radeon"), default="")
+    p.add_argument("--gpu", choices=("", *GPUS), default="")
     p.add_argument("--system", help="with what is installed in a Debian system that is there (tools/lab/system), and nothing else")
     options = p.parse_args(arguments)
     start = time.monotonic()
@@ -197,7 +198,7 @@ def main(arguments):
     with one_at_a_time(options.name):
         directory = transfer(options.name, "netgpu", options.gpu, options.system)
         without = transfer(f"{options.name}-upstream", "upstream", options.gpu) if options.gpu else None
-        found = judge(directory, without)
+        found = judge(directory, without, options.gpu)
     result, faults = found[:2]
     with open(options.json, "w", encoding="utf-8") as file:
         json.dump(result, file, indent=2)
