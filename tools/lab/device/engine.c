@@ -4,6 +4,7 @@
 #include "engine.h"
 
 #define SLICE	256		/* packets before messages are served again */
+#define SLICE_BYTES	(32u << 20)	/* that they copy and fill: the same */
 #define RETRY	1		/* ms, when engines wait for memory to change */
 
 void engine_reset(struct engine *engine)
@@ -138,10 +139,12 @@ static enum engine_step step(struct engine *engine)
 
 static void run(struct engine *engine)
 {
+	const struct device_count *count = &engine->device->count;
+	const uint64_t before = count->bytes_copied + count->bytes_filled;
 	unsigned int i;
 
 	engine->waiting = false;
-	for (i = 0; i < SLICE && runnable(engine); i++) {
+	for (i = 0; i < SLICE && count->bytes_copied + count->bytes_filled - before < SLICE_BYTES && runnable(engine); i++) {
 		enum engine_step result = step(engine);
 
 		if (result == ENGINE_UNKNOWN)

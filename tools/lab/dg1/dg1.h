@@ -69,6 +69,28 @@ static inline uint32_t dg1_base(unsigned int engine)
 	return engine == DG1_RCS ? RENDER_RING_BASE : BLT_RING_BASE;
 }
 
+static inline struct dg1_execlists *dg1_contexts(const struct engine *engine)
+{
+	return &to_dg1(engine->device)->execlists[engine->id];
+}
+
+/* dg1_address - of two words of a command, the lower one first */
+static inline uint64_t dg1_address(const uint32_t *words)
+{
+	return (uint64_t)words[1] << 32 | words[0];
+}
+
+/* dg1_set - a register, by a command or out of an image: neither starts contexts or resets engines */
+static inline void dg1_set(const struct engine *engine, uint32_t index, uint32_t value)
+{
+	const uint32_t offset = 4 * index % 0x1000;
+	const bool of_engine = index / WORD(0x1000) == dg1_base(engine->id) / 0x1000;
+
+	if (index == WORD(GEN6_GDRST) || (of_engine && (offset == RING_EXECLIST_CONTROL(0) || offset == RING_RESET_CTL(0))))
+		return;
+	registers_write(engine->device, index, value);
+}
+
 /* dg1_masked - a register whose upper half says which bits of the lower half are written */
 static inline uint32_t dg1_masked(uint32_t before, uint32_t value)
 {
@@ -88,8 +110,8 @@ void dg1_irq_update(struct dg1 *dg1);
 bool dg1_gtt_init(struct dg1 *dg1);
 void *dg1_gtt_translate(struct device *device, uint64_t space, uint64_t address, size_t *length, bool write, uint32_t *cause);
 void dg1_gtt_fault(struct device *device, uint64_t space, uint64_t address, bool write, uint32_t cause);
-int dg1_ggtt_read(struct dg1 *dg1, uint64_t offset, void *data, size_t count);
-int dg1_ggtt_write(struct dg1 *dg1, uint64_t offset, const void *data, size_t count);
+void dg1_ggtt_read(struct dg1 *dg1, uint64_t offset, void *data, size_t count);
+void dg1_ggtt_write(struct dg1 *dg1, uint64_t offset, const void *data, size_t count);
 
 /* dg1_execlists.c: contexts, and how they follow each other */
 bool dg1_execlists_init(struct dg1 *dg1);
@@ -97,7 +119,7 @@ void dg1_execlists_reset(struct engine *engine);
 bool dg1_execlists_enabled(const struct engine *engine);
 void dg1_execlists_submit(struct engine *engine);
 void dg1_execlists_empty(struct engine *engine);
-/* dg1_execlists_yield - take what was submitted, if that may be here; then the engine is elsewhere, and true */
+/* dg1_execlists_yield - take what was submitted, if there is something and it may be here; then the engine is elsewhere, and true */
 bool dg1_execlists_yield(struct engine *engine);
 uint64_t dg1_timestamp(void);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
  * The blitter: rectangles of pixels, copied and filled, of memory that is linear. What is tiled, or drawn by another operation
- * than a copy, is not modelled: the engine hangs (gt/intel_migrate.c, gem/i915_gem_object_blt; BSpec, "Blitter").
+ * than a copy, is not modelled: the engine hangs (gt/intel_migrate.c; Programmer's Reference Manual, volume 2a).
  */
 #include "dg1.h"
 
@@ -11,6 +11,9 @@
 #define FAST_COPY	OPCODE(GEN9_XY_FAST_COPY_BLT_CMD)
 #define DEPTH(control)	((control) >> 24 & 3)
 #define ROP(control)	((control) & 0xff0000u)
+#define CLIPPED		BIT(30)		/* of the control word */
+#define LARGE		BIT(26)		/* of that of a fast copy: pixels of 8 and 16 bytes */
+#define MOST		(1ULL << 30)	/* bytes of a command: more would take too long */
 
 /* A rectangle of lines of bytes. */
 struct lines {
@@ -31,11 +34,6 @@ uint32_t dg1_blt_length(uint32_t header)
 	}
 }
 
-static uint64_t address(const uint32_t *words)
-{
-	return (uint64_t)words[1] << 32 | words[0];
-}
-
 static uint32_t pixel(uint32_t control)
 {
 	static const uint8_t bytes[] = { 1, 2, 2, 4 };
@@ -48,25 +46,25 @@ static bool target(const uint32_t *packet, struct lines *lines)
 {
 	const uint32_t x1 = packet[2] & 0xffff, y1 = packet[2] >> 16, x2 = packet[3] & 0xffff, y2 = packet[3] >> 16;
 
-	if (x2 < x1 || y2 < y1)
+	if (x2 < x1 || y2 < y1 || packet[1] & CLIPPED)
 		return false;
 	lines->pitch = (int16_t)(packet[1] & 0xffff);
 	lines->width = (uint64_t)(x2 - x1) * pixel(packet[1]);
 	lines->height = y2 - y1;
-	lines->at = address(packet + 4) + (uint64_t)(y1 * lines->pitch) + x1 * pixel(packet[1]);
-	return true;
+	lines->at = dg1_address(packet + 4) + (uint64_t)(y1 * lines->pitch) + x1 * pixel(packet[1]);
+	return lines->width * lines->height <= MOST;
 }
 
 static enum engine_step copy(struct engine *engine, const uint32_t *packet, uint32_t length)
 {
-	const uint64_t space = to_dg1(engine->device)->execlists[engine->id].space;
+	const uint64_t space = dg1_contexts(engine)->space;
 	struct lines to, from;
 	uint64_t y;
 
 	if (length != 10 || !target(packet, &to))
 		return ENGINE_UNKNOWN;
 	from.pitch = (int16_t)(packet[7] & 0xffff);
-	from.at = address(packet + 8) + (uint64_t)((packet[6] >> 16) * from.pitch) + (packet[6] & 0xffff) * pixel(packet[1]);
+	from.at = dg1_address(packet + 8) + (uint64_t)((packet[6] >> 16) * from.pitch) + (packet[6] & 0xffff) * pixel(packet[1]);
 	if (to.pitch == from.pitch && to.pitch == (int64_t)to.width) {
 		memory_copy(engine->device, space, to.at, from.at, to.width * to.height);
 		return ENGINE_DONE;
@@ -78,7 +76,7 @@ static enum engine_step copy(struct engine *engine, const uint32_t *packet, uint
 
 static enum engine_step fill(struct engine *engine, const uint32_t *packet, uint32_t length)
 {
-	const uint64_t space = to_dg1(engine->device)->execlists[engine->id].space;
+	const uint64_t space = dg1_contexts(engine)->space;
 	struct lines to;
 	uint32_t value;
 	uint64_t y;
@@ -97,6 +95,12 @@ static enum engine_step fill(struct engine *engine, const uint32_t *packet, uint
 	return ENGINE_DONE;
 }
 
+/* All bytes of a pixel are written. */
+static bool is_whole(uint32_t header, uint32_t control)
+{
+	return pixel(control) < 4 || (header & BLT_WRITE_RGBA) == BLT_WRITE_RGBA;
+}
+
 enum engine_step dg1_blt_execute(struct engine *engine, const uint32_t *packet, uint32_t length)
 {
 	const uint32_t header = packet[0];
@@ -105,15 +109,16 @@ enum engine_step dg1_blt_execute(struct engine *engine, const uint32_t *packet, 
 		return ENGINE_UNKNOWN;
 	switch (OPCODE(header)) {
 	case COLOR:
-		if (ROP(packet[1]) != BLT_ROP_COLOR_COPY || header & XY_SRC_COPY_BLT_DST_TILED)
+		if (ROP(packet[1]) != BLT_ROP_COLOR_COPY || header & XY_SRC_COPY_BLT_DST_TILED || !is_whole(header, packet[1]))
 			return ENGINE_UNKNOWN;
 		return fill(engine, packet, length);
 	case COPY:
-		if (ROP(packet[1]) != BLT_ROP_SRC_COPY || header & (XY_SRC_COPY_BLT_SRC_TILED | XY_SRC_COPY_BLT_DST_TILED))
+		if (ROP(packet[1]) != BLT_ROP_SRC_COPY || !is_whole(header, packet[1]) ||
+		    header & (XY_SRC_COPY_BLT_SRC_TILED | XY_SRC_COPY_BLT_DST_TILED))
 			return ENGINE_UNKNOWN;
 		return copy(engine, packet, length);
 	case FAST_COPY:
-		if (header & (XY_FAST_COPY_BLT_D0_SRC_TILING_MASK | XY_FAST_COPY_BLT_D0_DST_TILING_MASK))
+		if (packet[1] & LARGE || header & (XY_FAST_COPY_BLT_D0_SRC_TILING_MASK | XY_FAST_COPY_BLT_D0_DST_TILING_MASK))
 			return ENGINE_UNKNOWN;
 		return copy(engine, packet, length);
 	default:

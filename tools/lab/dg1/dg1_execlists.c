@@ -18,6 +18,12 @@
 #define IMAGE_WORDS		(DG1_PAGE / 4)
 #define ID(descriptor)		((uint32_t)((descriptor) >> 37) & 0x7ffu)	/* GEN11_SW_CTX_ID_SHIFT, _WIDTH */
 
+/* The image of the blitter, in words: where the driver's part ends, and what comes behind it */
+#define LAID_OUT		0x34u
+#define MODE			0x60u
+#define GPRS			0x74u
+#define GPRS_END		(GPRS + 64)
+
 /* The status buffer: gt/intel_execlists_submission.c, gt/intel_engine.h */
 #define STATUS_ID(id)		((uint64_t)(id) << 15)		/* GEN12_CSB_SW_CTX_ID_MASK */
 #define STATUS_IDLE		0x7ffu				/* GEN12_IDLE_CTX_ID */
@@ -26,11 +32,6 @@
 #define PAGE_STATUS_WRITE	0x2fu				/* ICL_HWS_CSB_WRITE_INDEX */
 
 #define GLOBAL			0ULL				/* the space of the global table */
-
-static struct dg1_execlists *contexts(const struct engine *engine)
-{
-	return &to_dg1(engine->device)->execlists[engine->id];
-}
 
 static uint32_t *ring_register(const struct engine *engine, uint32_t offset)
 {
@@ -58,6 +59,7 @@ static void image(struct engine *engine, uint64_t descriptor, bool save)
 	const uint64_t at = (descriptor & IMAGE) + IMAGE_STATE;
 	const uint32_t base = dg1_base(engine->id);
 	uint32_t words[IMAGE_WORDS], i = 0, n;
+	static const uint32_t none;
 
 	memory_read(engine->device, GLOBAL, at, words, sizeof(words));
 	while (i < IMAGE_WORDS) {
@@ -70,12 +72,40 @@ static void image(struct engine *engine, uint64_t descriptor, bool save)
 		for (n = MI_LRI_LEN(words[i++]) / 2; n && i + 1 < IMAGE_WORDS; n--, i += 2) {
 			const uint32_t offset = words[i] % 0x1000;
 
+			if (offset >= 0x800)
+				continue;
 			if (!save)
-				registers_write(engine->device, WORD(base + offset), words[i + 1]);
+				dg1_set(engine, WORD(base + offset), words[i + 1]);
 			else if (!is_shared(offset))
 				memory_write(engine->device, GLOBAL, at + 4ULL * (i + 1), ring_register(engine, offset), 4);
+			/* A reset does not go back into the batch. */
+			if (!save && offset == RING_BBADDR(0))
+				memory_write(engine->device, GLOBAL, at + 4ULL * (i + 1), &none, sizeof(none));
 		}
 	}
+}
+
+/*
+ * What the hardware saves besides, where the driver lays out nothing but counts on it (gt/intel_lrc.c: lrc_ring_mi_mode(),
+ * lrc_ring_gpr0()): the mode, and the general purpose registers.
+ */
+static void lay_out(struct engine *engine, uint64_t descriptor)
+{
+	const uint64_t at = (descriptor & IMAGE) + IMAGE_STATE;
+	const uint32_t base = dg1_base(engine->id), end = MI_BATCH_BUFFER_END | 1;
+	uint32_t words[GPRS_END + 1], i;
+
+	memory_read(engine->device, GLOBAL, at, words, sizeof(words));
+	if (engine->id != DG1_BCS || words[LAID_OUT] != end)
+		return;
+	memset(words + LAID_OUT, 0, sizeof(words) - LAID_OUT * 4);
+	words[MODE - 1] = (uint32_t)MI_LOAD_REGISTER_IMM(1);
+	words[MODE] = RING_MI_MODE(base);
+	words[GPRS - 1] = (uint32_t)MI_LOAD_REGISTER_IMM(32);
+	for (i = 0; i < 32; i++)
+		words[GPRS + 2 * i] = GEN8_RING_CS_GPR(base, 0) + 4 * i;
+	words[GPRS_END] = end;
+	memory_write(engine->device, GLOBAL, at, words, sizeof(words));
 }
 
 static bool in_workaround(const struct engine *engine)
@@ -86,7 +116,7 @@ static bool in_workaround(const struct engine *engine)
 static void save(struct engine *engine)
 {
 	const struct fetch *batch = &engine->fetch[engine->depth];
-	struct dg1_execlists *x = contexts(engine);
+	struct dg1_execlists *x = dg1_contexts(engine);
 	uint64_t at = 0;
 
 	if (engine->depth)
@@ -96,6 +126,7 @@ static void save(struct engine *engine)
 	*ring_register(engine, RING_BBSTATE(0)) = engine->depth && batch->space ? RING_BB_PPGTT : 0;
 	*ring_register(engine, RING_HEAD(0)) = engine_read_pointer(engine) * 4;
 	*ring_register(engine, RING_CTX_TIMESTAMP(0)) += (uint32_t)(dg1_timestamp() - x->since);
+	lay_out(engine, x->active);
 	image(engine, x->active, true);
 }
 
@@ -108,12 +139,21 @@ static void call(struct engine *engine, uint64_t space, uint64_t base, uint32_t 
 
 static void restore(struct engine *engine)
 {
-	struct dg1_execlists *x = contexts(engine);
+	struct dg1_execlists *x = dg1_contexts(engine);
+	/* An image that says nothing of them does not have those of the context before. */
+	static const uint32_t begins[] = {
+		RING_CTL(0), RING_BBADDR(0), RING_BBADDR_UDW(0), RING_INDIRECT_CTX(0), RING_BB_PER_CTX_PTR(0), GEN8_RING_PDP_LDW(0, 0),
+		GEN8_RING_PDP_UDW(0, 0),
+	};
 	uint32_t control, indirect, per_context;
 	uint64_t batch;
+	size_t i;
 
 	engine_ring(engine, GLOBAL, 0, 1, 0, 0);
 	engine->depth = 0;
+	x->told = false;
+	for (i = 0; i < ARRAY_SIZE(begins); i++)
+		*ring_register(engine, begins[i]) = 0;
 	image(engine, x->active, false);
 	x->space = (uint64_t)*ring_register(engine, GEN8_RING_PDP_UDW(0, 0)) << 32 | *ring_register(engine, GEN8_RING_PDP_LDW(0, 0)) | 1;
 	x->arbitration = true;
@@ -137,7 +177,7 @@ static void restore(struct engine *engine)
 
 static void tell(struct engine *engine, uint64_t away, bool new_queue)
 {
-	struct dg1_execlists *x = contexts(engine);
+	struct dg1_execlists *x = dg1_contexts(engine);
 	const uint64_t page = *ring_register(engine, RING_HWS_PGA(0)) & IMAGE;
 	const uint64_t entry = (STATUS_ID(x->active ? ID(x->active) : STATUS_IDLE) | (new_queue ? STATUS_NEW_QUEUE : 0)) |
 			       STATUS_ID(away ? ID(away) : STATUS_IDLE) << 32;
@@ -159,7 +199,7 @@ static void take(struct engine *engine);
 /* completed - the ring of the active context is empty: the next one, until there is something to execute or none is left */
 static void completed(struct engine *engine)
 {
-	struct dg1_execlists *x = contexts(engine);
+	struct dg1_execlists *x = dg1_contexts(engine);
 
 	while (x->active && !engine_active(engine)) {
 		const uint64_t away = x->active;
@@ -180,13 +220,14 @@ static void completed(struct engine *engine)
 /* take - what was submitted takes the place of what there is; a context that is executed already only goes on to its new tail */
 static void take(struct engine *engine)
 {
-	struct dg1_execlists *x = contexts(engine);
+	struct dg1_execlists *x = dg1_contexts(engine);
 	const uint64_t away = x->active;
 	uint32_t tail;
 
 	x->active = x->pending[0];
 	x->next = x->pending[1];
 	x->pending[0] = 0;
+	x->told = false;
 	if (away && (away & IMAGE) == (x->active & IMAGE) && !(x->active & CTX_DESC_FORCE_RESTORE)) {
 		memory_read(engine->device, GLOBAL, (x->active & IMAGE) + IMAGE_STATE + 4 * CTX_RING_TAIL, &tail, sizeof(tail));
 		*ring_register(engine, RING_TAIL(0)) = tail;
@@ -207,12 +248,12 @@ static void take(struct engine *engine)
 
 static bool may_yield(const struct engine *engine)
 {
-	return contexts(engine)->arbitration && engine->depth < 2 && !in_workaround(engine);
+	return dg1_contexts(engine)->arbitration && !engine->hung && !engine->stalled && engine->depth < 2 && !in_workaround(engine);
 }
 
 bool dg1_execlists_yield(struct engine *engine)
 {
-	if (!contexts(engine)->pending[0] || !may_yield(engine))
+	if (!dg1_contexts(engine)->pending[0] || !may_yield(engine))
 		return false;
 	take(engine);
 	completed(engine);
@@ -221,7 +262,7 @@ bool dg1_execlists_yield(struct engine *engine)
 
 void dg1_execlists_submit(struct engine *engine)
 {
-	struct dg1_execlists *x = contexts(engine);
+	struct dg1_execlists *x = dg1_contexts(engine);
 	unsigned int i;
 
 	for (i = 0; i < DG1_PORTS; i++) {
@@ -244,14 +285,14 @@ void dg1_execlists_empty(struct engine *engine)
 
 bool dg1_execlists_enabled(const struct engine *engine)
 {
-	return contexts(engine)->active && !(*ring_register(engine, RING_MI_MODE(0)) & STOP_RING);
+	return dg1_contexts(engine)->active && !(*ring_register(engine, RING_MI_MODE(0)) & STOP_RING);
 }
 
 void dg1_execlists_reset(struct engine *engine)
 {
-	const uint32_t status = contexts(engine)->status;
+	const uint32_t status = dg1_contexts(engine)->status;
 
-	*contexts(engine) = (struct dg1_execlists){ .status = status };
+	*dg1_contexts(engine) = (struct dg1_execlists){ .status = status };
 	memset(ring_register(engine, 0), 0, 0x800);
 }
 
@@ -276,12 +317,12 @@ static void status_written(struct device *device, uint32_t index, uint32_t befor
 	struct dg1 *dg1 = to_dg1(device);
 
 	(void)before;
-	contexts(engine_of(device, index))->status = dg1->reg[index] & GEN11_CSB_WRITE_PTR_MASK;
+	dg1_contexts(engine_of(device, index))->status = dg1->reg[index] & GEN11_CSB_WRITE_PTR_MASK;
 }
 
 static uint32_t status_read(struct device *device, uint32_t index)
 {
-	const uint32_t status = contexts(engine_of(device, index))->status;
+	const uint32_t status = dg1_contexts(engine_of(device, index))->status;
 
 	return status << 8 | status;
 }
@@ -290,7 +331,7 @@ static uint32_t mode_read(struct device *device, uint32_t index)
 {
 	const struct engine *engine = engine_of(device, index);
 	const uint32_t mode = to_dg1(device)->reg[index];
-	const bool idle = !contexts(engine)->active || mode & STOP_RING;
+	const bool idle = !dg1_contexts(engine)->active || mode & STOP_RING;
 
 	return mode | (idle ? MODE_IDLE : 0);
 }
@@ -313,6 +354,20 @@ static void reset_asked(struct device *device, uint32_t index, uint32_t before)
 		dg1->reg[index] |= RESET_CTL_READY_TO_RESET;
 }
 
+static void errors_cleared(struct device *device, uint32_t index, uint32_t before)
+{
+	struct dg1 *dg1 = to_dg1(device);
+
+	dg1->reg[index] = before & ~dg1->reg[index];
+}
+
+static uint32_t runtime_read(struct device *device, uint32_t index)
+{
+	const struct dg1_execlists *x = dg1_contexts(engine_of(device, index));
+
+	return to_dg1(device)->reg[index] + (x->active ? (uint32_t)(dg1_timestamp() - x->since) : 0);
+}
+
 static uint32_t timestamp_read(struct device *device, uint32_t index)
 {
 	const uint64_t now = dg1_timestamp();
@@ -326,6 +381,8 @@ static uint32_t timestamp_read(struct device *device, uint32_t index)
 	{ WORD(RING_RESET_CTL(base)), WORD(RING_RESET_CTL(base)), NULL, reset_asked }, \
 	{ WORD(RING_CONTEXT_CONTROL(base)), WORD(RING_CONTEXT_CONTROL(base)), NULL, masked_written }, \
 	{ WORD(RING_MODE_GEN7(base)), WORD(RING_MODE_GEN7(base)), NULL, masked_written }, \
+	{ WORD(RING_EIR(base)), WORD(RING_EIR(base)), NULL, errors_cleared }, \
+	{ WORD(RING_CTX_TIMESTAMP(base)), WORD(RING_CTX_TIMESTAMP(base)), runtime_read, NULL }, \
 	{ WORD(RING_TIMESTAMP(base)), WORD(RING_TIMESTAMP_UDW(base)), timestamp_read, NULL }, \
 	{ WORD(RING_CONTEXT_STATUS_PTR(base)), WORD(RING_CONTEXT_STATUS_PTR(base)), status_read, status_written }, \
 	{ WORD(RING_EXECLIST_CONTROL(base)), WORD(RING_EXECLIST_CONTROL(base)), NULL, loaded }

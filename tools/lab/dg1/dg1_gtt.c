@@ -6,7 +6,6 @@
  * 2 MiB, or say that those below it are for pages of 64 KiB, of which only each sixteenth entry is looked at
  * (gt/gen8_ppgtt.c, gt/intel_gtt.h).
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,23 +106,21 @@ void dg1_gtt_fault(struct device *device, uint64_t space, uint64_t address, bool
 		return;
 	dg1->reg[WORD(GEN12_FAULT_TLB_DATA0)] = (uint32_t)(address >> 12);
 	dg1->reg[WORD(GEN12_FAULT_TLB_DATA1)] = (uint32_t)(address >> 44 & 0xf) | (space ? 0 : (uint32_t)FAULT_GTT_SEL);
-	dg1->reg[WORD(GEN12_RING_FAULT_REG)] = RING_FAULT_VALID | cause << 1;
+	dg1->reg[WORD(GEN12_RING_FAULT_REG)] = RING_FAULT_VALID | FIELD_PREP(RING_FAULT_FAULT_TYPE_MASK, cause & 3);
 }
 
-int dg1_ggtt_read(struct dg1 *dg1, uint64_t offset, void *data, size_t count)
+void dg1_ggtt_read(struct dg1 *dg1, uint64_t offset, void *data, size_t count)
 {
 	if (offset >= DG1_GGTT_SIZE || count > DG1_GGTT_SIZE - offset)
 		memset(data, 0, count);
 	else
 		memcpy(data, (uint8_t *)dg1->ggtt + offset, count);
-	return 0;
 }
 
-int dg1_ggtt_write(struct dg1 *dg1, uint64_t offset, const void *data, size_t count)
+void dg1_ggtt_write(struct dg1 *dg1, uint64_t offset, const void *data, size_t count)
 {
 	if (offset < DG1_GGTT_SIZE && count <= DG1_GGTT_SIZE - offset)
 		memcpy((uint8_t *)dg1->ggtt + offset, data, count);
-	return 0;
 }
 
 bool dg1_gtt_init(struct dg1 *dg1)

@@ -8,6 +8,9 @@
 
 #include "dg1.h"
 
+/* The header shifts a one into the sign. */
+#define DATA_VALID	BIT(31)		/* GEN11_INTR_DATA_VALID */
+
 static const uint32_t bit[DG1_ENGINES] = { [DG1_RCS] = BIT(GEN11_RCS0), [DG1_BCS] = BIT(GEN11_BCS) };
 /* The engine's class, in the identity: enum intel_engine_class (gt/intel_engine_types.h). */
 static const uint32_t class[DG1_ENGINES] = { [DG1_RCS] = 0, [DG1_BCS] = 3 };
@@ -93,7 +96,7 @@ static void select_written(struct device *device, uint32_t index, uint32_t befor
 	for (i = 0; i < DG1_ENGINES; i++) {
 		if (dg1->reg[index] != bit[i])
 			continue;
-		dg1->reg[WORD(GEN11_INTR_IDENTITY_REG(0))] = (uint32_t)GEN11_INTR_DATA_VALID | class[i] << 16 | dg1->irq[i];
+		dg1->reg[WORD(GEN11_INTR_IDENTITY_REG(0))] = DATA_VALID | class[i] << 16 | dg1->irq[i];
 		dg1->irq[i] = 0;
 	}
 }
@@ -102,7 +105,14 @@ static void identity_written(struct device *device, uint32_t index, uint32_t bef
 {
 	struct dg1 *dg1 = to_dg1(device);
 
-	dg1->reg[index] = dg1->reg[index] & (uint32_t)GEN11_INTR_DATA_VALID ? 0 : before;
+	dg1->reg[index] = dg1->reg[index] & DATA_VALID ? 0 : before;
+}
+
+/* What has nothing to say. */
+static void never(struct device *device, uint32_t index, uint32_t before)
+{
+	(void)before;
+	to_dg1(device)->reg[index] = 0;
 }
 
 bool dg1_irq_init(struct dg1 *dg1)
@@ -113,6 +123,8 @@ bool dg1_irq_init(struct dg1 *dg1)
 		{ WORD(GEN11_GT_INTR_DW(0)), WORD(GEN11_GT_INTR_DW(0)), latched_read, latched_written },
 		{ WORD(GEN11_IIR_REG_SELECTOR(0)), WORD(GEN11_IIR_REG_SELECTOR(0)), NULL, select_written },
 		{ WORD(GEN11_INTR_IDENTITY_REG(0)), WORD(GEN11_INTR_IDENTITY_REG(0)), NULL, identity_written },
+		{ WORD(GEN8_PCU_IIR), WORD(GEN8_PCU_IIR), NULL, never },
+		{ WORD(GEN11_GU_MISC_IIR), WORD(GEN11_GU_MISC_IIR), NULL, never },
 	};
 	/* Looked at when something happens, or of engines that are not there. */
 	static const struct register_range used[] = {
@@ -121,6 +133,7 @@ bool dg1_irq_init(struct dg1 *dg1)
 		{ WORD(GEN11_INTR_IDENTITY_REG(1)), WORD(GEN11_INTR_IDENTITY_REG(1)) },
 		{ WORD(GEN11_IIR_REG_SELECTOR(1)), WORD(GEN11_IIR_REG_SELECTOR(1)) },
 		{ WORD(GEN11_RCS0_RSVD_INTR_MASK), WORD(GEN12_CCS2_CCS3_INTR_MASK) },
+		{ WORD(GEN8_PCU_IMR), WORD(GEN8_PCU_IER) }, { WORD(GEN11_GU_MISC_IMR), WORD(GEN11_GU_MISC_IER) },
 	};
 
 	registers_plain(&dg1->registers, used, ARRAY_SIZE(used));

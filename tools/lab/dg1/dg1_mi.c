@@ -13,7 +13,6 @@
 
 /* Commands that the header has no name for, by their opcodes. */
 #define MI_COPY_MEM_MEM		0x2eu
-#define MI_CONDITIONAL_END	0x36u
 #define MI_FORCE_WAKEUP		0x1du
 
 /* MI_ATOMIC: which operation, and of how much */
@@ -21,28 +20,26 @@
 #define ATOMIC_SIZE(header)		((header) >> 19 & 3)
 #define ATOMIC_RETURN			(1u << 16)
 
+#define ERROR_INSTRUCTION		BIT(0)		/* i915_reg.h: I915_ERROR_INSTRUCTION */
+
 /* MI_MATH */
 #define ALU_GPRS	16u
 
-static struct dg1_execlists *contexts(const struct engine *engine)
-{
-	return &to_dg1(engine->device)->execlists[engine->id];
-}
-
 static uint64_t space(const struct engine *engine, bool global)
 {
-	return global ? 0 : contexts(engine)->space;
+	return global ? 0 : dg1_contexts(engine)->space;
 }
 
+/* Of a word in memory, or a command. */
 static uint64_t address(const uint32_t *words)
 {
-	return ((uint64_t)words[1] << 32 | words[0]) & ~3ULL;
+	return dg1_address(words) & ~3ULL;
 }
 
 /* The page that comes before the image of the context. */
 static uint64_t process_page(const struct engine *engine, uint32_t offset)
 {
-	return (contexts(engine)->active & 0xfffff000u) + (offset & (DG1_PAGE - 4));
+	return (dg1_contexts(engine)->active & 0xfffff000u) + (offset & (DG1_PAGE - 4));
 }
 
 /* resolve - the index of a register that is named by its offset, or by that in the engine's own */
@@ -67,16 +64,6 @@ static uint32_t length_of(const struct engine *engine, uint32_t header)
 	default:
 		return 0;
 	}
-}
-
-/* arbitrate - behind this command another queue may be taken */
-static enum engine_step arbitrate(struct engine *engine)
-{
-	if (!contexts(engine)->pending[0])
-		return ENGINE_DONE;
-	engine->fetch[engine->depth].at = (engine->fetch[engine->depth].at + 1) & engine->fetch[engine->depth].mask;
-	dg1_execlists_yield(engine);
-	return ENGINE_JUMPED;
 }
 
 static enum engine_step batch_start(struct engine *engine, const uint32_t *packet, uint32_t length)
@@ -116,7 +103,7 @@ static bool compare(uint32_t value, uint32_t header, uint32_t other)
 
 static enum engine_step semaphore(struct engine *engine, const uint32_t *packet, uint32_t length)
 {
-	struct dg1_execlists *x = contexts(engine);
+	struct dg1_execlists *x = dg1_contexts(engine);
 	uint32_t value;
 
 	if (length < 4)
@@ -148,7 +135,7 @@ static enum engine_step load_immediate(struct engine *engine, const uint32_t *pa
 	uint32_t i;
 
 	for (i = 1; i + 1 < length; i += 2)
-		registers_write(engine->device, resolve(engine, packet[i], packet[0] & MI_LRI_LRM_CS_MMIO), packet[i + 1]);
+		dg1_set(engine, resolve(engine, packet[i], packet[0] & MI_LRI_LRM_CS_MMIO), packet[i + 1]);
 	return ENGINE_DONE;
 }
 
@@ -159,7 +146,7 @@ static enum engine_step load_memory(struct engine *engine, const uint32_t *packe
 	if (length != 4)
 		return ENGINE_UNKNOWN;
 	memory_read(engine->device, space(engine, packet[0] & MI_SRM_LRM_GLOBAL_GTT), address(packet + 2), &value, sizeof(value));
-	registers_write(engine->device, resolve(engine, packet[1], packet[0] & MI_LRI_LRM_CS_MMIO), value);
+	dg1_set(engine, resolve(engine, packet[1], packet[0] & MI_LRI_LRM_CS_MMIO), value);
 	return ENGINE_DONE;
 }
 
@@ -177,8 +164,8 @@ static enum engine_step load_register(struct engine *engine, const uint32_t *pac
 {
 	if (length != 3)
 		return ENGINE_UNKNOWN;
-	registers_write(engine->device, resolve(engine, packet[2], packet[0] & MI_LRI_LRM_CS_MMIO),
-			registers_read(engine->device, resolve(engine, packet[1], packet[0] & MI_LRR_SOURCE_CS_MMIO)));
+	dg1_set(engine, resolve(engine, packet[2], packet[0] & MI_LRI_LRM_CS_MMIO),
+		registers_read(engine->device, resolve(engine, packet[1], packet[0] & MI_LRR_SOURCE_CS_MMIO)));
 	return ENGINE_DONE;
 }
 
@@ -214,7 +201,7 @@ static void gpr_write(const struct engine *engine, uint32_t number, uint64_t val
 	words[1] = (uint32_t)(value >> 32);
 }
 
-/* Operands are in the command (word 3 on), or general purpose registers. */
+/* Operands are in the command (the first in words 3 and 5), or general purpose registers. */
 static enum engine_step atomic(struct engine *engine, const uint32_t *packet, uint32_t length)
 {
 	const uint64_t where = space(engine, packet[0] & MI_ATOMIC_GLOBAL_GTT), at = address(packet + 1);
@@ -223,7 +210,7 @@ static enum engine_step atomic(struct engine *engine, const uint32_t *packet, ui
 
 	if (length < 3 || ATOMIC_SIZE(packet[0]) > 1 || (packet[0] & MI_ATOMIC_INLINE_DATA && length < 11))
 		return ENGINE_UNKNOWN;
-	operand = packet[0] & MI_ATOMIC_INLINE_DATA ? (uint64_t)packet[4] << 32 | packet[3] : gpr_read(engine, 1);
+	operand = packet[0] & MI_ATOMIC_INLINE_DATA ? (uint64_t)packet[5] << 32 | packet[3] : gpr_read(engine, 1);
 	memory_read(engine->device, where, at, &value, size);
 	switch (ATOMIC_OPERATION(packet[0])) {
 	case 1:
@@ -361,17 +348,16 @@ static enum engine_step memory_interface(struct engine *engine, const uint32_t *
 {
 	switch (MI_OPCODE(packet[0])) {
 	case MI(MI_NOOP):
+	case MI(MI_ARB_CHECK):
 	case MI(MI_SET_PREDICATE):
 	case MI(MI_REPORT_HEAD):
 	case MI(MI_SUSPEND_FLUSH):
 	case MI(MI_PREDICATE):
 	case MI_FORCE_WAKEUP:
 		return ENGINE_DONE;
-	case 0x05:	/* MI_ARB_CHECK; with a bit of its own it turns off that commands are looked at before */
-		return arbitrate(engine);
 	case MI(MI_ARB_ON_OFF):
-		contexts(engine)->arbitration = packet[0] & MI_ARB_ENABLE;
-		return arbitrate(engine);
+		dg1_contexts(engine)->arbitration = packet[0] & MI_ARB_ENABLE;
+		return ENGINE_DONE;
 	case MI(MI_USER_INTERRUPT):
 		to_dg1(engine->device)->requests++;
 		dg1_irq_raise(to_dg1(engine->device), engine->id, GT_RENDER_USER_INTERRUPT);
@@ -412,6 +398,8 @@ static enum engine_step execute(struct engine *engine, const uint32_t *packet, u
 {
 	enum engine_step step = ENGINE_UNKNOWN;
 
+	if (dg1_execlists_yield(engine))	/* this command comes first when the context is back */
+		return ENGINE_JUMPED;
 	if (CLIENT(packet[0]) == INSTR_MI_CLIENT)
 		step = memory_interface(engine, packet, length);
 	else if (CLIENT(packet[0]) == INSTR_BC_CLIENT)
@@ -432,6 +420,11 @@ static void report(struct engine *engine)
 	reg[WORD(RING_HEAD(base))] = engine_read_pointer(engine) * 4;
 	reg[WORD(RING_ACTHD(base))] = (uint32_t)at;
 	reg[WORD(RING_ACTHD_UDW(base))] = (uint32_t)(at >> 32);
+	if (engine->hung) {	/* at a command just now */
+		reg[WORD(RING_EIR(base))] |= ERROR_INSTRUCTION;
+		if (!(reg[WORD(RING_EMR(base))] & ERROR_INSTRUCTION))
+			dg1_irq_raise(to_dg1(engine->device), engine->id, GT_CS_MASTER_ERROR_INTERRUPT);
+	}
 }
 
 const struct engine_ops dg1_ops = {

@@ -10,6 +10,9 @@
 #define MEDIA_NONE	0xffffffffu		/* GEN11_GT_VEBOX_VDBOX_DISABLE: all */
 #define SUBSLICES	0x3fu			/* six: Iris Xe MAX */
 
+/* The header shifts a one into the sign. */
+#define READY		BIT(31)			/* GEN6_PCODE_READY */
+
 /* MHz in units of 50/3: what DG1 says of itself */
 #define RATIO(mhz)	((mhz) * 3 / 50)
 
@@ -60,14 +63,18 @@ static void domains_reset(struct device *device, uint32_t index, uint32_t before
 {
 	static const uint32_t domain[DG1_ENGINES] = { [DG1_RCS] = GEN11_GRDOM_RENDER, [DG1_BCS] = GEN11_GRDOM_BLT };
 	struct dg1 *dg1 = to_dg1(device);
+	const uint32_t asked = dg1->reg[index];
 	unsigned int i;
 
 	(void)before;
+	dg1->reg[index] = 0;
+	if (!asked)
+		return;
 	for (i = 0; i < DG1_ENGINES; i++)
-		if (dg1->reg[index] & (GEN11_GRDOM_FULL | domain[i]))
+		if (asked & (GEN11_GRDOM_FULL | domain[i]))
 			engine_reset(&dg1->engine[i]);
 	device->count.resets++;
-	dg1->reg[index] = 0;
+	device_absent(device);
 }
 
 /* Nothing is cached: it is invalid at once. */
@@ -84,7 +91,7 @@ static void mailbox(struct device *device, uint32_t index, uint32_t before)
 	const uint32_t command = dg1->reg[index];
 
 	(void)before;
-	if (!(command & (uint32_t)GEN6_PCODE_READY))
+	if (!(command & READY))
 		return;
 	dg1->reg[WORD(GEN6_PCODE_DATA)] = (command & 0xff) == DG1_PCODE_STATUS ? DG1_UNCORE_INIT_STATUS_COMPLETE : 0;
 	dg1->reg[WORD(GEN6_PCODE_DATA1)] = 0;
@@ -107,7 +114,8 @@ void dg1_registers_reset(struct dg1 *dg1)
 	reg[WORD(GEN11_GT_SLICE_ENABLE)] = 1;
 	reg[WORD(GEN12_GT_GEOMETRY_DSS_ENABLE)] = SUBSLICES;
 	reg[WORD(GEN6_RP_STATE_CAP)] = RATIO(1650u) | RATIO(1650u) << 8 | RATIO(300u) << 16;
-	reg[WORD(RPM_CONFIG0)] = FIELD_PREP(GEN11_RPM_CONFIG0_CRYSTAL_CLOCK_FREQ_MASK, GEN11_RPM_CONFIG0_CRYSTAL_CLOCK_FREQ_19_2_MHZ);	/* 19.2 MHz */
+	reg[WORD(RPM_CONFIG0)] = GEN11_RPM_CONFIG0_CRYSTAL_CLOCK_FREQ_19_2_MHZ |
+				 REG_FIELD_PREP(GEN10_RPM_CONFIG0_CTC_SHIFT_PARAMETER_MASK, 3);
 	dg1_irq_reset(dg1);
 }
 
