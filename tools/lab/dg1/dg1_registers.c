@@ -5,6 +5,8 @@
 
 #include "dg1.h"
 
+#define GUC_STATUS	0xc000			/* gt/uc/intel_guc_reg.h */
+#define GUC_IN_RESET	1u			/* GS_MIA_IN_RESET */
 #define DFSM		0x51000			/* display/intel_display_regs.h: SKL_DFSM */
 #define DFSM_PIPES	(BIT(30) | BIT(21) | BIT(28) | BIT(22))	/* none of four */
 #define MEDIA_NONE	0xffffffffu		/* GEN11_GT_VEBOX_VDBOX_DISABLE: all */
@@ -110,6 +112,7 @@ void dg1_registers_reset(struct dg1 *dg1)
 	reg[WORD(GEN6_DSMBASE)] = (uint32_t)dg1->lmem_size;
 	reg[WORD(GEN6_DSMBASE) + 1] = (uint32_t)(dg1->lmem_size >> 32) | 1;
 	reg[WORD(DFSM)] = DFSM_PIPES;
+	reg[WORD(GUC_STATUS)] = GUC_IN_RESET;
 	reg[WORD(GEN11_GT_VEBOX_VDBOX_DISABLE)] = MEDIA_NONE;
 	reg[WORD(GEN11_GT_SLICE_ENABLE)] = 1;
 	reg[WORD(GEN12_GT_GEOMETRY_DSS_ENABLE)] = SUBSLICES;
@@ -137,6 +140,7 @@ bool dg1_registers_init(struct dg1 *dg1)
 		{ WORD(GEN6_GSMBASE), WORD(GEN6_GSMBASE) + 1, NULL, registers_read_only },
 		{ WORD(GEN6_DSMBASE), WORD(GEN6_DSMBASE) + 1, NULL, registers_read_only },
 		{ WORD(DFSM), WORD(DFSM), NULL, registers_read_only },
+		{ WORD(GUC_STATUS), WORD(GUC_STATUS), NULL, registers_read_only },
 		{ WORD(GEN11_EU_DISABLE), WORD(GEN11_EU_DISABLE), NULL, registers_read_only },
 		{ WORD(GEN11_GT_SLICE_ENABLE), WORD(GEN11_GT_VEBOX_VDBOX_DISABLE), NULL, registers_read_only },
 		{ WORD(GEN6_RP_STATE_CAP), WORD(GEN6_RP_STATE_CAP), NULL, registers_read_only },
