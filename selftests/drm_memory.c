@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <drm/amdgpu_drm.h>
 #include <drm/drm.h>
@@ -132,14 +134,21 @@ static const struct {
 	{ "xe", xe_create },
 };
 
-static uint32_t create(int drm, size_t size, bool hidden)
+static void driver_name(int drm, char name[16])
 {
-	char name[16] = "";
-	struct drm_version version = { .name = name, .name_len = sizeof(name) - 1 };
-	size_t i;
+	struct drm_version version = { .name = name, .name_len = 15 };
 
+	memset(name, 0, 16);
 	if (drm_ioctl(drm, DRM_IOCTL_VERSION, &version))
 		err(1, "DRM_IOCTL_VERSION");
+}
+
+static uint32_t create(int drm, size_t size, bool hidden)
+{
+	char name[16];
+	size_t i;
+
+	driver_name(drm, name);
 	for (i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
 		if (!strcmp(drivers[i].name, name))
 			return drivers[i].create(drm, size, hidden);
@@ -156,4 +165,49 @@ int drm_memory(int drm, size_t size, bool hidden)
 	if (drm_ioctl(drm, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime))
 		err(1, "DRM_IOCTL_PRIME_HANDLE_TO_FD");
 	return prime.fd;
+}
+
+static uint32_t handle_of(int drm, int dmabuf)
+{
+	struct drm_prime_handle prime = { .fd = dmabuf };
+
+	if (drm_ioctl(drm, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime))
+		err(1, "DRM_IOCTL_PRIME_FD_TO_HANDLE");
+	return prime.handle;
+}
+
+/* A batch that is only its end, and names the buffer: the driver has to have that where the GPU wants it. */
+static void i915_use(int drm, int dmabuf)
+{
+	int batch = drm_memory(drm, PAGE, false);
+	uint32_t *end = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, batch, 0);
+	struct drm_i915_gem_exec_object2 objects[] = {
+		{ .handle = handle_of(drm, dmabuf), .flags = EXEC_OBJECT_SUPPORTS_48B_ADDRESS },
+		{ .handle = handle_of(drm, batch), .flags = EXEC_OBJECT_SUPPORTS_48B_ADDRESS },
+	};
+	struct drm_i915_gem_execbuffer2 exec = {
+		.buffers_ptr = (uintptr_t)objects, .buffer_count = 2, .batch_len = 8, .flags = I915_EXEC_BLT,
+	};
+	struct drm_i915_gem_wait done = { .bo_handle = objects[1].handle, .timeout_ns = -1 };
+	struct drm_gem_close shut = { .handle = objects[1].handle };
+
+	if (end == MAP_FAILED)
+		err(1, "mmap of the batch");
+	*end = 0x0a << 23;	/* MI_BATCH_BUFFER_END */
+	if (drm_ioctl(drm, DRM_IOCTL_I915_GEM_EXECBUFFER2, &exec))
+		err(1, "DRM_IOCTL_I915_GEM_EXECBUFFER2");
+	if (drm_ioctl(drm, DRM_IOCTL_I915_GEM_WAIT, &done))
+		err(1, "DRM_IOCTL_I915_GEM_WAIT");
+	munmap(end, PAGE);
+	close(batch);
+	drm_ioctl(drm, DRM_IOCTL_GEM_CLOSE, &shut);
+}
+
+void drm_use(int drm, int dmabuf)
+{
+	char name[16];
+
+	driver_name(drm, name);
+	if (!strcmp(name, "i915"))
+		i915_use(drm, dmabuf);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drm_memory.h"
 #include "memory.h"
 #include "pattern.h"
 
@@ -41,6 +42,7 @@ int main(int argc, char **argv)
 				((uint64_t *)piece)[word] = (i * CHUNK + at) / 8 + word;
 			memcpy(buffers[i].cpu + at, piece, PIECE);
 		}
+		drm_use(buffers[i].drm, buffers[i].dmabuf);
 	}
 	for (i = 0; i < count; i++) {
 		bool same = true;
