@@ -70,9 +70,11 @@ writes=$(figure register_writes)
 [ "$(figure unknown_registers)" = 0 ]
 ktap_ok "nor a register, of $reads reads and $writes writes" $?
 
+resets=$(figure resets)
 gpu_control hang bcs0 >/dev/null
 gpu_pressure "$node" $((64 << 20)) >/tmp/pressure 2>&1
-gpu_pressure "$node" $((64 << 20)) >/tmp/pressure 2>&1 && [ "$(said pressure intact)" = "$(said pressure buffers)" ]
+gpu_pressure "$node" $((64 << 20)) >/tmp/pressure 2>&1 && [ "$(said pressure intact)" = "$(said pressure buffers)" ] &&
+	[ "$(figure resets)" -gt "$resets" ]
 ktap_ok "an engine that hangs is reset, and works again" $?
 lost=$(figure interrupts_lost)
 gpu_control interrupts lose 2 >/dev/null

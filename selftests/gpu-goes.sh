@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2154 # driver and slot are those of who sources this
+# The emulated GPU that $driver drives, the device $slot of the machine, is unbound and unplugged while data flows into its VRAM,
+# and while another program has buffers of it: the NIC stops first, the receive ends with ENODEV, and what both have outlives
+# the GPU.
+
+need netgpu queue
+. "$(dirname "$0")/gpu-revoke.sh"
+
+need_programs gpu_keep
+need_lab_gpu
+gpus
+[ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no $driver"
+GPU_PCI=${gpus[0]}
+gpu_node
+
+# More than there is VRAM, so that some are in system memory
+KEEP=$((${LAB_GPU%/*} + 64))
+
+# keep NAME: a program has buffers of the GPU
+keep() {
+	gpu_keep "$node" /tmp/keeping $((KEEP << 20)) >"/tmp/keep-$1" 2>&1 &
+	keeper=$!
+	wait_for 60 grep -q ^holding "/tmp/keep-$1"
+}
+
+# kept NAME: it goes on, and ends
+kept() {
+	local name=keep-$1 status
+
+	rm -f /tmp/keeping
+	wait "$keeper"
+	status=$?
+	[ $status = 0 ] && [ "$(said "$name" pages)" = $KEEP ] && [ "$(said "$name" ioctl)" = ENODEV ]
+	ktap_ok "$1: who has $KEEP MiB of buffers mapped goes on, and gets ENODEV from the GPU's file" $?
+}
+
+ktap_plan 17
+steer_to_queue 1
+ktap_ok "queue 1 splits headers and receives all flows" $?
+flood_start
+
+keep unbind && flowing unbind -r
+ktap_ok "data flows" $?
+echo "$GPU_PCI" >"/sys/bus/pci/drivers/$driver/unbind"
+ends unbind
+kept unbind
+echo "$GPU_PCI" >"/sys/bus/pci/drivers/$driver/bind"
+works unbind
+
+keep unplug && flowing unplug -r
+ktap_ok "data flows" $?
+remote qmp device_del '{"id": "'"$slot"'"}' >/dev/null
+ends unplug
+gone unplug
+kept unplug
+ktap_end
