@@ -21,6 +21,7 @@
 /* The image of the blitter, in words: where the driver's part ends, and what comes behind it */
 #define LAID_OUT		0x34u
 #define MODE			0x60u
+#define BB_OFFSET		0x70u
 #define GPRS			0x74u
 #define GPRS_END		(GPRS + 64)
 
@@ -87,7 +88,7 @@ static void image(struct engine *engine, uint64_t descriptor, bool save)
 
 /*
  * What the hardware saves besides, where the driver lays out nothing but counts on it (gt/intel_lrc.c: lrc_ring_mi_mode(),
- * lrc_ring_gpr0()): the mode, and the general purpose registers.
+ * lrc_ring_bb_offset(), lrc_ring_gpr0()): the mode, the batch's offset, and the general purpose registers.
  */
 static void lay_out(struct engine *engine, uint64_t descriptor)
 {
@@ -101,6 +102,8 @@ static void lay_out(struct engine *engine, uint64_t descriptor)
 	memset(words + LAID_OUT, 0, sizeof(words) - LAID_OUT * 4);
 	words[MODE - 1] = (uint32_t)MI_LOAD_REGISTER_IMM(1);
 	words[MODE] = RING_MI_MODE(base);
+	words[BB_OFFSET - 1] = (uint32_t)MI_LOAD_REGISTER_IMM(1);
+	words[BB_OFFSET] = RING_BB_OFFSET(base);
 	words[GPRS - 1] = (uint32_t)MI_LOAD_REGISTER_IMM(32);
 	for (i = 0; i < 32; i++)
 		words[GPRS + 2 * i] = GEN8_RING_CS_GPR(base, 0) + 4 * i;
