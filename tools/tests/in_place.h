@@ -51,7 +51,7 @@ static struct netgpu_event next(void)
 	struct netgpu_event e = { 0 };
 	int n;
 
-	while ((n = netgpu_domain_wait(domain, &e, 1, LONG)) == -EIO)
+	while ((n = netgpu_domain_wait(domain, &e, 1, LONG)) == -EBUSY)
 		printf("# %s\n", netgpu_error());
 	if (n != 1) {
 		printf("# nothing has happened: %d, %s\n", n, netgpu_error());
