@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2154 # driver is that of who sources this
+# shellcheck shell=bash disable=SC2034,SC2154 # driver is that of who sources this
 # Data is received into the VRAM of the emulated GPU that $driver drives: all of it is there, nothing in host memory.
 
 need netgpu queue
