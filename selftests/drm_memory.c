@@ -176,7 +176,7 @@ static uint32_t handle_of(int drm, int dmabuf)
 	return prime.handle;
 }
 
-/* A batch that is only its end, and names the buffer: the driver has to have that where the GPU wants it. */
+/* A batch that is only its end, and names the buffer, which has to be where the GPU wants it. */
 static void i915_use(int drm, int dmabuf)
 {
 	int batch = drm_memory(drm, PAGE, false);
@@ -186,7 +186,10 @@ static void i915_use(int drm, int dmabuf)
 		{ .handle = handle_of(drm, batch), .flags = EXEC_OBJECT_SUPPORTS_48B_ADDRESS },
 	};
 	struct drm_i915_gem_execbuffer2 exec = {
-		.buffers_ptr = (uintptr_t)objects, .buffer_count = 2, .batch_len = 8, .flags = I915_EXEC_BLT,
+		.buffers_ptr = (uintptr_t)objects,
+		.buffer_count = 2,
+		.batch_len = 8,
+		.flags = I915_EXEC_BLT,
 	};
 	struct drm_i915_gem_wait done = { .bo_handle = objects[1].handle, .timeout_ns = -1 };
 	struct drm_gem_close shut = { .handle = objects[1].handle };

@@ -14,8 +14,9 @@
 int drm_memory(int drm, size_t size, bool hidden);
 
 /*
- * The GPU uses the buffer @dmabuf of its own once, so that it is where its driver wants it: i915 leaves what only the CPU
- * has touched in the host's memory. Nothing happens with the others, which put it there at once. Ends the program as above.
+ * The GPU uses the buffer @dmabuf of its own once, so that it is where its driver wants it:
+ * i915 leaves what only the CPU has touched in the host's memory. Nothing happens with the
+ * others, which put it there at once. Ends the program as above.
  */
 void drm_use(int drm, int dmabuf);
 

@@ -35,7 +35,7 @@
 #define RING		64		/* what the device takes at least */
 #define MARKER		0xee
 #define WAIT_MS		20000		/* a packet may be lost more than once, and RTO is 2 s */
-#define UNDER_WAY	64		/* pages of a long stream: all can be in the socket, behind a lost one */
+#define UNDER_WAY	64		/* pages: all can be in the socket, behind a lost one */
 #define STREAM		(16 << 20)
 
 #define FLAGS		(IORING_ZCRX_AREA_DMABUF | NETGPU_ZCRX_AREA_REGION)
@@ -366,7 +366,7 @@ static void say_why(unsigned int pages)
 	int waits = -1;
 
 	ioctl(conn, FIONREAD, &waits);
-	printf("# %u pages of %u have come, %d bytes are in the socket, the refill ring has %u%s%s\n",
+	printf("# %u pages of %u have come, %d bytes are in the socket, the refill ring: %u%s%s\n",
 	       num_places, pages, waits, target.rq.rq_tail - *target.rq.khead,
 	       ended ? ", it has ended: " : "", ended ? strerror(-error) : "");
 }
