@@ -19,9 +19,14 @@ KEEP=$((${LAB_GPU%/*} + 64))
 
 # keep NAME: a program has buffers of the GPU
 keep() {
+	undo rm -f /tmp/keeping
 	gpu_keep "$node" /tmp/keeping $((KEEP << 20)) >"/tmp/keep-$1" 2>&1 &
 	keeper=$!
 	wait_for 60 grep -q ^holding "/tmp/keep-$1"
+}
+
+keeper_ended() {
+	! jobs -pr | grep -qx "$keeper"
 }
 
 # kept NAME: it goes on, and ends
@@ -29,6 +34,7 @@ kept() {
 	local name=keep-$1 status
 
 	rm -f /tmp/keeping
+	wait_for 60 keeper_ended || kill -9 "$keeper"
 	wait "$keeper"
 	status=$?
 	[ $status = 0 ] && [ "$(said "$name" pages)" = $KEEP ] && [ "$(said "$name" ioctl)" = ENODEV ]

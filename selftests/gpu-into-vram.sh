@@ -14,7 +14,7 @@ GPU_PCI=${gpus[0]}
 ktap_plan 17
 gpu_node
 ktap_ok "$driver drives the GPU, and there is a render node" $?
-! dmesg | grep "$driver .*\(failed\|error\|timeout\)"
+! dmesg | grep -i "$driver .*\(failed\|error\|timeout\|hang\)"
 ktap_ok "it has nothing to complain about" $?
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?

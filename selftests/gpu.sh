@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154 # port, receiver and slower are those of who sources this
-# Sourced by tests with a GPU: the lab's emulated one, which amdgpu drives, or the machine's own.
+# Sourced by tests with a GPU: one of the lab's emulated ones, or the machine's own.
 #
 # GPU_PCI is its address (default: the first that amdgpu can drive, or all). GPU_DESTRUCTIVE=1 allows what takes the GPU away from
 # other users: unbind, reset, unplug. In the lab that is no question.
@@ -117,6 +117,15 @@ gpu_control() {
 # gpu_debugfs FILE: of this GPU
 gpu_debugfs() {
 	cat "/sys/kernel/debug/dri/$GPU_PCI/$1" 2>/dev/null
+}
+
+# gpu_silent [PATTERN]: nothing was said since dmesg was cleared, at the level of a warning or worse, but what is left out
+gpu_silent() {
+	local said
+	said=$(dmesg -l emerg,alert,crit,err,warn | grep -v "module_verify\|taint${1:+\|$1}")
+	[ -z "$said" ] && return
+	ktap_say "$said"
+	return 1
 }
 
 # json_value FILE KEY: a figure of a JSON file that proof or the GPU wrote

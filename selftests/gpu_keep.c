@@ -20,6 +20,7 @@
 
 #include <drm/drm.h>
 
+#include "drm_memory.h"
 #include "memory.h"
 
 #define CHUNK	((size_t)16 << 20)
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < count; i++) {
 		memory_open(&buffers[i], source, CHUNK);
 		touch(buffers[i].cpu);
+		drm_use(buffers[i].drm, buffers[i].dmabuf);
 	}
 	memory_open(&host, "scattered", HOST);
 	import(buffers[0].drm, host.dmabuf);

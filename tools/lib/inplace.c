@@ -921,13 +921,13 @@ static unsigned int pauses(const struct in_place *ip)
 	return 1u << (ip->failing < LONGER ? ip->failing : LONGER);
 }
 
-/* Pages for which bytes are late: nothing may come that would bring them, unless it is asked for. */
-static void fetch_pages(struct netgpu_domain *d)
+/* Pages for which bytes are late: nothing may come that would bring them, unless it is asked for.  @passed pauses are over. */
+static void fetch_pages(struct netgpu_domain *d, unsigned int passed)
 {
 	const uint64_t came = d->stats.in_place + d->stats.moved;
 	struct in_place *ip = d->in_place;
 
-	ip->quiet = came == ip->came ? ip->quiet + pauses(ip) : 0;
+	ip->quiet = came == ip->came ? ip->quiet + passed : 0;
 	ip->came = came;
 	collect(d);
 	put_late(ip);
@@ -949,37 +949,40 @@ static bool is_shared(const struct netgpu_domain *d)
 
 /*
  * What was to come back: also out of the sockets of others, who would read it where the program has its own again.  But that is not
- * waited for as long as they like, which may not be this domain's at all, and never read.
+ * waited for as long as they like, which may not be this domain's at all, and never read.  @passed pauses are over.  0 or -errno: the
+ * queue could not be restarted.
  */
-static void fetch_all(struct netgpu_domain *d)
+static int fetch_all(struct netgpu_domain *d, unsigned int passed)
 {
 	struct in_place *ip = d->in_place;
+	int ret = 0;
 
 	collect(d);
 	if (any_out(ip, false))
-		let_go(d);
+		ret = let_go(d);
 	else
 		ip->failing = ip->told = 0;	/* all came back by itself: the device was down */
 	ip->stays = any_out(ip, false);
-	ip->looked += pauses(ip);
+	ip->looked += passed;
 	ip->keeps = ip->keeps && any_out(ip, ip->looked < TRIES && is_shared(d));
+	return ret;
 }
 
 void in_place_settle(struct netgpu_domain *d)
 {
 	struct in_place *ip = d->in_place;
-	unsigned int failing;
+	unsigned int passed;
+	bool failed;
 
 	if (ip->missed || (ip->late && ip->next >= ip->collect_at))
 		collect(d);
 	if (ip->late)
 		put_late(ip);
 	if ((ip->late || ip->keeps || ip->stays) && now_ns() >= ip->try_at) {
-		failing = ip->failing;
-		if (ip->keeps || ip->stays)
-			fetch_all(d);
-		if (ip->late && ip->failing <= failing)
-			fetch_pages(d);
+		passed = pauses(ip);
+		failed = (ip->keeps || ip->stays) && fetch_all(d, passed);
+		if (ip->late && !failed)
+			fetch_pages(d, passed);
 		ip->try_at = now_ns() + (uint64_t)PAUSE * pauses(ip);
 	}
 	in_place_feed(d);
@@ -1076,16 +1079,17 @@ void in_place_end(struct netgpu_ep *ep)
 /* The domain is about to be closed: all of its buffers are the program's. */
 void in_place_stop(struct netgpu_domain *d)
 {
-	const struct timespec pause = { .tv_nsec = PAUSE };
 	struct in_place *ip = d->in_place;
-	unsigned int tries;
+	unsigned int tries, passed;
 
 	if (!ip)
 		return;
 	ip->ep = NULL;
-	for (tries = 0; tries < TRIES && any_out(ip, false); tries++) {
+	for (tries = 0; tries < TRIES && any_out(ip, false); tries += passed) {
+		const struct timespec pause = { .tv_nsec = PAUSE * (long)(passed = pauses(ip)) };
+
 		if (tries)
 			nanosleep(&pause, NULL);
-		fetch_all(d);
+		fetch_all(d, passed);
 	}
 }

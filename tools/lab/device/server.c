@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -87,14 +88,6 @@ int server_vram(const struct server *server)
 	return fd;
 }
 
-static volatile sig_atomic_t ended;
-
-static void end(int number)
-{
-	(void)number;
-	ended = 1;
-}
-
 static int listen_at(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -118,13 +111,14 @@ static void command(struct server *server, int control)
 	int fd = accept4(control, NULL, NULL, SOCK_CLOEXEC);
 	char line[128] = "";
 	size_t length = 0;
+	int reads = 0;		/* a line comes at once, or nearly */
 	ssize_t n;
 
 	if (fd < 0)
 		return;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
-	while (!strchr(line, '\n') && length < sizeof(line) - 1) {
+	while (!strchr(line, '\n') && length < sizeof(line) - 1 && reads++ < 4) {
 		n = read(fd, line + length, sizeof(line) - 1 - length);
 		if (n <= 0)
 			break;
@@ -138,17 +132,19 @@ static void command(struct server *server, int control)
 }
 
 /*
- * wait_for - a client's message (or a client), or a command, which is executed; signals end the wait, and come at no other time.
+ * wait_for - a client's message (or a client), a command, which is executed, or the signal to end.
  * timeout is in ms, -1: without end. 1 when there is something at fd, 0 when there is not, -1 with errno.
  */
 static int wait_for(struct server *server, int fd, int control, int timeout)
 {
-	struct pollfd polled[] = { { fd, POLLIN, 0 }, { control, POLLIN, 0 } };
-	const struct timespec most = { .tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000L };
-	int n = ppoll(polled, 2, timeout < 0 ? NULL : &most, &server->signals);
+	struct pollfd polled[] = { { fd, POLLIN, 0 }, { control, POLLIN, 0 }, { server->signals, POLLIN, 0 } };
 
-	if (n < 0)
+	if (poll(polled, 3, timeout) < 0)
 		return errno == EINTR ? 0 : -1;
+	if (polled[2].revents) {
+		server->ended = true;
+		return 0;
+	}
 	if (polled[1].revents & POLLIN)
 		command(server, control);
 	return polled[0].revents ? 1 : 0;
@@ -161,7 +157,7 @@ static int serve(struct server *server, int client, int control)
 
 	if (vfio_user_init(&server->device->user, client))
 		return -1;
-	while (status > 0 && !ended) {
+	while (status > 0 && !server->ended) {
 		const int n = wait_for(server, client, control, engines_run(server->device));
 
 		if (n < 0)
@@ -178,8 +174,7 @@ static int serve(struct server *server, int client, int control)
 
 int server_run(struct server *server)
 {
-	struct sigaction action = { .sa_handler = end };
-	int listening, control = -1, summary, n;
+	int listening, control = -1, summary, status = EXIT_SUCCESS;
 	sigset_t until;
 
 	if (!server->socket) {
@@ -189,11 +184,12 @@ int server_run(struct server *server)
 	sigemptyset(&until);
 	sigaddset(&until, SIGTERM);
 	sigaddset(&until, SIGINT);
-	sigprocmask(SIG_BLOCK, &until, &server->signals);
-	sigdelset(&server->signals, SIGTERM);
-	sigdelset(&server->signals, SIGINT);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
+	sigprocmask(SIG_BLOCK, &until, NULL);
+	server->signals = signalfd(-1, &until, SFD_CLOEXEC);
+	if (server->signals < 0) {
+		perror("signalfd");
+		return EXIT_FAILURE;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	listening = listen_at(server->socket);
 	if (server->control)
@@ -205,16 +201,19 @@ int server_run(struct server *server)
 
 	server->device->at_power_on = server->device->pci;
 	/* A GPU that was unplugged can be plugged in again: the next client. */
-	while (!ended) {
+	while (!server->ended) {
+		const int n = wait_for(server, listening, control, -1);
 		int client;
 
-		n = wait_for(server, listening, control, -1);
 		if (!n)
 			continue;
 		client = n < 0 ? -1 : accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+		if (client < 0 && n > 0 && (errno == ECONNABORTED || errno == EINTR))
+			continue;
 		if (client < 0) {
 			fprintf(stderr, "no client: %s\n", strerror(errno));
-			return EXIT_FAILURE;
+			status = EXIT_FAILURE;
+			break;
 		}
 		if (serve(server, client, control) < 0)
 			fprintf(stderr, "the connection ended: %s\n", strerror(errno));
@@ -228,5 +227,5 @@ int server_run(struct server *server)
 		control_summary(server->device, summary);
 		close(summary);
 	}
-	return EXIT_SUCCESS;
+	return status;
 }

@@ -4,7 +4,6 @@
 #define SERVER_H
 
 #include <argp.h>
-#include <signal.h>
 #include <stdint.h>
 
 #include "device.h"
@@ -13,7 +12,8 @@ struct server {
 	const char *socket, *control, *vram, *summary;	/* paths; control, vram and summary may be NULL */
 	uint64_t vram_size, bar_size;			/* bytes */
 	struct device *device;
-	sigset_t signals;				/* blocked while nothing is waited for */
+	int signals;					/* a descriptor that tells of SIGTERM and SIGINT */
+	bool ended;					/* one has come */
 };
 
 /* --socket, --control, --vram, --vram-size, --bar-size, --summary; its input is a struct server with the defaults */

@@ -22,6 +22,7 @@
 #define DG1_GGTT_SIZE	(2u << 20)	/* bytes of the table: 1 GiB of addresses */
 #define DG1_PAGE	4096u
 #define DG1_CLOCK	19200000u	/* Hz, of timestamps */
+#define DG1_IMAGE	0xfffff000ULL	/* of a descriptor: where its image is in the global table */
 #define DG1_PORTS	2		/* contexts that are submitted at once */
 
 #define WORD(offset)	((offset) / 4u)	/* the index of a register */
@@ -80,11 +81,12 @@ static inline uint64_t dg1_address(const uint32_t *words)
 	return (uint64_t)words[1] << 32 | words[0];
 }
 
-/* dg1_set - a register, by a command or out of an image: neither starts contexts or resets engines */
+/* dg1_set - a register, by a command or out of an image: neither starts contexts nor resets engines */
 static inline void dg1_set(const struct engine *engine, uint32_t index, uint32_t value)
 {
 	const uint32_t offset = 4 * index % 0x1000;
-	const bool of_engine = index / WORD(0x1000) == dg1_base(engine->id) / 0x1000;
+	const uint32_t block = index / WORD(0x1000);
+	const bool of_engine = block == RENDER_RING_BASE / 0x1000 || block == BLT_RING_BASE / 0x1000;
 
 	if (index == WORD(GEN6_GDRST) || (of_engine && (offset == RING_EXECLIST_CONTROL(0) || offset == RING_RESET_CTL(0))))
 		return;

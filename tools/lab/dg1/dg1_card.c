@@ -20,8 +20,10 @@ static void reset(struct device *device)
 
 	dg1_registers_reset(dg1);
 	memset(dg1->ggtt, 0, DG1_GGTT_SIZE);
-	for (i = 0; i < DG1_ENGINES; i++)
+	for (i = 0; i < DG1_ENGINES; i++) {
 		engine_reset(&dg1->engine[i]);
+		dg1->execlists[i].status = 0;	/* which outlives a reset of the engine */
+	}
 }
 
 static void interrupts_pass(struct device *device)
@@ -41,7 +43,6 @@ static void figures(struct device *device, int fd)
 }
 
 /* The driver reads and writes 64 bits of two registers at once, too. */
-
 static int registers_part(uint64_t offset, size_t count)
 {
 	return offset % 4 || (count != 4 && count != 8) ? EINVAL : 0;

@@ -13,7 +13,6 @@
 #include "dg1.h"
 
 /* A descriptor: gt/intel_lrc.h, gt/intel_lrc_reg.h */
-#define IMAGE			0xfffff000ULL
 #define IMAGE_STATE		DG1_PAGE	/* LRC_STATE_OFFSET */
 #define IMAGE_WORDS		(DG1_PAGE / 4)
 #define ID(descriptor)		((uint32_t)((descriptor) >> 37) & 0x7ffu)	/* GEN11_SW_CTX_ID_SHIFT, _WIDTH */
@@ -57,7 +56,7 @@ static bool is_shared(uint32_t offset)
 /* image - load the registers that an image names, or save them */
 static void image(struct engine *engine, uint64_t descriptor, bool save)
 {
-	const uint64_t at = (descriptor & IMAGE) + IMAGE_STATE;
+	const uint64_t at = (descriptor & DG1_IMAGE) + IMAGE_STATE;
 	const uint32_t base = dg1_base(engine->id);
 	uint32_t words[IMAGE_WORDS], i = 0, n;
 	static const uint32_t none;
@@ -92,7 +91,7 @@ static void image(struct engine *engine, uint64_t descriptor, bool save)
  */
 static void lay_out(struct engine *engine, uint64_t descriptor)
 {
-	const uint64_t at = (descriptor & IMAGE) + IMAGE_STATE;
+	const uint64_t at = (descriptor & DG1_IMAGE) + IMAGE_STATE;
 	const uint32_t base = dg1_base(engine->id), end = MI_BATCH_BUFFER_END | 1;
 	uint32_t words[GPRS_END + 1], i;
 
@@ -181,7 +180,7 @@ static void restore(struct engine *engine)
 static void tell(struct engine *engine, uint64_t away, bool new_queue)
 {
 	struct dg1_execlists *x = dg1_contexts(engine);
-	const uint64_t page = *ring_register(engine, RING_HWS_PGA(0)) & IMAGE;
+	const uint64_t page = *ring_register(engine, RING_HWS_PGA(0)) & DG1_IMAGE;
 	const uint64_t entry = (STATUS_ID(x->active ? ID(x->active) : STATUS_IDLE) | (new_queue ? STATUS_NEW_QUEUE : 0)) |
 			       STATUS_ID(away ? ID(away) : STATUS_IDLE) << 32;
 	uint32_t status;
@@ -231,8 +230,8 @@ static void take(struct engine *engine)
 	x->next = x->pending[1];
 	x->pending[0] = 0;
 	x->told = false;
-	if (away && (away & IMAGE) == (x->active & IMAGE) && !(x->active & CTX_DESC_FORCE_RESTORE)) {
-		memory_read(engine->device, GLOBAL, (x->active & IMAGE) + IMAGE_STATE + 4 * CTX_RING_TAIL, &tail, sizeof(tail));
+	if (away && (away & DG1_IMAGE) == (x->active & DG1_IMAGE) && !(x->active & CTX_DESC_FORCE_RESTORE)) {
+		memory_read(engine->device, GLOBAL, (x->active & DG1_IMAGE) + IMAGE_STATE + 4 * CTX_RING_TAIL, &tail, sizeof(tail));
 		*ring_register(engine, RING_TAIL(0)) = tail;
 		engine_write_pointer(engine, (tail & TAIL_ADDR) / 4);
 	} else {

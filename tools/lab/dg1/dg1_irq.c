@@ -108,13 +108,6 @@ static void identity_written(struct device *device, uint32_t index, uint32_t bef
 	dg1->reg[index] = dg1->reg[index] & DATA_VALID ? 0 : before;
 }
 
-/* What has nothing to say. */
-static void never(struct device *device, uint32_t index, uint32_t before)
-{
-	(void)before;
-	to_dg1(device)->reg[index] = 0;
-}
-
 bool dg1_irq_init(struct dg1 *dg1)
 {
 	static const struct register_hook hooks[] = {
@@ -123,8 +116,9 @@ bool dg1_irq_init(struct dg1 *dg1)
 		{ WORD(GEN11_GT_INTR_DW(0)), WORD(GEN11_GT_INTR_DW(0)), latched_read, latched_written },
 		{ WORD(GEN11_IIR_REG_SELECTOR(0)), WORD(GEN11_IIR_REG_SELECTOR(0)), NULL, select_written },
 		{ WORD(GEN11_INTR_IDENTITY_REG(0)), WORD(GEN11_INTR_IDENTITY_REG(0)), NULL, identity_written },
-		{ WORD(GEN8_PCU_IIR), WORD(GEN8_PCU_IIR), NULL, never },
-		{ WORD(GEN11_GU_MISC_IIR), WORD(GEN11_GU_MISC_IIR), NULL, never },
+		/* what has nothing to say: zero */
+		{ WORD(GEN8_PCU_IIR), WORD(GEN8_PCU_IIR), NULL, registers_read_only },
+		{ WORD(GEN11_GU_MISC_IIR), WORD(GEN11_GU_MISC_IIR), NULL, registers_read_only },
 	};
 	/* Looked at when something happens, or of engines that are not there. */
 	static const struct register_range used[] = {

@@ -15,6 +15,10 @@
 #define MI_COPY_MEM_MEM		0x2eu
 #define MI_FORCE_WAKEUP		0x1du
 
+#define SECOND_LEVEL	BIT(22)		/* of MI_BATCH_BUFFER_START: it returns to the batch that it is in */
+#define SOURCE_GLOBAL	BIT(22)		/* of MI_COPY_MEM_MEM */
+#define TARGET_GLOBAL	BIT(21)
+
 /* MI_ATOMIC: which operation, and of how much */
 #define ATOMIC_OPERATION(header)	((header) >> 8 & 0x1f)
 #define ATOMIC_SIZE(header)		((header) >> 19 & 3)
@@ -39,7 +43,7 @@ static uint64_t address(const uint32_t *words)
 /* The page that comes before the image of the context. */
 static uint64_t process_page(const struct engine *engine, uint32_t offset)
 {
-	return (dg1_contexts(engine)->active & 0xfffff000u) + (offset & (DG1_PAGE - 4));
+	return (dg1_contexts(engine)->active & DG1_IMAGE) + (offset & (DG1_PAGE - 4));
 }
 
 /* resolve - the index of a register that is named by its offset, or by that in the engine's own */
@@ -75,7 +79,7 @@ static enum engine_step batch_start(struct engine *engine, const uint32_t *packe
 
 	if (length != 3)
 		return ENGINE_UNKNOWN;
-	if (!engine->depth || packet[0] & BIT(22))	/* of the second level */
+	if (!engine->depth || packet[0] & SECOND_LEVEL)
 		return engine_call(engine, &batch) ? ENGINE_DONE : ENGINE_UNKNOWN;
 	engine_jump(engine, &batch);
 	return ENGINE_JUMPED;
@@ -175,8 +179,8 @@ static enum engine_step copy_memory(struct engine *engine, const uint32_t *packe
 
 	if (length != 5)
 		return ENGINE_UNKNOWN;
-	memory_read(engine->device, space(engine, packet[0] & BIT(22)), address(packet + 3), &value, sizeof(value));
-	memory_write(engine->device, space(engine, packet[0] & BIT(21)), address(packet + 1), &value, sizeof(value));
+	memory_read(engine->device, space(engine, packet[0] & SOURCE_GLOBAL), address(packet + 3), &value, sizeof(value));
+	memory_write(engine->device, space(engine, packet[0] & TARGET_GLOBAL), address(packet + 1), &value, sizeof(value));
 	return ENGINE_DONE;
 }
 

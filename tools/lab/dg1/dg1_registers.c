@@ -84,13 +84,6 @@ static void domains_reset(struct device *device, uint32_t index, uint32_t before
 	device_absent(device);
 }
 
-/* Nothing is cached: it is invalid at once. */
-static void done(struct device *device, uint32_t index, uint32_t before)
-{
-	(void)before;
-	to_dg1(device)->reg[index] = 0;
-}
-
 /* Any request succeeds; one answer is looked at: that the card has set itself up (intel_pcode.c). */
 static void mailbox(struct device *device, uint32_t index, uint32_t before)
 {
@@ -135,10 +128,11 @@ bool dg1_registers_init(struct dg1 *dg1)
 		{ WORD(FORCEWAKE_MEDIA_VDBOX_GEN11(0)), WORD(FORCEWAKE_MEDIA_VDBOX_GEN11(7)), NULL, wake_vdbox },
 		{ WORD(FORCEWAKE_MEDIA_VEBOX_GEN11(0)), WORD(FORCEWAKE_MEDIA_VEBOX_GEN11(3)), NULL, wake_vebox },
 		{ WORD(GEN6_GDRST), WORD(GEN6_GDRST), NULL, domains_reset },
-		{ WORD(GEN12_GFX_TLB_INV_CR), WORD(GEN12_BLT_TLB_INV_CR), NULL, done },
-		{ WORD(GEN12_OA_TLB_INV_CR), WORD(GEN12_OA_TLB_INV_CR), NULL, done },
-		{ WORD(GEN12_CCS_AUX_INV), WORD(GEN12_CCS_AUX_INV), NULL, done },
-		{ WORD(GEN12_BCS0_AUX_INV), WORD(GEN12_BCS0_AUX_INV), NULL, done },
+		/* nothing is cached: what is to be made invalid is so at once, and the register zero */
+		{ WORD(GEN12_GFX_TLB_INV_CR), WORD(GEN12_BLT_TLB_INV_CR), NULL, registers_read_only },
+		{ WORD(GEN12_OA_TLB_INV_CR), WORD(GEN12_OA_TLB_INV_CR), NULL, registers_read_only },
+		{ WORD(GEN12_CCS_AUX_INV), WORD(GEN12_CCS_AUX_INV), NULL, registers_read_only },
+		{ WORD(GEN12_BCS0_AUX_INV), WORD(GEN12_BCS0_AUX_INV), NULL, registers_read_only },
 		{ WORD(GEN6_PCODE_MAILBOX), WORD(GEN6_PCODE_MAILBOX), NULL, mailbox },
 		/* fuses, and what the card says of itself */
 		{ WORD(GU_CNTL), WORD(GU_CNTL), NULL, registers_read_only },
