@@ -44,7 +44,7 @@ ktap_ok "queue 1 splits headers and receives all flows" $?
 memory=gpu:$node size=$((16 << 20))
 devmem_orders
 
-start there -g && wait_for 20 grep -q '^transmit 0' /tmp/there
+start there -g && wait_for 20 grep -q '^transmit 0' "$tmp/there"
 ktap_ok "transmit: a buffer of VRAM is bound" $?
 pinned VRAM && ! pinned GTT
 ktap_ok "transmit: it is pinned where it is" $?
@@ -53,7 +53,7 @@ wait "$receiver" 2>/dev/null
 limit=$(sysctl -n net.netgpu.max_pinned_bytes)
 undo sysctl -qw net.netgpu.max_pinned_bytes="$limit"
 sysctl -qw net.netgpu.max_pinned_bytes=0
-start hung -g && wait_for 20 grep -q '^transmit 0' /tmp/hung
+start hung -g && wait_for 20 grep -q '^transmit 0' "$tmp/hung"
 ktap_ok "transmit: beyond the limit of the user a buffer of VRAM is bound, too" $?
 sysctl -qw net.netgpu.max_pinned_bytes="$limit"
 pinned GTT && ! pinned VRAM
@@ -68,13 +68,13 @@ if gpu_control stall sdma0 >/dev/null; then
 	from=${EPOCHREALTIME/./}
 	ethtool -g "$NETIF" >/dev/null && ip link show "$NETIF" >/dev/null
 	us=$((${EPOCHREALTIME/./} - from))
-	[ $us -lt $((1000000 * slower)) ] && ! grep -q '^listening' /tmp/hung
+	[ $us -lt $((1000000 * slower)) ] && ! grep -q '^listening' "$tmp/hung"
 	ktap_ok "hung: ethtool has its answer after $us us, while the program waits" $?
 	gpu_control resume sdma0 >/dev/null
-	wait_for 20 grep -q '^listening' /tmp/hung
+	wait_for 20 grep -q '^listening' "$tmp/hung"
 	status=$?
 	ktap_ok "hung: the GPU goes on, and so does the program" $status
-	[ $status -eq 0 ] || sed 's/^/# /' /tmp/hung
+	[ $status -eq 0 ] || sed 's/^/# /' "$tmp/hung"
 else
 	for ((i = 0; i < 3; i++)); do ktap_skip "hung" "only the emulated GPU"; done
 fi
@@ -82,7 +82,7 @@ kill "$receiver"
 wait "$receiver" 2>/dev/null
 
 for ((i = 0; i < 3; i++)); do
-	start small$i -g && wait_for 20 grep -q '^transmit 0' /tmp/small$i
+	start small$i -g && wait_for 20 grep -q '^transmit 0' "$tmp/small$i"
 	receivers[i]=$receiver
 done
 from=$SECONDS

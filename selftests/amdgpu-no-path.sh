@@ -18,27 +18,27 @@ gpu_receives
 ktap_plan 12
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
-zcrx_recv -i "$NETIF" -q 1 -m "gpu:$node" -s $((2 * BYTES)) -r -P -t $((30 * slower)) >/tmp/refused 2>&1
+zcrx_recv -i "$NETIF" -q 1 -m "gpu:$node" -s $((2 * BYTES)) -r -P -t $((30 * slower)) >"$tmp/refused" 2>&1
 error=$(said refused error)
 [ "$error" = EXDEV ]
 ktap_ok "REQUIRE_P2P is refused with $error" $?
 message=$(said refused message)
 [[ $message = *"declined peer-to-peer"* ]]
 ktap_ok "and the reason: $message" $?
-netgpu probe "$NETIF" -q 1 -g "$node" --region-size $BYTES >/tmp/probe 2>&1
-found=$(head -1 /tmp/probe)
+netgpu probe "$NETIF" -q 1 -g "$node" --region-size $BYTES >"$tmp/probe" 2>&1
+found=$(head -1 "$tmp/probe")
 [[ $found = *host* ]]
 ktap_ok "netgpu probe says so before: $found" $?
 
 port=9002
-receive host -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -k /tmp/extents && remote proof make $BYTES && marked host
+receive host -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -k "$tmp/extents" && remote proof make $BYTES && marked host
 ktap_ok "without it, data is received" $?
 let_go
 placement=$(said host placement)
 [ "$(said host received)" = $BYTES ] && [ "$placement" = host ]
 ktap_ok "and the placement is $placement" $?
-vram=$(json_value /tmp/host.json gpu.bytes)
-ram=$(json_value /tmp/host.json ram.marks)
+vram=$(json_value "$tmp/host.json" gpu.bytes)
+ram=$(json_value "$tmp/host.json" ram.marks)
 [ "$vram" = 0 ] && [ "$ram" -gt 0 ]
 ktap_ok "where it is: $vram bytes in VRAM, $ram marks in RAM" $?
 nothing_left

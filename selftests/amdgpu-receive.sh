@@ -26,7 +26,7 @@ in_vram() {
 	port=$((port + 1))
 	receive_with=$2
 	shift 2
-	receive "$name" -p $port -m "gpu:$node" -s $((2 * BYTES)) -k /tmp/extents "$@"
+	receive "$name" -p $port -m "gpu:$node" -s $((2 * BYTES)) -k "$tmp/extents" "$@"
 	if [ -n "$LAB_GPU" ]; then
 		remote proof make $BYTES && marked "$name"
 	else
@@ -54,12 +54,12 @@ in_vram devmem devmem_recv
 
 # gathered: the GPU has copied what the receiver keeps, in the order of the stream
 gathered() {
-	amdgpu -d "$node" gather "$receiver" "$(said gathered dmabuf)" /tmp/extents >/tmp/gather &&
+	amdgpu -d "$node" gather "$receiver" "$(said gathered dmabuf)" "$tmp/extents" >"$tmp/gather" &&
 		[ "$(said gather gathered)" = $BYTES ] && [ "$(said gather correct)" = 1 ]
 }
 port=$((port + 1))
 receive_with=zcrx_recv
-receive gathered -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -P -k /tmp/extents &&
+receive gathered -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -P -k "$tmp/extents" &&
 	remote pattern_send "$LOCAL_V4" $port $BYTES && holds gathered
 ktap_ok "a stream is received" $?
 gathered
@@ -67,9 +67,9 @@ status=$?
 ktap_ok "the GPU's engine copies its $(said gather extents) extents into one buffer, and they are the stream" $status
 
 # Others want the memory: what is pinned stays.
-amdgpu -d "$node" info >/tmp/info
+amdgpu -d "$node" info >"$tmp/info"
 if room_to_evict "$(said info vram)"; then
-	amdgpu -d "$node" evict >/tmp/evict
+	amdgpu -d "$node" evict >"$tmp/evict"
 	[ "$(said evict buffers)" -gt 0 ] && [ "$(said evict intact)" = "$(said evict buffers)" ] && [ "$(said evict moved)" -gt 0 ]
 	ktap_ok "buffers of 1.5 times VRAM come and go" $?
 else
@@ -93,12 +93,12 @@ ktap_ok "nothing is left" $?
 ! gpu_debugfs amdgpu_gem_info | grep ' pin count [1-9]'
 ktap_ok "nor pinned for a program" $?
 
-netgpu probe "$NETIF" -q 1 -g "$node" --region-size $BYTES >/tmp/probe 2>&1 && grep -q 'peer-to-peer' /tmp/probe
+netgpu probe "$NETIF" -q 1 -g "$node" --region-size $BYTES >"$tmp/probe" 2>&1 && grep -q 'peer-to-peer' "$tmp/probe"
 status=$?
-ktap_ok "netgpu probe: $(head -1 /tmp/probe)" $status
+ktap_ok "netgpu probe: $(head -1 "$tmp/probe")" $status
 if [ -n "$LAB_GPU" ]; then
-	gpu_control summary >/tmp/summary
-	[ "$(json_value /tmp/summary faults)" = 0 ] && [ "$(json_value /tmp/summary unreachable_bytes)" = 0 ]
+	gpu_control summary >"$tmp/summary"
+	[ "$(json_value "$tmp/summary" faults)" = 0 ] && [ "$(json_value "$tmp/summary" unreachable_bytes)" = 0 ]
 	ktap_ok "the GPU met no address that leads nowhere" $?
 else
 	ktap_skip "the GPU met no address that leads nowhere" "only the emulated GPU tells"

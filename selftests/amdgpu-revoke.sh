@@ -47,17 +47,17 @@ works reset
 if [ -n "$LAB_GPU" ]; then
 	# A job with the buffer hangs, and the reset that ends it takes a while, in which others want to map VRAM.
 	flowing hang -r
-	while [ ! -e /tmp/enough ]; do
+	while [ ! -e "$tmp/enough" ]; do
 		zcrx_recv -i "$NETIF" -q 0 -m "gpu:$node" -s $((1 << 20)) -r -P -w -t $((60 * slower))
-	done >/tmp/others 2>&1 &
+	done >"$tmp/others" 2>&1 &
 	others=$!
-	wait_for 20 grep -q '^listening' /tmp/others
-	rm -f /tmp/go
-	mkfifo /tmp/go
-	exec 8<>/tmp/go
-	amdgpu -d "$node" use "$receiver" "$(dmabuf "$receiver")" <&8 8<&- >/tmp/use 2>&1 &
+	wait_for 20 grep -q '^listening' "$tmp/others"
+	rm -f "$tmp/go"
+	mkfifo "$tmp/go"
+	exec 8<>"$tmp/go"
+	amdgpu -d "$node" use "$receiver" "$(dmabuf "$receiver")" <&8 8<&- >"$tmp/use" 2>&1 &
 	user=$!
-	wait_for 20 grep -q '^ready' /tmp/use
+	wait_for 20 grep -q '^ready' "$tmp/use"
 	gpu_control stall sdma0 >/dev/null && gpu_control stall sdma1 >/dev/null && gpu_control reset takes $((1000 * slower)) >/dev/null
 	dmesg -C
 	echo >&8
@@ -66,11 +66,11 @@ if [ -n "$LAB_GPU" ]; then
 	[ -n "$(said use result)" ] && [ "$(said use result)" != 0 ]
 	status=$?
 	ktap_ok "hang: a job with the buffer hangs, and ends with $(said use result)" $status
-	[ $status -eq 0 ] || sed "s/^/# /" /tmp/use
+	[ $status -eq 0 ] || sed "s/^/# /" "$tmp/use"
 	wait_for 30 eval "dmesg | grep -q 'GPU reset([0-9]*) succeeded'" && took=$(reset_ms) && [ "$took" -lt $((4500 * slower)) ]
 	ktap_ok "hang: the reset does not wait for it, and took $took ms" $?
-	touch /tmp/enough
-	grep -q '^error EAGAIN' /tmp/others && grep -q '^state revoked' /tmp/others
+	touch "$tmp/enough"
+	grep -q '^error EAGAIN' "$tmp/others" && grep -q '^state revoked' "$tmp/others"
 	ktap_ok "hang: others are told to unmap, and cannot map again before it is over" $?
 	pkill -P $others
 	wait $others
@@ -93,7 +93,7 @@ sent() { # BYTES: have gone out by that port
 	bytes=$(ss -Htin sport = :5201 | grep -o 'bytes_acked:[0-9]*' | sort -t : -k 2n | tail -n 1)
 	[ "${bytes#*:}" -gt "$1" ] 2>/dev/null
 }
-netgpu bench --server --iface "$NETIF" --queue 1 --gpu "$node" --region-size 16M --port 5201 >/tmp/server 2>&1 </dev/null &
+netgpu bench --server --iface "$NETIF" --queue 1 --gpu "$node" --region-size 16M --port 5201 >"$tmp/server" 2>&1 </dev/null &
 server=$!
 wait_for 20 eval 'ss -Hltn sport = :5201 | grep -q .'
 client=$(remote -b timeout 60 iperf3 -c "$LOCAL_V4" -p 5201 -R -t 50)
@@ -103,12 +103,12 @@ echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/unbind
 wait_for 20 eval '! kill -0 $server 2>/dev/null' || kill -KILL $server
 wait $server
 status=$?
-[ $status = 1 ] && grep -q 'was taken back by its exporter' /tmp/server
+[ $status = 1 ] && grep -q 'was taken back by its exporter' "$tmp/server"
 status=$?
 ktap_ok "bench: it ends with 1, and says that the memory was taken back" $status
-[ $status -eq 0 ] || sed "s/^/# /" /tmp/server
-remote -w "$client" >/tmp/client 2>&1
-[ $? = 1 ] && ! grep -q 'iperf Done' /tmp/client
+[ $status -eq 0 ] || sed "s/^/# /" "$tmp/server"
+remote -w "$client" >"$tmp/client" 2>&1
+[ $? = 1 ] && ! grep -q 'iperf Done' "$tmp/client"
 ktap_ok "bench: so does its client, before its time" $?
 echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/bind
 works bench
@@ -129,9 +129,9 @@ else
 fi
 
 # Those who send from VRAM may not hear that they have to unmap: it is no use to wait for them, least for one after the other.
-gpu_bind_tx "$node" "$NETIF" 5 /tmp/sending >/tmp/bind-tx 2>&1 &
+gpu_bind_tx "$node" "$NETIF" 5 "$tmp/sending" >"$tmp/bind-tx" 2>&1 &
 sending=$!
-wait_for 20 grep -q '^holding' /tmp/bind-tx
+wait_for 20 grep -q '^holding' "$tmp/bind-tx"
 status=$?
 ktap_ok "senders: $(said bind-tx bound) small buffers are bound for sending" $status
 begin=${EPOCHREALTIME/./}
@@ -139,7 +139,7 @@ echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/unbind
 took=$(((${EPOCHREALTIME/./} - begin) / 1000))
 [ $took -lt $((4500 * slower)) ]
 ktap_ok "senders: the GPU is unbound after $took ms" $?
-rm -f /tmp/sending
+rm -f "$tmp/sending"
 wait $sending
 dmesg -C
 echo "$GPU_PCI" >/sys/bus/pci/drivers/amdgpu/bind

@@ -26,13 +26,13 @@ port=9001
 for receive_with in zcrx_recv devmem_recv; do
 	port=$((port + 1))
 	with=${receive_with%_recv}
-	receive "$with" -p $port -m "gpu:$node" -s $((2 * BYTES)) -k /tmp/extents && marked "$with"
+	receive "$with" -p $port -m "gpu:$node" -s $((2 * BYTES)) -k "$tmp/extents" && marked "$with"
 	ktap_ok "$with: data is received into a buffer in VRAM" $?
 	let_go
 	[ "$(said "$with" received)" = $BYTES ] && [ "$(said "$with" error)" = 0 ]
 	ktap_ok "$with: all of it, without an error" $?
-	vram=$(json_value "/tmp/$with.json" gpu.bytes)
-	ram=$(json_value "/tmp/$with.json" ram.marks)
+	vram=$(json_value "$tmp/$with.json" gpu.bytes)
+	ram=$(json_value "$tmp/$with.json" ram.marks)
 	[ "$vram" = 0 ]
 	ktap_ok "$with: of $BYTES bytes, $vram are in VRAM" $?
 	[ "$ram" -gt $((BYTES / 128)) ]

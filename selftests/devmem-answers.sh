@@ -21,7 +21,7 @@ else
 	gains="EOPNOTSUPP Failed to bind dmabuf to device"
 fi
 
-cat >/tmp/expected <<END
+cat >"$tmp/expected" <<END
 rx: no file: EBADF
 rx: no dma-buf: EINVAL
 rx: no interface: ENODEV
@@ -45,18 +45,18 @@ rx: memory that insists on peer-to-peer: $gains
 tx: memory that insists on peer-to-peer: EOPNOTSUPP Failed to bind dmabuf to device
 END
 
-ktap_plan $(($(wc -l </tmp/expected) + 7))
+ktap_plan $(($(wc -l <"$tmp/expected") + 7))
 vram_bind
 freed_without_network
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
-devmem_answers "$NETIF" "vfio:$VRAM_PCI" >/tmp/answers 2>&1
+devmem_answers "$NETIF" "vfio:$VRAM_PCI" >"$tmp/answers" 2>&1
 ktap_ok "the situations are gone through" $?
-sed 's/^/# /' /tmp/answers
+sed 's/^/# /' "$tmp/answers"
 while read -r line; do
-	grep -qxF "$line" /tmp/answers
+	grep -qxF "$line" "$tmp/answers"
 	ktap_ok "$line" $?
-done </tmp/expected
+done <"$tmp/expected"
 ordinary_traffic
 ktap_ok "ordinary traffic afterwards" $?
 

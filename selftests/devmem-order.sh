@@ -19,14 +19,14 @@ taken() {
 # unheard NAME: 1 MiB is sent from a dma-buf to who receives it, but whose acknowledgments get lost
 unheard() {
 	port=$((port + 1))
-	rm -f /tmp/steps "/tmp/$1"
-	mkfifo /tmp/steps
-	exec 7<>/tmp/steps
+	rm -f "$tmp/steps" "$tmp/$1"
+	mkfifo "$tmp/steps"
+	exec 7<>"$tmp/steps"
 	listener=$(remote -b "pattern_recv $port")
 	wait_for 10 remote "ss -Hltn sport = :$port | grep -q ." || return 1
-	devmem_send -i "$NETIF" -a "$REMOTE_V4" -p $port -s $SENT -c /tmp/steps -t $((30 * slower)) >"/tmp/$1" 2>&1 7>&- &
+	devmem_send -i "$NETIF" -a "$REMOTE_V4" -p $port -s $SENT -c "$tmp/steps" -t $((30 * slower)) >"$tmp/$1" 2>&1 7>&- &
 	receiver=$!
-	wait_for 10 grep -q '^connected' "/tmp/$1" &&
+	wait_for 10 grep -q '^connected' "$tmp/$1" &&
 		remote ip neigh replace "$LOCAL_V4" lladdr 02:00:00:00:00:99 dev "$there" nud permanent &&
 		step "$1" send && [ "$(said "$1" sent)" = $SENT ]
 }
@@ -52,7 +52,7 @@ devmem_orders
 
 # Nothing but its netlink socket tells a binding for transmit that the NIC is gone.
 memory=udmabuf size=$((4 << 20))
-start transmit -g && wait_for 20 grep -q '^transmit 0' /tmp/transmit
+start transmit -g && wait_for 20 grep -q '^transmit 0' "$tmp/transmit"
 ktap_ok "transmit: bound" $?
 nic_goes
 ktap_ok "transmit: the NIC goes" $?
@@ -73,7 +73,7 @@ heard
 echo end >&7
 wait "$receiver" && [ "$(said queued left)" = 0 ]
 ktap_ok "queued: all of it is acknowledged" $?
-remote -w "$listener" >/tmp/listener
+remote -w "$listener" >"$tmp/listener"
 [ "$(said listener received)" = $SENT ] && [ "$(said listener correct)" = 1 ]
 ktap_ok "queued: and was right" $?
 wait_for 10 attached 0

@@ -30,26 +30,26 @@ start() {
 	local name=$1
 	shift
 	port=$((port + 1))
-	rm -f /tmp/steps "/tmp/$name"
-	mkfifo /tmp/steps
-	exec 7<>/tmp/steps
+	rm -f "$tmp/steps" "$tmp/$name"
+	mkfifo "$tmp/steps"
+	exec 7<>"$tmp/steps"
 	devmem_recv -i "$NETIF" -q 1 -p $port -t $((100 * slower)) -m "$memory" -s "${size:-$((4 << 20))}" -x "${how:-disable}" \
-		-a $HELD -c /tmp/steps "$@" >"/tmp/$name" 2>&1 7>&- &
+		-a $HELD -c "$tmp/steps" "$@" >"$tmp/$name" 2>&1 7>&- &
 	receiver=$!
 }
 
 # hold NAME: it keeps what it was given first, and more is queued in its socket
 hold() {
 	start "$1"
-	wait_for 20 grep -q '^listening' "/tmp/$1" || { sed 's/^/# /' "/tmp/$1"; return 1; }
+	wait_for 20 grep -q '^listening' "$tmp/$1" || { sed 's/^/# /' "$tmp/$1"; return 1; }
 	remote -b pattern_send -w $((100 * slower)) "$LOCAL_V4" $port $SENT >/dev/null
-	wait_for 20 grep -q '^holding' "/tmp/$1" && wait_for 20 flows $port $((SENT - 1))
+	wait_for 20 grep -q '^holding' "$tmp/$1" && wait_for 20 flows $port $((SENT - 1))
 }
 
 # step NAME STEP: it has done it
 step() {
 	echo "$2" >&7
-	wait_for 20 grep -q "^done $2" "/tmp/$1"
+	wait_for 20 grep -q "^done $2" "$tmp/$1"
 }
 
 # more NAME: what is queued comes as device memory, without an error

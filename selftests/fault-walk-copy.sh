@@ -15,7 +15,7 @@ need_programs fault_walk
 
 need_faults
 gpu_receives
-amdgpu -d "$node" info >/tmp/info
+amdgpu -d "$node" info >"$tmp/info"
 large=$(several_blocks "$(said info visible)")
 steer_to_queue 1 || skip_all "$NETIF does not split headers"
 ethtool -X "$NETIF" start 0 equal 1

@@ -35,10 +35,10 @@ set_up() {
 in_time() {
 	local pid
 
-	"$@" >/tmp/in_time 2>&1 &
+	"$@" >"$tmp/in_time" 2>&1 &
 	pid=$!
 	wait_for 30 eval "! kill -0 $pid 2>/dev/null" && wait $pid && return
-	sed 's/^/# /' /tmp/in_time
+	sed 's/^/# /' "$tmp/in_time"
 	return 1
 }
 

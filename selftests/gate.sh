@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2034 # the numbers of results are for who sources this
+# shellcheck shell=bash disable=SC2034,SC2154 # tmp is lib.sh's, the numbers of results are for who sources this
 # Sourced by the tests of the GPL gate: loading modules, and why the loader refuses them.
 #
 # GATE_MODULES is where they are (gate/, built with the kernel as external modules; modpost has to be told that no symbol
@@ -18,7 +18,7 @@ load() {
 	local module=$1 status
 	shift
 	dmesg -C
-	insmod "$GATE_MODULES/$module.ko" "$@" 2>/tmp/insmod
+	insmod "$GATE_MODULES/$module.ko" "$@" 2>"$tmp/insmod"
 	status=$?
 	log=$(dmesg | sed 's/^\[[ 0-9.]*\] //')
 	return $status

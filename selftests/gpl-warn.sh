@@ -28,13 +28,13 @@ reported() {
 # tried: probe and create a region of one page of the exporter
 tried() {
 	dmesg -C
-	region_probe -i "$NETIF" -q 1 -m export:/dev/gate_exporter -s 4096 >/tmp/tried 2>&1 || ktap_say "$(cat /tmp/tried)"
+	region_probe -i "$NETIF" -q 1 -m export:/dev/gate_exporter -s 4096 >"$tmp/tried" 2>&1 || ktap_say "$(cat "$tmp/tried")"
 }
 
 # says_why KEY WORDS: what was tried ended with EPERM, and says WORDS
 says_why() {
-	[ "$(said tried "$1")" = EPERM ] && grep -q "^$2 .*gate_exporter_proprietary is proprietary" /tmp/tried && return
-	ktap_say "$(cat /tmp/tried)"
+	[ "$(said tried "$1")" = EPERM ] && grep -q "^$2 .*gate_exporter_proprietary is proprietary" "$tmp/tried" && return
+	ktap_say "$(cat "$tmp/tried")"
 	return 1
 }
 

@@ -19,10 +19,10 @@ KEEP=$((${LAB_GPU%/*} + 64))
 
 # keep NAME: a program has buffers of the GPU
 keep() {
-	undo rm -f /tmp/keeping
-	gpu_keep "$node" /tmp/keeping $((KEEP << 20)) >"/tmp/keep-$1" 2>&1 &
+	undo rm -f "$tmp/keeping"
+	gpu_keep "$node" "$tmp/keeping" $((KEEP << 20)) >"$tmp/keep-$1" 2>&1 &
 	keeper=$!
-	wait_for 60 grep -q ^holding "/tmp/keep-$1"
+	wait_for 60 grep -q ^holding "$tmp/keep-$1"
 }
 
 keeper_ended() {
@@ -33,7 +33,7 @@ keeper_ended() {
 kept() {
 	local name=keep-$1 status
 
-	rm -f /tmp/keeping
+	rm -f "$tmp/keeping"
 	wait_for 60 keeper_ended || kill -9 "$keeper"
 	wait "$keeper"
 	status=$?

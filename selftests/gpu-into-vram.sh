@@ -27,7 +27,7 @@ in_vram() {
 	port=$((port + 1))
 	receive_with=$2
 	shift 2
-	receive "$name" -p $port -m "gpu:$node" -s $((2 * BYTES)) -k /tmp/extents "$@"
+	receive "$name" -p $port -m "gpu:$node" -s $((2 * BYTES)) -k "$tmp/extents" "$@"
 	remote proof make $BYTES && marked "$name"
 	ktap_ok "$name: data is received into a buffer in VRAM" $?
 	let_go
@@ -53,7 +53,7 @@ ethtool -X "$NETIF" start 1 equal 1
 [ "$(said stray received)" = $BYTES ] && [ "$(said stray correct)" = 1 ] && [ "$(said stray other_queue)" = $BYTES ]
 ktap_ok "what came on the other queue is copied into VRAM, byte for byte" $?
 
-zcrx_recv -i "$NETIF" -q 1 -m "gpu-hidden:$node" -s $(((${LAB_GPU#*/} + 16) << 20)) -r -P -t $((30 * slower)) >/tmp/large 2>&1
+zcrx_recv -i "$NETIF" -q 1 -m "gpu-hidden:$node" -s $(((${LAB_GPU#*/} + 16) << 20)) -r -P -t $((30 * slower)) >"$tmp/large" 2>&1
 error=$(said large error)
 [ -n "$error" ] && [ "$error" != 0 ]
 status=$?

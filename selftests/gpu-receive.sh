@@ -48,20 +48,20 @@ try_gpu() { # ADDRESS
 	[ -n "$name" ] || name="$(cat "$dev/vendor"):$(cat "$dev/device")"
 	bar=$(bar_size "$dev")
 
-	region_probe -i "$NETIF" -q 1 -m "gpu:$node" -s $((2 * BYTES)) >/tmp/probe 2>&1
+	region_probe -i "$NETIF" -q 1 -m "gpu:$node" -s $((2 * BYTES)) >"$tmp/probe" 2>&1
 	path=$(said probe path)
 	placement=$(said probe placement)
 	message=$(said probe message)
 	if [ -z "$placement" ]; then
-		ktap_say "row: $driver, $name, $((bar >> 20)) MiB, -, -, $(tail -n 1 /tmp/probe)"
-		for _ in $(seq $RESULTS); do ktap_skip "$driver" "$(tail -n 1 /tmp/probe)"; done
+		ktap_say "row: $driver, $name, $((bar >> 20)) MiB, -, -, $(tail -n 1 "$tmp/probe")"
+		for _ in $(seq $RESULTS); do ktap_skip "$driver" "$(tail -n 1 "$tmp/probe")"; done
 		return
 	fi
 	[ "$(said probe create)" = 0 ] && [ "$(said probe create_placement)" = "$placement" ]
 	ktap_ok "$driver: a region is what the probe says: $placement, by $path${message:+: $message}" $?
 
 	port=$((port + 1))
-	receive received -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -k /tmp/extents && remote pattern_send "$LOCAL_V4" $port $BYTES &&
+	receive received -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -k "$tmp/extents" && remote pattern_send "$LOCAL_V4" $port $BYTES &&
 		holds received && [ "$(said received received)" = $BYTES ] && [ "$(said received correct)" = 1 ]
 	status=$?
 	ktap_ok "$driver: $BYTES bytes are received, and read back through the BAR" $status
@@ -73,7 +73,7 @@ try_gpu() { # ADDRESS
 	fi
 	bytes=$(pressure_bytes "$bar")
 	if [ -n "$bytes" ]; then
-		gpu_pressure "$node" "$bytes" >/tmp/pressure 2>&1 && [ "$(said pressure buffers)" -gt 0 ] &&
+		gpu_pressure "$node" "$bytes" >"$tmp/pressure" 2>&1 && [ "$(said pressure buffers)" -gt 0 ] &&
 			[ "$(said pressure intact)" = "$(said pressure buffers)" ]
 		status=$?
 		ktap_ok "$driver: $(said pressure buffers) buffers, of together 1.5 times the BAR, come and go" $status

@@ -138,18 +138,18 @@ print(json.dumps(value) if isinstance(value, bool) else value)' "$@"
 }
 
 # marked NAME: send the marked data to port $port, and look at the machine from outside while the receiver keeps it.
-# The receiver, started with "receive NAME -k /tmp/extents", holds until let_go. The figures are in /tmp/NAME.json.
+# The receiver, started with "receive NAME -k $tmp/extents", holds until let_go. The figures are in $tmp/NAME.json.
 marked() {
 	# shellcheck disable=SC2016 # expanded there
 	remote 'socat -u "OPEN:$LAB_SENDER/data" "TCP:$LOCAL_V4:'"$port"'"' || return 1
-	holds "$1" && remote proof scan >"/tmp/$1.json"
+	holds "$1" && remote proof scan >"$tmp/$1.json"
 }
 
 # all_in_vram NAME BYTES: two results, of what marked() saw
 all_in_vram() {
 	local vram ram
-	vram=$(json_value "/tmp/$1.json" gpu.bytes)
-	ram=$(json_value "/tmp/$1.json" ram.marks)
+	vram=$(json_value "$tmp/$1.json" gpu.bytes)
+	ram=$(json_value "$tmp/$1.json" ram.marks)
 	[ "$vram" = "$2" ]
 	ktap_ok "$1: of $2 bytes, $vram are in VRAM" $?
 	[ "$ram" = 0 ]
@@ -158,14 +158,14 @@ all_in_vram() {
 
 # let_go: the receiver ends
 let_go() {
-	rm -f /tmp/extents
+	rm -f "$tmp/extents"
 	wait "$receiver"
 }
 
 # holds NAME: the receiver has all, and keeps it
 holds() {
 	for _ in $(seq $((400 * slower))); do
-		grep -q '^holding' "/tmp/$1" && return
+		grep -q '^holding' "$tmp/$1" && return
 		kill -0 "$receiver" 2>/dev/null || return 1
 		sleep 0.05
 	done

@@ -14,7 +14,7 @@ need_programs gpu_pressure
 need_lab_gpu
 
 figure() { # NAME
-	gpu_control summary >/tmp/summary && json_value /tmp/summary "$1"
+	gpu_control summary >"$tmp/summary" && json_value "$tmp/summary" "$1"
 }
 
 # moves NAME: buffers of one and a half times local memory come and go
@@ -22,7 +22,7 @@ moves() {
 	local before after status
 
 	before=$(figure bytes_copied)
-	gpu_pressure "$node" $((${LAB_GPU%/*} * 3 / 2 << 20)) >/tmp/pressure 2>&1 && [ "$(said pressure buffers)" -gt 0 ] &&
+	gpu_pressure "$node" $((${LAB_GPU%/*} * 3 / 2 << 20)) >"$tmp/pressure" 2>&1 && [ "$(said pressure buffers)" -gt 0 ] &&
 		[ "$(said pressure intact)" = "$(said pressure buffers)" ]
 	status=$?
 	ktap_ok "$1: $(said pressure buffers) buffers of 1.5 times local memory are intact" $status
@@ -39,7 +39,7 @@ GPU_PCI=${gpus[0]}
 ktap_plan 15
 gpu_node
 ktap_ok "i915 drives the GPU, and there is a render node" $?
-gpu_silent
+gpu_silent ""
 ktap_ok "it has nothing to complain about" $?
 requests=$(figure requests)
 [ "$requests" -gt 0 ]
@@ -53,7 +53,7 @@ echo "$GPU_PCI" >/sys/bus/pci/drivers/i915/bind
 gpu_node
 ktap_ok "bound again, it has one" $?
 moves "bound again"
-gpu_silent
+gpu_silent ""
 ktap_ok "all that without a complaint" $?
 [ "$(figure unknown_packets)" = 0 ] && [ "$(figure faults)" = 0 ] && [ "$(figure unreachable_bytes)" = 0 ]
 ktap_ok "no command was unknown, and no address" $?
@@ -65,13 +65,13 @@ ktap_ok "nor a register, of $reads reads and $writes writes" $?
 ! dmesg | grep 'GPU HANG\|Resetting'
 ktap_ok "no engine has hung until one is to" $?
 gpu_control hang bcs0 >/dev/null
-gpu_pressure "$node" $((64 << 20)) >/tmp/pressure 2>&1
-gpu_pressure "$node" $((64 << 20)) >/tmp/pressure 2>&1 && [ "$(said pressure intact)" = "$(said pressure buffers)" ] &&
+gpu_pressure "$node" $((64 << 20)) >"$tmp/pressure" 2>&1
+gpu_pressure "$node" $((64 << 20)) >"$tmp/pressure" 2>&1 && [ "$(said pressure intact)" = "$(said pressure buffers)" ] &&
 	dmesg | grep -q "Resetting bcs0"
 ktap_ok "an engine that hangs is reset, and works again" $?
 lost=$(figure interrupts_lost)
 gpu_control interrupts lose 2 >/dev/null
-gpu_pressure "$node" $((64 << 20)) >/tmp/pressure 2>&1 && [ "$(said pressure intact)" = "$(said pressure buffers)" ] &&
+gpu_pressure "$node" $((64 << 20)) >"$tmp/pressure" 2>&1 && [ "$(said pressure intact)" = "$(said pressure buffers)" ] &&
 	[ "$(figure interrupts_lost)" -gt "$lost" ]
 ktap_ok "lost interrupts only cost time" $?
 ktap_end

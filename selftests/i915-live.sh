@@ -20,15 +20,15 @@ modinfo -p i915 2>/dev/null | grep -q '^live_selftests:' || skip_all "the kernel
 dmesg -C
 read -ra tests <<<"$dmabuf $blitter $memory $execlists $contexts"
 list=${tests[*]}
-timeout $((150 * slower)) modprobe i915 live_selftests=1 st_filter="${list// /,}" 2>/tmp/modprobe
+timeout $((150 * slower)) modprobe i915 live_selftests=1 st_filter="${list// /,}" 2>"$tmp/modprobe"
 status=$?
-dmesg >/tmp/log
+dmesg >"$tmp/log"
 ktap_plan $((${#tests[@]} + 1))
 for test in "${tests[@]}"; do
-	grep -q "Running [^/]*/$test\$" /tmp/log && ! grep -q ": $test failed with error" /tmp/log
+	grep -q "Running [^/]*/$test\$" "$tmp/log" && ! grep -q ": $test failed with error" "$tmp/log"
 	ktap_ok "$test" $?
 done
-[ $status -eq 0 ] || ktap_say "$(cat /tmp/modprobe; tail -40 /tmp/log)"
-[ $status -eq 0 ] && ! grep -i "skipp" /tmp/log
+[ $status -eq 0 ] || ktap_say "$(cat "$tmp/modprobe"; tail -40 "$tmp/log")"
+[ $status -eq 0 ] && ! grep -i "skipp" "$tmp/log"
 ktap_ok "all of them, and none says that it was left out" $?
 ktap_end

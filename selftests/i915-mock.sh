@@ -14,18 +14,18 @@ peers="stays far mixed evict revoke reexport small_bar"
 # one without them would drive the GPU that is here
 modinfo -p i915 2>/dev/null | grep -q '^mock_selftests:' || skip_all "the kernel has no i915 with CONFIG_DRM_I915_SELFTEST"
 dmesg -C
-modprobe i915 mock_selftests=-1 2>/tmp/modprobe
+modprobe i915 mock_selftests=-1 2>"$tmp/modprobe"
 status=$?
-dmesg >/tmp/log
-grep -q "Performing mock selftests" /tmp/log || skip_all "the kernel has no i915 with CONFIG_DRM_I915_SELFTEST"
+dmesg >"$tmp/log"
+grep -q "Performing mock selftests" "$tmp/log" || skip_all "the kernel has no i915 with CONFIG_DRM_I915_SELFTEST"
 
 # failed CALLER TEST: is there an error of this subtest?
 failed() {
-	grep -Eq "i915/$1: ($2 failed|setup failed for $2)" /tmp/log
+	grep -Eq "i915/$1: ($2 failed|setup failed for $2)" "$tmp/log"
 }
 
 # "Running GROUP" and "Running CALLER/TEST"
-mapfile -t subtests < <(sed -n 's|.*i915: Running \([^/]*/.*\)|\1|p' /tmp/log)
+mapfile -t subtests < <(sed -n 's|.*i915: Running \([^/]*/.*\)|\1|p' "$tmp/log")
 ktap_plan $((${#subtests[@]} + 2))
 for subtest in "${subtests[@]}"; do
 	! failed "${subtest%/*}" "${subtest#*/}"
@@ -33,10 +33,10 @@ for subtest in "${subtests[@]}"; do
 done
 missing=
 for test in $peers; do
-	grep -q "Running dmabuf_p2p/igt_peer_$test\$" /tmp/log || missing+=" $test"
+	grep -q "Running dmabuf_p2p/igt_peer_$test\$" "$tmp/log" || missing+=" $test"
 done
 [ -z "$missing" ]
 ktap_ok "all of the tests with importers that reach local memory have run$missing" $?
-[ $status -eq 0 ] || ktap_say "$(cat /tmp/modprobe; grep -v Running /tmp/log | tail -20)"
+[ $status -eq 0 ] || ktap_say "$(cat "$tmp/modprobe"; grep -v Running "$tmp/log" | tail -20)"
 ktap_ok "all of i915's mock tests have passed" $status
 ktap_end

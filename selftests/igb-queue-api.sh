@@ -7,6 +7,7 @@
 # lab: modules=queue_fault
 # lab: timeout=450
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
 need netif v6
 need_remote socat
 
@@ -24,10 +25,10 @@ carrier() {
 	wait_for 20 grep -q 1 "/sys/class/net/$NETIF/carrier"
 }
 
-# The IPv6 address goes when the interface goes down.
+# The IPv6 address goes when the interface goes down, both with the driver.
 addresses() {
-	ip addr add "$LOCAL_V4/24" dev "$NETIF" 2>/dev/null
-	ip addr add "$LOCAL_V6/64" dev "$NETIF" nodad 2>/dev/null
+	addresses=$kept_addresses
+	addresses_back
 	carrier
 }
 
@@ -56,9 +57,9 @@ refused() {
 
 # hold PORT: a provider on queue 1, in $holder, that waits for a stream
 hold() {
-	ncdevmem -l -f "$NETIF" -s :: -p "$1" -v 7 -t 1 -q 1 -n >/dev/null 2>"/tmp/hold.$1" &
+	ncdevmem -l -f "$NETIF" -s :: -p "$1" -v 7 -t 1 -q 1 -n >/dev/null 2>"$tmp/hold.$1" &
 	holder=$!
-	wait_for 30 grep -q Waiting "/tmp/hold.$1" || { ktap_say "$(cat "/tmp/hold.$1")"; return 1; }
+	wait_for 30 grep -q Waiting "$tmp/hold.$1" || { ktap_say "$(cat "$tmp/hold.$1")"; return 1; }
 }
 
 let_go() {
@@ -78,9 +79,9 @@ provider=(timeout $((20 * slower)) ncdevmem -l -f "$NETIF" -s :: -p 5403 -t 1 -q
 receives() {
 	flows 1
 	remote "yes \$'\\001\\002\\003\\004\\005\\006' | head -c $BYTES | socat -u -b 28672 - TCP4:$LOCAL_V4:$1" || return 1
-	wait "$holder" || { ktap_say "$(tail -2 "/tmp/hold.$1")"; return 1; }
+	wait "$holder" || { ktap_say "$(tail -2 "$tmp/hold.$1")"; return 1; }
 	flows 0
-	[ "$(sed -n 's/^total_received=//p' "/tmp/hold.$1" | tail -1)" = "$BYTES" ]
+	[ "$(sed -n 's/^total_received=//p' "$tmp/hold.$1" | tail -1)" = "$BYTES" ]
 }
 
 # bind_once QUEUE: a provider comes and goes
@@ -93,9 +94,7 @@ queue_packets() {
 }
 
 ktap_plan 46
-undo ethtool -G "$NETIF" tcp-data-split off
-undo ethtool -L "$NETIF" combined "$(ethtool -l "$NETIF" | sed -n 's/^Combined:[[:space:]]*//p' | tail -n 1)"
-undo ethtool -X "$NETIF" default
+keep_settings
 
 ethtool -G "$NETIF" tcp-data-split on hds-thresh 0 && carrier && flows 0 && pings
 ktap_ok "split on, flows on queue 0" $?
@@ -145,6 +144,7 @@ ip link set "$NETIF" down && ip link set "$NETIF" up && addresses && pings
 ktap_ok "down and up" $?
 ethtool -r "$NETIF" && carrier && pings
 ktap_ok "a reset" $?
+undo neighbours reachable
 neighbours permanent
 # It fails, rightly, when another packet comes in while it runs.
 for _ in 1 2 3; do ethtool -t "$NETIF" offline >/dev/null && break; done && addresses && neighbours reachable && pings
@@ -245,18 +245,22 @@ else
 		echo 1 >$stuck/force && forced=1
 		wait_for 10 eval '! grep -qs 1 $stuck/transition'
 	}
-	if insmod "$MODULES/queue_stuck.ko" 2>/tmp/insmod; then
+	# What was forced stays loaded.
+	let_stop() {
+		echo 0 >$stuck/enabled && changed_over
+		wait_for 30 eval '[ ! -e $stuck ]' && { [ -n "${forced:-}" ] || rmmod queue_stuck; }
+	}
+	undo eval "[ ! -e $stuck ] || let_stop"
+	if insmod "$MODULES/queue_stuck.ko" 2>"$tmp/insmod"; then
 		changed_over
 		dmesg -C
 		ktap_run "a queue that does not stop: AF_XDP comes and goes" come_and_go
 		resets=$(dmesg | grep -c "queue 1 does not stop, resetting the device")
 		ktap_ok "each time the device is reset ($resets)" $((resets != 6))
-		echo 0 >$stuck/enabled && changed_over
-		# What was forced stays loaded.
-		wait_for 30 eval '[ ! -e $stuck ]' && { [ -n "${forced:-}" ] || rmmod queue_stuck; }
+		let_stop
 		ktap_ok "the queue can be stopped again" $?
 	else
-		for _ in 1 2 3; do ktap_skip "a queue that does not stop" "the module does not load: $(cat /tmp/insmod)"; done
+		for _ in 1 2 3; do ktap_skip "a queue that does not stop" "the module does not load: $(cat "$tmp/insmod")"; done
 	fi
 	remote -k "$job" >/dev/null
 	flows 0

@@ -35,8 +35,9 @@ held() {
 }
 
 ktap_plan 15
+keep_settings # as it wakes, the driver has as many queues as it would take by itself
 insmod "$MODULES/queue_fault.ko" netdev="$NETIF" && undo rmmod queue_fault
-undo eval "echo on >$device/power/control"
+undo eval "echo $(cat "$device/power/control") >$device/power/control"
 undo cable true
 
 cable false && wait_for 10 grep -q 0 "/sys/class/net/$NETIF/carrier"
@@ -91,10 +92,9 @@ in_time() {
 }
 
 # All close and open the device, or what it has; it is closed, and its resume opens it.
-wait_for 30 is suspended && ! in_time "xdp_attach $NETIF true 2>/tmp/xdp" && grep -q "Invalid argument" /tmp/xdp
+wait_for 30 is suspended && ! in_time "xdp_attach $NETIF true 2>$tmp/xdp" && grep -q "Invalid argument" "$tmp/xdp"
 ktap_ok "an XDP program is refused while it is suspended, as frames are too large for that" $?
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
-undo ip link set "$NETIF" mtu "$mtu"
 echo on >"$device/power/control" && ip link set "$NETIF" mtu 1500 && echo auto >"$device/power/control" &&
 	wait_for 30 is suspended && in_time "xdp_attach $NETIF true"
 ktap_ok "with small frames it comes and goes" $?

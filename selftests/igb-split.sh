@@ -5,6 +5,7 @@
 # lab: also=upstream
 # lab: timeout=240
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
 need netif v6
 need_remote iperf3
 
@@ -13,10 +14,6 @@ need_programs ethtool iperf3
 	skip_all "$NETIF is not driven by igb"
 
 mtu=$(cat "/sys/class/net/$NETIF/mtu")
-
-split() {
-	ethtool -g "$NETIF" | awk '/^TCP data split:/ { print $4 }'
-}
 
 carrier() {
 	wait_for 20 grep -q 1 "/sys/class/net/$NETIF/carrier"
@@ -61,9 +58,9 @@ traffic() {
 }
 
 ktap_plan 21
-undo ip link set "$NETIF" mtu "$mtu"
-undo ethtool --set-priv-flags "$NETIF" legacy-rx off
-undo ethtool -G "$NETIF" tcp-data-split off
+keep_settings
+# one queue is asked for below
+ethtool -X "$NETIF" default
 
 # shellcheck disable=SC2329 # ktap_run calls it
 shows() {

@@ -14,7 +14,7 @@ device=/sys/class/net/$NETIF/device
 [ -w "$device/sriov_numvfs" ] || skip_all "the kernel has no PCI_IOV, or the controller no virtual functions"
 
 functions() {
-	(echo "$1" >"$device/sriov_numvfs") 2>/tmp/functions
+	(echo "$1" >"$device/sriov_numvfs") 2>"$tmp/functions"
 }
 
 # refused TEXT COMMAND...: it fails, and says so
@@ -22,10 +22,10 @@ refused() {
 	local what=$1 out
 	shift
 	out=$("$@" 2>&1) && return 1
-	grep -qF "$what" <<<"$out$(cat /tmp/functions)"
+	grep -qF "$what" <<<"$out$(cat "$tmp/functions")"
 }
 
-channels() {
+queues_of_igb() {
 	ethtool -l "$NETIF" | sed -n 's/^Combined:[[:space:]]*//p' | tail -1
 }
 
@@ -49,11 +49,11 @@ let_go() {
 BYTES=$((8 << 20))
 ktap_plan 16
 vram_bind
-undo ethtool -L "$NETIF" combined "$(channels)"
-undo eval "echo 0 >$device/sriov_numvfs"
 steer_to_queue 1
-ktap_ok "queue 1 splits headers and receives all flows" $?
-had=$(channels)
+status=$?
+undo eval "echo 0 >$device/sriov_numvfs" # before the settings, which take the queues
+ktap_ok "queue 1 splits headers and receives all flows" $status
+had=$(queues_of_igb)
 ethtool -X "$NETIF" default
 functions 2 && [ "$(cat "$device/sriov_numvfs")" = 2 ]
 ktap_ok "virtual functions can be had" $?
@@ -61,10 +61,10 @@ wait_for_carrier && ordinary_traffic
 ktap_ok "with ordinary traffic beside them" $?
 hold 0
 ktap_ok "a provider on the queue that is left" $?
-: >/tmp/functions
+: >"$tmp/functions"
 refused "Device or resource busy" functions 0 && [ "$(cat "$device/sriov_numvfs")" = 2 ]
 ktap_ok "they cannot be taken away then" $?
-let_go && functions 0 && [ "$(channels)" = "$had" ] && wait_for_carrier && ordinary_traffic
+let_go && functions 0 && [ "$(queues_of_igb)" = "$had" ] && wait_for_carrier && ordinary_traffic
 ktap_ok "but when it has gone" $?
 
 dmesg -C
@@ -74,7 +74,7 @@ refused "Device or resource busy" functions 2
 ktap_ok "virtual functions are refused" $?
 dmesg | grep -q "Rx queue 1 has a memory provider"
 ktap_ok "which names the queue" $?
-[ "$(cat "$device/sriov_numvfs")" = 0 ] && [ "$(channels)" = "$had" ]
+[ "$(cat "$device/sriov_numvfs")" = 0 ] && [ "$(queues_of_igb)" = "$had" ]
 ktap_ok "and changes nothing" $?
 refused "too low for existing" ethtool -L "$NETIF" combined 1
 ktap_ok "fewer channels are refused" $?

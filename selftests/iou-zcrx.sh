@@ -21,7 +21,7 @@ once() {
 	local server status client
 	port=$((port + 1))
 	# shellcheck disable=SC2086 # options
-	iou-zcrx -s -p $port -i "$NETIF" -q "$1" $2 >/tmp/server 2>&1 &
+	iou-zcrx -s -p $port -i "$NETIF" -q "$1" $2 >"$tmp/server" 2>&1 &
 	server=$!
 	wait_for 5 grep -q "$(printf ':%04X' $port)" /proc/net/tcp6
 	# shellcheck disable=SC2086
@@ -30,7 +30,7 @@ once() {
 	wait $server
 	status=$?
 	[ $client -eq 0 ] && [ $status -eq 0 ] && return
-	ktap_say "client $client, server $status: $(cat /tmp/server)"
+	ktap_say "client $client, server $status: $(cat "$tmp/server")"
 	return 1
 }
 

@@ -7,7 +7,6 @@
 # What is not in the environment is taken from net.config, as with other tests below drivers/net.
 # LAB_SLOWER says how many times longer than usual things may take here; MORE, when it is set, that there is time for all of a test.
 
-KSFT_SKIP=4
 selftests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # net_config: NAME=VALUE lines, with comments and quotes; here, or where those of drivers/net have it
@@ -39,34 +38,36 @@ PATH=$PATH:/usr/sbin:/sbin
 slower=${LAB_SLOWER:-1}
 MORE=${MORE:+1}
 
-ktap_count=0
-ktap_failed=0
-ktap_skipped=0
-ktap_planned=0
+# KTAP is written by the kernel's own helpers: in its tree, and where it installs its tests, or beside what make has built.
+ktap_helpers=$selftests/../../../kselftest/ktap_helpers.sh
+[ -e "$ktap_helpers" ] || ktap_helpers=$(type -P ktap_helpers.sh) || {
+	printf '%s\n' "TAP version 13" "1..0 # SKIP the program ktap_helpers.sh is not here: make KSRC=DIR puts that of the kernel beside the others"
+	exit 4
+}
+. "$ktap_helpers"
 
 # ktap_plan N: how many results will follow
 ktap_plan() {
-	ktap_planned=$1
-	echo "TAP version 13"
-	echo "1..$1"
+	ktap_print_header
+	ktap_set_plan "$1"
 }
 
 # ktap_ok NAME STATUS: one result; STATUS 0 passed, else failed
+# The helpers set variables, whose names may be the test's, too, and take "*" in a name for files.
 ktap_ok() {
-	ktap_count=$((ktap_count + 1))
-	if [ "$2" -eq 0 ]; then
-		echo "ok $ktap_count $1"
-	else
-		echo "not ok $ktap_count $1"
-		ktap_failed=$((ktap_failed + 1))
-	fi
+	# shellcheck disable=SC2034 # they are set there
+	local - result description directive
+	set -f
+	if [ "$2" -eq 0 ]; then ktap_test_pass "$1"; else ktap_test_fail "$1"; fi
 }
 
-# ktap_skip NAME WHY
+# ktap_skip NAME WHY: with the reason, which ktap_test_skip() does not take
 ktap_skip() {
-	ktap_count=$((ktap_count + 1))
-	ktap_skipped=$((ktap_skipped + 1))
-	echo "ok $ktap_count $1 # SKIP $2"
+	# shellcheck disable=SC2034
+	local - result description directive
+	set -f
+	__ktap_test ok "$1" "SKIP $2"
+	KTAP_CNT_SKIP=$((KTAP_CNT_SKIP + 1))
 }
 
 # ktap_run NAME COMMAND...: the result of a command; its output as comments when it fails
@@ -87,12 +88,12 @@ ktap_say() {
 
 # ktap_end: the last call; the exit status says whether all planned results came and none failed
 ktap_end() {
-	echo "# Totals: pass:$((ktap_count - ktap_failed - ktap_skipped)) fail:$ktap_failed xfail:0 xpass:0 skip:$ktap_skipped error:0"
-	if [ "$ktap_count" -ne "$ktap_planned" ]; then
-		ktap_say "planned $ktap_planned results, saw $ktap_count"
-		exit 1
+	if [ $((KTAP_TESTNO - 1)) -ne "$KSFT_NUM_TESTS" ]; then
+		ktap_say "planned $KSFT_NUM_TESTS results, saw $((KTAP_TESTNO - 1))"
+		ktap_print_totals
+		exit "$KSFT_FAIL"
 	fi
-	exit $((ktap_failed > 0))
+	ktap_finished
 }
 
 # more COMMAND...: where there is time for it (see check.py)
@@ -102,9 +103,9 @@ more() {
 
 # skip_all WHY: nothing of this test can run here
 skip_all() {
-	echo "TAP version 13"
-	echo "1..0 # SKIP $1"
-	exit $KSFT_SKIP
+	ktap_print_header
+	ktap_skip_all "$1"
+	exit "$KSFT_SKIP"
 }
 
 # need WORD...: what there has to be, or the test is skipped; each is a need_WORD here, in vram.sh or gpu.sh
@@ -221,7 +222,6 @@ addresses_back() {
 # The lab has a command of this name in PATH; elsewhere this takes its place.
 # remote COMMAND...; remote -b COMMAND... (prints a number); remote -w NUMBER; remote -k NUMBER
 if [ "${REMOTE_TYPE:-}" = ssh ] || [ "${REMOTE_TYPE:-}" = netns ]; then
-	remote_state=$(mktemp -d)
 	remote() {
 		local kind=${1:-} line number
 		case $kind in
@@ -242,7 +242,7 @@ if [ "${REMOTE_TYPE:-}" = ssh ] || [ "${REMOTE_TYPE:-}" = netns ]; then
 			'{ cat <&3; kill -- -$job; } >/dev/null 2>&1 & watch=$!; wait $job; status=$?; kill $watch; exit $status'
 		[ -z "${remote_programs:-}" ] || line="PATH=$remote_programs:\$PATH; $line"
 		local command=(ip netns exec "${REMOTE_ARGS:-}" bash -c "$line")
-		[ "$REMOTE_TYPE" = netns ] || command=(ssh -o BatchMode=yes "${REMOTE_ARGS:-}" "$line")
+		[ "$REMOTE_TYPE" = netns ] || command=(ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=20 "${REMOTE_ARGS:-}" "$line")
 		if [ "$kind" = -b ]; then
 			number=$(find "$remote_state" -name '*.pid' | wc -l)
 			mkfifo "$remote_state/$number.in"
@@ -275,30 +275,44 @@ undo() {
 	printf -v line '%q ' "$@"
 	undo_commands=("$line" "${undo_commands[@]}")
 }
-# What still runs in the background ends first: it may use what is to be undone. Nothing here waits without a bound.
+# What still runs in the background ends first, in as many seconds as $grace says: it may use what is to be undone. Nothing here
+# waits without a bound.
+grace=5
 undo_all() {
 	local line pid
+	[ -z "${undoing:-}" ] || return 0
+	undoing=1
 	trap '' TERM INT HUP PIPE
 	for pid in $(jobs -pr); do
 		# shellcheck disable=SC2046 # numbers
 		kill "$pid" $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) 2>/dev/null
 	done
 	# shellcheck disable=SC2046
-	kill $(cat "${remote_state:-/nowhere}"/*.pid 2>/dev/null) 2>/dev/null
-	for ((line = 0; line < 100; line++)); do
+	kill $(cat "$remote_state"/*.pid 2>/dev/null) 2>/dev/null
+	for ((line = 0; line < grace * 20; line++)); do
 		[ -n "$(jobs -pr)" ] || break
 		sleep 0.05
 	done
 	# shellcheck disable=SC2046
 	[ -z "$(jobs -pr)" ] || kill -9 $(jobs -pr) 2>/dev/null
 	for line in "${undo_commands[@]}"; do eval "$line" >/dev/null 2>&1; done
-	[ -z "${remote_state:-}" ] || rm -rf "$remote_state"
+	rm -rf "$tmp"
 }
+# ended_by SIGNAL: not by exit alone: a second signal would end what runs at exit, and half of it were not undone
+ended_by() {
+	[ -z "${undoing:-}" ] || return 0
+	undo_all
+	exit $((128 + $1))
+}
+# What a test writes is in $tmp, and goes with it.
+tmp=$(mktemp -d) || exit
 trap undo_all EXIT
-trap 'exit 143' TERM
-trap 'exit 130' INT
-trap 'exit 129' HUP
-trap 'exit 141' PIPE
+trap 'ended_by 15' TERM
+trap 'ended_by 2' INT
+trap 'ended_by 1' HUP
+trap 'ended_by 13' PIPE
+remote_state=$tmp/remote
+mkdir "$remote_state" || exit
 
 # wait_for SECONDS COMMAND...: until it succeeds
 wait_for() {

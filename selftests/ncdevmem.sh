@@ -26,13 +26,13 @@ brackets() {
 # in_once ADDRESS PORT: what arrives is the pattern, all of it, in device memory
 in_once() {
 	local receiver
-	rm -f /tmp/in
-	ncdevmem -l -f "$NETIF" -s "$1" -p "$2" -v 7 -t 1 -q 1 -n >/dev/null 2>/tmp/in &
+	rm -f "$tmp/in"
+	ncdevmem -l -f "$NETIF" -s "$1" -p "$2" -v 7 -t 1 -q 1 -n >/dev/null 2>"$tmp/in" &
 	receiver=$!
-	wait_for 10 grep -q Waiting /tmp/in || return 1
+	wait_for 10 grep -q Waiting "$tmp/in" || return 1
 	remote "yes \$'\\001\\002\\003\\004\\005\\006' | head -c $BYTES | socat -u -b 28672 - $(brackets "$1"):$2" || return 1
-	wait $receiver || { ktap_say "$(tail -3 /tmp/in)"; return 1; }
-	[ "$(sed -n 's/^total_received=//p' /tmp/in | tail -1)" = "$BYTES" ]
+	wait $receiver || { ktap_say "$(tail -3 "$tmp/in")"; return 1; }
+	[ "$(sed -n 's/^total_received=//p' "$tmp/in" | tail -1)" = "$BYTES" ]
 }
 
 # in_stream ADDRESS PORT: on a slow or busy machine the window closes, and the sender sends what still fits: a packet that is
@@ -51,16 +51,16 @@ out_stream() {
 	case $1 in *:*) listener=TCP6-LISTEN:$2 ;; *) listener=TCP4-LISTEN:$2 ;; esac
 	sink=$(remote -b "socat -u $listener - | sha1sum")
 	wait_for 10 remote "ss -Hltn sport = :$2 | grep -q ."
-	ncdevmem -f "$NETIF" -s "$1" -p "$2" -t 1 -q 1 -n </tmp/data >/dev/null 2>/tmp/out ||
-		{ ktap_say "$(tail -3 /tmp/out)"; remote -k "$sink" >/dev/null; return 1; }
-	[ "$(remote -w "$sink")" = "$(sha1sum </tmp/data)" ]
+	ncdevmem -f "$NETIF" -s "$1" -p "$2" -t 1 -q 1 -n <"$tmp/data" >/dev/null 2>"$tmp/out" ||
+		{ ktap_say "$(tail -3 "$tmp/out")"; remote -k "$sink" >/dev/null; return 1; }
+	[ "$(remote -w "$sink")" = "$(sha1sum <"$tmp/data")" ]
 }
 
 ktap_plan 9
 keep_settings
 [ "$(split)" = off ] || ethtool -G "$NETIF" tcp-data-split off
 
-ncdevmem -f "$NETIF" >/tmp/self 2>&1
+ncdevmem -f "$NETIF" >"$tmp/self" 2>&1
 ktap_ok "its own checks: no queues, split off, bound twice, queue taken away" $?
 carrier
 
@@ -76,7 +76,7 @@ ktap_ok "in, IPv4" $?
 if [ "$(cat /proc/sys/vm/nr_hugepages 2>/dev/null)" ]; then
 	undo sh -c "echo $(cat /proc/sys/vm/nr_hugepages) >/proc/sys/vm/nr_hugepages"
 	[ "$(cat /proc/sys/vm/nr_hugepages)" -ge 64 ] || echo 64 >/proc/sys/vm/nr_hugepages
-	ncdevmem -f "$NETIF" -b 16384 >/tmp/self 2>&1
+	ncdevmem -f "$NETIF" -b 16384 >"$tmp/self" 2>&1
 	ktap_ok "its own checks with buffers of 16 KiB" $?
 	ethtool -G "$NETIF" tcp-data-split on && ethtool -X "$NETIF" start 1 equal 1 && carrier
 else
@@ -84,7 +84,7 @@ else
 fi
 
 # the program sends a line at a time, and waits until it has arrived: 256 bytes on average
-head -c $((2000000 / slower)) /dev/urandom >/tmp/data
+head -c $((2000000 / slower)) /dev/urandom >"$tmp/data"
 out_stream "$REMOTE_V6" 5203
 ktap_ok "out, IPv6" $?
 out_stream "$REMOTE_V4" 5204

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # tmp is lib.sh's
 # Sourced by tests that probe what a region would be like.
 
-# probe ARG...: run region_probe for $NETIF, its output in /tmp/probe
+# probe ARG...: run region_probe for $NETIF, its output in $tmp/probe
 probe() {
-	region_probe -i "$NETIF" -q 1 "$@" >/tmp/probe 2>&1
+	region_probe -i "$NETIF" -q 1 "$@" >"$tmp/probe" 2>&1
 }
 
 # verdict OUTCOME PLACEMENT PATH [WORDS]: that is what probe found, with WORDS in the sentence; nothing is left of it, and
@@ -12,10 +12,10 @@ probe() {
 verdict() {
 	local got
 	got="$(said probe probe) $(said probe placement) $(said probe path)"
-	if [ "$got" != "$1 $2 $3" ] || ! sed -n 's/^message //p' /tmp/probe | grep -qF -- "${4:-}" ||
+	if [ "$got" != "$1 $2 $3" ] || ! sed -n 's/^message //p' "$tmp/probe" | grep -qF -- "${4:-}" ||
 		[ "$(said probe left)" != 0 ] || ! alike; then
 		echo "# expected $1 $2 $3 \"${4:-}\":"
-		sed 's/^/# /' /tmp/probe
+		sed 's/^/# /' "$tmp/probe"
 		return 1
 	fi
 }
@@ -25,7 +25,7 @@ refused() {
 	if [ "$(said probe probe)" != "$1" ] || ! said probe message | grep -qF -- "$2" ||
 		[ "$(said probe message)" != "$(said probe create_message)" ] || [ "$(said probe buffer_size)" != 0 ] || ! alike; then
 		echo "# expected $1 \"$2\":"
-		sed 's/^/# /' /tmp/probe
+		sed 's/^/# /' "$tmp/probe"
 		return 1
 	fi
 }

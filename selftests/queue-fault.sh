@@ -71,7 +71,7 @@ takes() {
 		if [ "$how" = kill ]; then
 			wait_for 30 flows $port $((8 << 20)) && kill "$receiver"
 		else
-			wait_for 30 grep -q '^revoke_us' /tmp/run
+			wait_for 30 grep -q '^revoke_us' "$tmp/run"
 		fi && nothing_mapped
 	ktap_ok "$what: the memory is given back" $?
 	quiet

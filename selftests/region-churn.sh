@@ -51,7 +51,7 @@ ktap_ok "killed $kills times, $with_data of them while data flowed: $bad times s
 ktap_ok "data flowed most times" $?
 
 bad=0
-: >/tmp/times
+: >"$tmp/times"
 for ((round = 1; round <= revocations; round++)); do
 	how=disable
 	[ $((RANDOM % 2)) -eq 0 ] || how=reset
@@ -68,13 +68,13 @@ for ((round = 1; round <= revocations; round++)); do
 	receive revoked -p $PORT -m "vfio:$VRAM_PCI" $region -x $how -a $((RANDOM * 512))
 	wait "$receiver" || bad=$((bad + 1))
 	[ -n "$(said revoked revoke_us)" ] || bad=$((bad + 1))
-	said revoked revoke_us >>/tmp/times
+	said revoked revoke_us >>"$tmp/times"
 	nothing_left 30 || bad=$((bad + 1))
 	progress $round "$revocations" revocations
 done
 receive_with=zcrx_recv
 ktap_ok "$revocations revocations while data flowed: $bad times without result or end" $bad
-read -r median worst < <(sort -n /tmp/times | awk '{ us[NR] = $1 } END { print us[int((NR + 1) / 2)], us[NR] }')
+read -r median worst < <(sort -n "$tmp/times" | awk '{ us[NR] = $1 } END { print us[int((NR + 1) / 2)], us[NR] }')
 [ "${worst:-9999999}" -lt 5000000 ]
 ktap_ok "from revocation to unmapped: median $median us, worst $worst us" $?
 

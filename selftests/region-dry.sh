@@ -20,11 +20,11 @@ asked_in_vain() {
 ktap_plan 12
 vram_bind
 steer_to_queue 1
-: >/tmp/stay-dry
-timeout $((90 * slower)) zcrx_starve "$NETIF" 1 9100 5 /tmp/stay-dry >/tmp/starve 2>&1 &
+: >"$tmp/stay-dry"
+timeout $((90 * slower)) zcrx_starve "$NETIF" 1 9100 5 "$tmp/stay-dry" >"$tmp/starve" 2>&1 &
 starve=$!
-wait_for 10 grep -q '^listening' /tmp/starve && remote -b pattern_send "$LOCAL_V4" 9100 $((64 << 30)) >/dev/null
-wait_for 30 grep -q '^dry 0' /tmp/starve
+wait_for 10 grep -q '^listening' "$tmp/starve" && remote -b pattern_send "$LOCAL_V4" 9100 $((64 << 30)) >/dev/null
+wait_for 30 grep -q '^dry 0' "$tmp/starve"
 ktap_ok "a queue whose buffers are all with user space is dry" $?
 if [ -e "$MODULES/queue_fault.ko" ]; then
 	undo rmmod queue_fault
@@ -34,11 +34,11 @@ if [ -e "$MODULES/queue_fault.ko" ]; then
 else
 	ktap_skip "a poll without a budget asks for no buffer" "the module queue_fault is not built"
 fi
-rm /tmp/stay-dry
+rm "$tmp/stay-dry"
 wait $starve
 status=$?
 ktap_ok "it runs dry $(said starve rounds) times" $status
-sed 's/^/# /' /tmp/starve
+sed 's/^/# /' "$tmp/starve"
 asks=$(said starve asks)
 # A driver that does not look again asks once each time.
 [ "${asks:-0}" -ge $((2 * $(said starve rounds))) ]
@@ -52,13 +52,13 @@ ktap_ok "and not in vain soon after they are back, each time: $us us" $?
 ip link set "$NETIF" mtu 1500 && remote ip link set tap0 mtu 1500 && wait_for_carrier
 port=9102
 for buffer in 4096 65536; do
-	rm -f /tmp/parts
-	timeout $((90 * slower)) zcrx_starve "$NETIF" 1 $port 3 /tmp/stay-dry $buffer >/tmp/parts 2>&1 &
+	rm -f "$tmp/parts"
+	timeout $((90 * slower)) zcrx_starve "$NETIF" 1 $port 3 "$tmp/stay-dry" $buffer >"$tmp/parts" 2>&1 &
 	starve=$!
-	wait_for 10 grep -q "^listening $port" /tmp/parts && remote -b pattern_send "$LOCAL_V4" $port $((64 << 30)) >/dev/null
+	wait_for 10 grep -q "^listening $port" "$tmp/parts" && remote -b pattern_send "$LOCAL_V4" $port $((64 << 30)) >/dev/null
 	wait $starve
 	status=$?
-	sed 's/^/# /' /tmp/parts
+	sed 's/^/# /' "$tmp/parts"
 	ktap_ok "buffers of $buffer bytes that hold $((buffer / 2048)) packets each" $status
 	vain=$(said parts vain)
 	[ "${vain:-99}" -le 4 ]
@@ -69,10 +69,10 @@ ip link set "$NETIF" mtu 4148 && remote ip link set tap0 mtu 4148 && wait_for_ca
 
 # 16 flows, half of the memory with the device, few completions, and nobody there for 2 seconds. The senders try again
 # after a time that they double, so about as much again may pass. It was 8 s.
-zcrx_recv -i "$NETIF" -q 1 -p 9101 -m heap -s $((2 << 20)) -r -C 16 -Q 128 -Z 2000 -n $((16 << 20)) -t $((60 * slower)) >/tmp/late 2>&1 &
+zcrx_recv -i "$NETIF" -q 1 -p 9101 -m heap -s $((2 << 20)) -r -C 16 -Q 128 -Z 2000 -n $((16 << 20)) -t $((60 * slower)) >"$tmp/late" 2>&1 &
 receiver=$!
 numbers=
-if wait_for 10 grep -q '^listening' /tmp/late; then
+if wait_for 10 grep -q '^listening' "$tmp/late"; then
 	in_vain=$(asked_in_vain)
 	for _ in {1..16}; do
 		numbers+=" $(remote -b pattern_send "$LOCAL_V4" 9101 $((64 << 20)))"
@@ -80,7 +80,7 @@ if wait_for 10 grep -q '^listening' /tmp/late; then
 fi
 wait $receiver && [ "$(said late correct)" = 1 ] && [ "$(said late error)" = 0 ] && [ -n "$in_vain" ] && [ "$(asked_in_vain)" -gt "$in_vain" ]
 status=$?
-sed 's/^/# /' /tmp/late
+sed 's/^/# /' "$tmp/late"
 ktap_ok "16 flows into little memory, which runs dry, and a receiver that is asleep for a while" $status
 ms=$(said late gap_ms)
 [ "${ms:-99999}" -lt $((4000 * slower)) ]

@@ -22,7 +22,7 @@ keep_addresses
 # The kernel writes where mutated structs tell it to, which may be the program itself: then with another seed.
 for ((seed = ${FUZZ_SEED:-1}, last = seed + 2; seed <= last; seed++)); do
 	region_fuzz -i "$NETIF" -q 1 -c "$corpus" -m "vfio:$VRAM_PCI" -t "$seconds" -s "$seed" 2>&1 |
-		tee /tmp/fuzz | sed -u 's/^#* */# /'
+		tee "$tmp/fuzz" | sed -u 's/^#* */# /'
 	status=${PIPESTATUS[0]}
 	[ "$status" -gt 128 ] || break
 	ktap_say "region_fuzz -s $seed was ended by signal $((status - 128))"

@@ -18,7 +18,7 @@ for round in $(seq $ROUNDS); do
 	since="it was started"
 	right=0
 	if [ $((round % 3)) = 0 ]; then
-		zcrx_recv -i "$NETIF" -q 1 -p $((9100 + round)) -m "vfio:$VRAM_PCI" -r -t $((60 * slower)) >/tmp/kill 2>&1 &
+		zcrx_recv -i "$NETIF" -q 1 -p $((9100 + round)) -m "vfio:$VRAM_PCI" -r -t $((60 * slower)) >"$tmp/kill" 2>&1 &
 		receiver=$!
 	else
 		since="data has come"

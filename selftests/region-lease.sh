@@ -27,7 +27,7 @@ comes() {
 	remote pattern_send $INSIDE "$2" $BYTES && wait "$receiver" && [ "$(said "$1" received)" = $BYTES ] &&
 		[ "$(said "$1" correct)" = 1 ] && [ "$(said "$1" error)" = 0 ] &&
 		[ "$(said "$1" page)$(said "$1" other_queue)" = "$3" ] && return
-	sed 's/^/# /' "/tmp/$1"
+	sed 's/^/# /' "$tmp/$1"
 	return 1
 }
 
@@ -40,12 +40,12 @@ lease() {
 	ip route add $INSIDE/32 dev outside
 	container ip neigh add "$REMOTE_V4" lladdr "$(cat /sys/class/net/outside/address)" dev peer
 	ip neigh add $INSIDE lladdr "$(container cat /sys/class/net/peer/address)" dev outside
-	rm -f /tmp/lease
+	rm -f "$tmp/lease"
 	queue_lease "$NETIF" 1 outside /run/netns/inside \
-		"$(container ip -j link show peer | sed -n 's/.*"link_netnsid":\([0-9]*\).*/\1/p')" $INSIDE >/tmp/lease 2>&1 &
+		"$(container ip -j link show peer | sed -n 's/.*"link_netnsid":\([0-9]*\).*/\1/p')" $INSIDE >"$tmp/lease" 2>&1 &
 	leaser=$!
-	wait_for 10 grep -q '^queue' /tmp/lease && queue=$(said lease queue) && return
-	ktap_say "$(cat /tmp/lease)"
+	wait_for 10 grep -q '^queue' "$tmp/lease" && queue=$(said lease queue) && return
+	ktap_say "$(cat "$tmp/lease")"
 	return 1
 }
 # bound: a region is, of the container's, which nobody else is told of
@@ -58,7 +58,7 @@ gone() {
 # ended NAME: the region that nobody received into has ended, and its user was told
 ended() {
 	wait_for 20 eval '! bound' && wait "$receiver" && [ "$(said "$1" hangup)" = 1 ] && return
-	sed 's/^/# /' "/tmp/$1"
+	sed 's/^/# /' "$tmp/$1"
 	return 1
 }
 
@@ -88,7 +88,7 @@ wait_for 20 gone && nothing_left
 ktap_ok "nothing is left" $?
 receive physical -q 1 -m udmabuf -s $((8 << 20)) -r -B
 status=$?
-[ $status != 0 ] && [ "$(said physical error)" = EBUSY ] && grep -q "leased" /tmp/physical
+[ $status != 0 ] && [ "$(said physical error)" = EBUSY ] && grep -q "leased" "$tmp/physical"
 status=$?
 ktap_ok "whose queue it is cannot have it meanwhile: $(said physical message)" $status
 

@@ -13,12 +13,12 @@ ktap_plan 5
 vram_bind
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
-zcrx_recv -i "$NETIF" -q 1 -m "vfio:$VRAM_PCI" -r -P -t $((30 * slower)) >/tmp/p2p
+zcrx_recv -i "$NETIF" -q 1 -m "vfio:$VRAM_PCI" -r -P -t $((30 * slower)) >"$tmp/p2p"
 message=$(said p2p message)
 [ "$(said p2p error)" = EXDEV ] && [[ $message = "no peer-to-peer path"* ]]
 ktap_ok "REQUIRE_P2P: EXDEV, \"$message\"" $?
-zcrx_recv -i "$NETIF" -q 1 -m "vfio:$VRAM_PCI" -r -t $((30 * slower)) >/tmp/any
-[ "$(said any error)" = EINVAL ] && grep -q '^message no peer-to-peer path' /tmp/any
+zcrx_recv -i "$NETIF" -q 1 -m "vfio:$VRAM_PCI" -r -t $((30 * slower)) >"$tmp/any"
+[ "$(said any error)" = EINVAL ] && grep -q '^message no peer-to-peer path' "$tmp/any"
 ktap_ok "without: vfio-pci's EINVAL, as it has no other place for the buffer" $?
 receive host -p 9001 -m heap -s $((4 << 20)) -r &&
 	remote pattern_send "$LOCAL_V4" 9001 $((8 << 20)) && wait "$receiver" &&

@@ -56,7 +56,7 @@ ktap_ok "queue out of range: ERANGE" $?
 probe -m heap -s $MIB -u 65534
 refused EPERM "CAP_NET_ADMIN"
 ktap_ok "no capability: EPERM" $?
-xdp_attach -f -g "$NETIF" region_probe -i "$NETIF" -q 1 -m "$VRAM" >/tmp/probe 2>&1
+xdp_attach -f -g "$NETIF" region_probe -i "$NETIF" -q 1 -m "$VRAM" >"$tmp/probe" 2>&1
 refused EEXIST "XDP"
 ktap_ok "XDP program attached: EEXIST" $?
 

@@ -16,7 +16,7 @@ BYTES=$((48 << 20))
 
 # arrived N: so many streams are complete
 arrived() {
-	[ "$(grep -c '^arrived' /tmp/share)" = "$1" ]
+	[ "$(grep -c '^arrived' "$tmp/share")" = "$1" ]
 }
 
 ktap_plan 24
@@ -24,9 +24,9 @@ vram_bind
 steer_to_queue 1 && NETIF=$NETIF2 steer_to_queue 1
 ktap_ok "queue 1 of both devices splits headers and receives all flows" $?
 
-region_share "$NETIF" "$NETIF2" "vfio:$VRAM_PCI" 9001 $BYTES >/tmp/share 2>&1 &
+region_share "$NETIF" "$NETIF2" "vfio:$VRAM_PCI" 9001 $BYTES >"$tmp/share" 2>&1 &
 receiver=$!
-wait_for 30 grep -q '^listening' /tmp/share
+wait_for 30 grep -q '^listening' "$tmp/share"
 ktap_ok "three regions receive at a time, on two devices and two queues" $?
 
 [ "$(said share receive)" = 0 ] && [ "$(said share send)" = 0 ]

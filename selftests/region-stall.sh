@@ -22,9 +22,9 @@ mtu=$(cat "/sys/class/net/$NETIF/mtu")
 stalls() {
 	local what=$1 memory=$2 words=$3 result=$4 least=$5 us
 	shift 5
-	region_stall "$NETIF" 1 "$what" "$memory" "$@" >/tmp/stall 2>&1
+	region_stall "$NETIF" 1 "$what" "$memory" "$@" >"$tmp/stall" 2>&1
 	ktap_ok "$what: $words: the kernel waits, and something else happens" $?
-	sed 's/^/# /' /tmp/stall
+	sed 's/^/# /' "$tmp/stall"
 	# Both times count from where the call began; the memory comes 10 s after that. What is done begins a second after it.
 	us=$(said stall meanwhile_us)
 	[ "${us:-99999999}" -lt 10000000 ]

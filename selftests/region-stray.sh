@@ -26,7 +26,7 @@ complete() {
 
 # ticks: how often the receiver has been interrupted
 ticks() {
-	sed -n 's/^signals //p' /tmp/signals | tail -n 1
+	sed -n 's/^signals //p' "$tmp/signals" | tail -n 1
 }
 
 # interrupted N: at least so often
@@ -36,7 +36,7 @@ interrupted() {
 
 # given_up N: so often has a copy been waited for in vain
 given_up() {
-	grep -q "^timeouts $1\$" /tmp/busy-long
+	grep -q "^timeouts $1\$" "$tmp/busy-long"
 }
 
 ended() {
@@ -88,7 +88,7 @@ done
 # Some packets do not fill their buffer.
 held_most() {
 	local held
-	held=$(sed -n 's/^held //p' /tmp/small | tail -n 1)
+	held=$(sed -n 's/^held //p' "$tmp/small" | tail -n 1)
 	[ "${held:-0}" -gt $((3 << 19)) ]
 }
 
@@ -97,14 +97,14 @@ held_most() {
 for how in "" -F; do
 	port=$((port + 10))
 	ethtool -X "$NETIF" start 1 equal 1
-	touch /tmp/hold
+	touch "$tmp/hold"
 	# shellcheck disable=SC2086
-	receive small -p $port -m heap -s $((2 << 20)) -r -H /tmp/hold $how -n $BYTES
+	receive small -p $port -m heap -s $((2 << 20)) -r -H "$tmp/hold" $how -n $BYTES
 	sender=$(remote -b pattern_send "$LOCAL_V4" $port $BYTES)
 	wait_for 30 held_most
 	ktap_ok "a small region: its user holds nearly all of it (${how:-by the ring})" $?
 	ethtool -X "$NETIF" start 0 equal 1
-	rm /tmp/hold
+	rm "$tmp/hold"
 	wait "$receiver"
 	remote -w "$sender" >/dev/null
 	complete small
@@ -121,30 +121,30 @@ ktap_ok "which ends with ENOMEM" $?
 remote -w "$sender" >/dev/null 2>&1
 
 # As long as something else uses the memory, its exporter makes a copy wait, for 100 ms or until a signal.
-touch /tmp/busy
-receive signals -p 9052 -m heap -s $((16 << 20)) -r -f /tmp/busy -g 20 -n $BYTES
+touch "$tmp/busy"
+receive signals -p 9052 -m heap -s $((16 << 20)) -r -f "$tmp/busy" -g 20 -n $BYTES
 sender=$(remote -b pattern_send "$LOCAL_V4" 9052 $BYTES)
 wait_for 30 flows 9052 50000 && count=$(ticks) && wait_for 30 interrupted $((${count:-0} + 30))
 ktap_ok "the memory is in use: signals are handled while a copy waits" $?
-rm /tmp/busy
+rm "$tmp/busy"
 wait "$receiver"
 remote -w "$sender" >/dev/null
 complete signals
 status=$?
-[ $status -eq 0 ] || sed 's/^/# /' /tmp/signals
+[ $status -eq 0 ] || sed 's/^/# /' "$tmp/signals"
 ktap_ok "and do not end the receive, which is complete ($(ticks) of them)" $status
 
-touch /tmp/busy
-receive busy-long -p 9053 -m heap -s $((16 << 20)) -r -f /tmp/busy -n $BYTES
+touch "$tmp/busy"
+receive busy-long -p 9053 -m heap -s $((16 << 20)) -r -f "$tmp/busy" -n $BYTES
 sender=$(remote -b pattern_send "$LOCAL_V4" 9053 $BYTES)
 wait_for 30 given_up 3
 ktap_ok "it stays in use: each receive ends with ETIMEDOUT" $?
-rm /tmp/busy
+rm "$tmp/busy"
 wait "$receiver"
 remote -w "$sender" >/dev/null
 complete busy-long
 status=$?
-[ $status -eq 0 ] || sed 's/^/# /' /tmp/busy-long
+[ $status -eq 0 ] || sed 's/^/# /' "$tmp/busy-long"
 ktap_ok "and the data stays in the socket: a later one is complete" $status
 
 ethtool -X "$NETIF" start 0 equal 1

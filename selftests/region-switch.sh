@@ -24,10 +24,10 @@ gro_holds() { # NANOSECONDS POLLS
 start_plain() { # PORT ARG...
 	local port=$1
 	shift
-	rm -f /tmp/plain
-	timeout $((60 * slower)) pattern_recv "$port" >/tmp/plain 2>&1 &
+	rm -f "$tmp/plain"
+	timeout $((60 * slower)) pattern_recv "$port" >"$tmp/plain" 2>&1 &
 	plain=$!
-	wait_for 20 grep -q '^listening' /tmp/plain &&
+	wait_for 20 grep -q '^listening' "$tmp/plain" &&
 	sender=$(remote -b pattern_send "$@" "$LOCAL_V4" "$port" $((1 << 30))) &&
 	wait_for 20 flows "$port" 10000
 }
@@ -35,7 +35,7 @@ start_plain() { # PORT ARG...
 # What plain recv() got is right, and ends with EFAULT where the memory begins.
 ends_at_memory() {
 	wait "$plain" && [ "$(said plain correct)" = 1 ] && [ "$(said plain error)" = EFAULT ] && return
-	sed 's/^/# /' /tmp/plain
+	sed 's/^/# /' "$tmp/plain"
 	return 1
 }
 
@@ -73,10 +73,10 @@ ktap_ok "fast streams, with interrupts deferred" $failed
 receive provider -B -m "vfio:$VRAM_PCI" -r && kill "$receiver"
 status=$?
 wait "$receiver" 2>/dev/null
-rm -f /tmp/plain
-timeout $((60 * slower)) pattern_recv 9190 >/tmp/plain 2>&1 &
+rm -f "$tmp/plain"
+timeout $((60 * slower)) pattern_recv 9190 >"$tmp/plain" 2>&1 &
 plain=$!
-[ $status -eq 0 ] && wait_for 20 grep -q '^listening' /tmp/plain && remote pattern_send "$LOCAL_V4" 9190 $((8 << 20)) &&
+[ $status -eq 0 ] && wait_for 20 grep -q '^listening' "$tmp/plain" && remote pattern_send "$LOCAL_V4" 9190 $((8 << 20)) &&
 	wait "$plain" && [ "$(said plain received)" = $((8 << 20)) ] && [ "$(said plain correct)" = 1 ] && [ "$(said plain error)" = 0 ]
 ktap_ok "plain recv() when the queue is an ordinary one again" $?
 nothing_left

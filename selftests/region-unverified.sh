@@ -60,7 +60,7 @@ unverified() { # KIND HOST
 	echo "# $errors found, $drops dropped by the driver, $resets good, the region says $(said stream unverified)"
 	[ "$(said stream received)" = $((4 << 20)) ] && [ "$(said stream correct)" = 1 ] &&
 		[ "$(said stream unverified)" = $errors ] && return
-	sed 's/^/# /' /tmp/stream
+	sed 's/^/# /' "$tmp/stream"
 	return 1
 }
 

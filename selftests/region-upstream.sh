@@ -19,11 +19,11 @@ steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
 [ ! -e /dev/netgpu ]
 ktap_ok "this kernel has no netgpu" $?
-zcrx_recv -i "$NETIF" -q 1 -m "vfio:$VRAM_PCI" -t $((30 * slower)) >/tmp/vram 2>&1
+zcrx_recv -i "$NETIF" -q 1 -m "vfio:$VRAM_PCI" -t $((30 * slower)) >"$tmp/vram" 2>&1
 error=$(said vram error)
 [ "$error" = EOPNOTSUPP ]
 ktap_ok "zcrx refuses vfio-pci's dma-buf: $error" $?
-devmem_recv -i "$NETIF" -q 1 -m "vfio:$VRAM_PCI" -t $((30 * slower)) >/tmp/devmem 2>&1
+devmem_recv -i "$NETIF" -q 1 -m "vfio:$VRAM_PCI" -t $((30 * slower)) >"$tmp/devmem" 2>&1
 error=$(said devmem error)
 [ "$error" = EOPNOTSUPP ]
 ktap_ok "devmem refuses it: $error" $?

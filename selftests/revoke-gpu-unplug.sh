@@ -55,10 +55,10 @@ for how in unbind unplug; do
 	[ $how = unplug ] && back=plug || back=rebind
 	[ $how = unplug ] && gone=unplugged || gone=unbound
 	port=$((port + 10))
-	victim $how $((port + 1)) -x request -a $((8 << 20)) && wait_for 30 grep -q '^waiting' /tmp/$how
+	victim $how $((port + 1)) -x request -a $((8 << 20)) && wait_for 30 grep -q '^waiting' "$tmp/$how"
 	ktap_ok "$how: data flows" $?
 	$how
-	wait_for 20 grep -q '^revoke_us' /tmp/$how
+	wait_for 20 grep -q '^revoke_us' "$tmp/$how"
 	ktap_ok "$how: the user is asked, and has let go" $?
 	quiet
 	ktap_ok "$how: seen from outside, nothing in the memory changes" $?

@@ -93,12 +93,12 @@ size=$(((1 << 30) / slower))
 receive kept -p 9061 -r -m "vfio:$VRAM_PCI" -n $size
 sender=$(remote -b pattern_send "$LOCAL_V4" 9061 $size)
 wait_for 20 flows 9061 1
-! ethtool -L "$NETIF" combined 1 2>/tmp/refusal
+! ethtool -L "$NETIF" combined 1 2>"$tmp/refusal"
 status=$?
-ktap_ok "ethtool -L without the queue: refused ($(tail -1 /tmp/refusal))" $status
-! ethtool -G "$NETIF" tcp-data-split off 2>/tmp/refusal
+ktap_ok "ethtool -L without the queue: refused ($(tail -1 "$tmp/refusal"))" $status
+! ethtool -G "$NETIF" tcp-data-split off 2>"$tmp/refusal"
 status=$?
-ktap_ok "ethtool -G tcp-data-split off: refused ($(tail -1 /tmp/refusal))" $status
+ktap_ok "ethtool -G tcp-data-split off: refused ($(tail -1 "$tmp/refusal"))" $status
 ethtool -G "$NETIF" rx 512
 ktap_ok "ethtool -G rx 512: done" $?
 wait_for_carrier

@@ -19,7 +19,7 @@ port=9000
 for how in disable reset close; do
 	port=$((port + 10))
 	victim $how $((port + 1)) -x $how -a $((16 << 20))
-	wait_for 30 grep -q '^revoke_us' /tmp/$how
+	wait_for 30 grep -q '^revoke_us' "$tmp/$how"
 	ktap_ok "$how: the exporter has its memory back" $?
 	quiet
 	ktap_ok "$how: seen from outside, nothing in it changes" $?

@@ -26,15 +26,15 @@ progress() { # NUMBER OF WHAT
 # A sender that does not end, its process is $sender; back when data flows.
 endless() {
 	sender=
-	expect && { zc_send -i "$NETIF" -a "$REMOTE_V4" -p "$port" -n $((64 << 30)) "$@" >/tmp/endless 2>&1 & } && sender=$! &&
+	expect && { zc_send -i "$NETIF" -a "$REMOTE_V4" -p "$port" -n $((64 << 30)) "$@" >"$tmp/endless" 2>&1 & } && sender=$! &&
 		wait_for 20 sent_some
 }
 sent_some() {
 	[ "$(ss -tinH "dport = :$port" | sed -n 's/.* bytes_acked:\([0-9]*\).*/\1/p')" -gt 1000000 ]
 }
 heard() { # what came until then was right
-	remote -w "$listener" >/tmp/listener 2>&1
-	[ "$(said listener correct)" = 1 ] || { ktap_say "$(cat /tmp/listener)"; return 1; }
+	remote -w "$listener" >"$tmp/listener" 2>&1
+	[ "$(said listener correct)" = 1 ] || { ktap_say "$(cat "$tmp/listener")"; return 1; }
 }
 
 ktap_plan 7
@@ -43,17 +43,17 @@ freed_without_network
 hows=(disable reset close)
 ways=(registered vector cmsg sendmsg)
 bad=0
-: >/tmp/times
+: >"$tmp/times"
 for ((round = 1; round <= revocations; round++)); do
 	{
 		send gone -m "vfio:$VRAM_PCI" -s 0 -w "${ways[round % 4]}" -n $((8 << 20)) -x "${hows[round % 3]}" &&
 			[ -n "$(said gone revoke_us)" ] && [ "$(said listener correct)" = 1 ] && nothing_left 30
-	} >/tmp/round 2>&1 || { bad=$((bad + 1)); cat /tmp/round; }
-	said gone revoke_us >>/tmp/times
+	} >"$tmp/round" 2>&1 || { bad=$((bad + 1)); cat "$tmp/round"; }
+	said gone revoke_us >>"$tmp/times"
 	progress $round "$revocations" revocations
 done
 ktap_ok "$revocations revocations while data is sent: $bad times something was left, or wrong" $bad
-read -r median worst < <(sort -n /tmp/times | awk '{ us[NR] = $1 } END { print us[int((NR + 1) / 2)], us[NR] }')
+read -r median worst < <(sort -n "$tmp/times" | awk '{ us[NR] = $1 } END { print us[int((NR + 1) / 2)], us[NR] }')
 [ "${worst:-9999999}" -lt $((1000000 * slower)) ]
 ktap_ok "from revocation to unmapped: median $median us, worst $worst us" $?
 

@@ -20,12 +20,12 @@ vram_bind
 keep_addresses
 reader=$(remote -b "socat -u TCP-LISTEN:9299,fork,reuseaddr /dev/null")
 wait_for 10 remote "ss -Hltn sport = :9299 | grep -q ."
-send_fuzz -i "$NETIF" -a "$REMOTE_V4" -p 9299 -m "vfio:$VRAM_PCI" -t "$seconds" -s "${FUZZ_SEED:-1}" >/tmp/fuzz 2>&1
+send_fuzz -i "$NETIF" -a "$REMOTE_V4" -p 9299 -m "vfio:$VRAM_PCI" -t "$seconds" -s "${FUZZ_SEED:-1}" >"$tmp/fuzz" 2>&1
 status=$?
-sed 's/^/# /' /tmp/fuzz
+sed 's/^/# /' "$tmp/fuzz"
 ktap_ok "$seconds s" $status
 many() { # WHAT RESULT NUMBER
-	[ "$(sed -n "s/^$1 .*\b$2:\([0-9]*\).*/\1/p" /tmp/fuzz)" -ge "$3" ]
+	[ "$(sed -n "s/^$1 .*\b$2:\([0-9]*\).*/\1/p" "$tmp/fuzz")" -ge "$3" ]
 }
 many sends 0 $((100 / slower)) && many sends EFAULT $((100 / slower)) && many sends EOPNOTSUPP $((10 / slower)) &&
 	many notifications 0 $((100 / slower)) && many notifications ENODEV 1 && many commands 0 $((100 / slower))

@@ -109,8 +109,8 @@ if [ $lossy = 0 ]; then
 	# the reset may be lost as well
 	expect
 	undo remote -k "$listener"
-	zc_send -i "$NETIF" -a "$REMOTE_V4" -p "$port" -m "vfio:$VRAM_PCI" -s 0 -n $((64 << 20)) -x disable >/tmp/gone 2>&1
-	sed 's/^/# /' /tmp/gone
+	zc_send -i "$NETIF" -a "$REMOTE_V4" -p "$port" -m "vfio:$VRAM_PCI" -s 0 -n $((64 << 20)) -x disable >"$tmp/gone" 2>&1
+	sed 's/^/# /' "$tmp/gone"
 	[ "$(said gone revoke_us)" -lt $((1000000 * slower)) ] && [ "$(said gone notif_error)" = ENODEV ]
 	status=$?
 	ktap_ok "the memory is taken back while much is lost, and much waits: after $(said gone revoke_us) us" $status
@@ -139,7 +139,7 @@ probes() {
 	awk '/^TcpExt:/ { for (i = 1; i <= NF; i++) if (name[i] ~ /^TCPMTUP/) n += $i; split($0, name) } END { print n }' /proc/net/netstat
 }
 before=$(probes)
-expect && pattern_send "$REMOTE_V4" "$port" $BYTES && remote -w "$listener" >/tmp/listener && [ "$(said listener received)" = $BYTES ] &&
+expect && pattern_send "$REMOTE_V4" "$port" $BYTES && remote -w "$listener" >"$tmp/listener" && [ "$(said listener received)" = $BYTES ] &&
 	[ "$(probes)" -gt "$before" ]
 ktap_ok "the path's MTU is probed with ordinary payload" $?
 before=$(probes)

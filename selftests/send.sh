@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # tmp is lib.sh's
 # Sourced by tests that send out of memory with zc_send; the other side looks at every byte.
 
 BYTES=$((16 << 20))
@@ -16,17 +16,17 @@ send() {
 	local name=$1
 	shift
 	# Not what one of that name has said before.
-	rm -f "/tmp/$name" /tmp/listener
+	rm -f "$tmp/$name" "$tmp/listener"
 	expect && send_to "$name" "$@"
 }
 # send_to NAME ARG...: the same, to whoever listens on $port
 send_to() {
 	local name=$1 status
 	shift
-	zc_send -i "$NETIF" -a "${to:-$REMOTE_V4}" -p "$port" "$@" >"/tmp/$name" 2>&1
+	zc_send -i "$NETIF" -a "${to:-$REMOTE_V4}" -p "$port" "$@" >"$tmp/$name" 2>&1
 	status=$?
-	remote -w "$listener" >/tmp/listener 2>&1
-	sed 's/^/# /' "/tmp/$name"; sed 's/^/# listener: /' /tmp/listener
+	remote -w "$listener" >"$tmp/listener" 2>&1
+	sed 's/^/# /' "$tmp/$name"; sed 's/^/# listener: /' "$tmp/listener"
 	return $status
 }
 # arrives NAME ARG...: all of it does, and none was copied

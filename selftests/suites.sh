@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # tmp is lib.sh's
 # Sourced by suites-answers.sh and suites-answers-upstream.sh: the kernel's own python suites for zero-copy receive and device memory,
 # unmodified but for how long they wait, with the answers that they get on a kernel without netgpu. igb has no flow rules by port,
 # and no RSS contexts: a rule steers all flows here, who wants contexts fails. Nor does it split what is too small, which fails two
@@ -11,7 +11,7 @@ need_programs ethtool iou-zcrx ncdevmem python3
 tree=$(dirname "$0")/../build/linux/netgpu
 [ -d "$tree/tools/testing/selftests" ] || skip_all "the kernel's sources are not here"
 
-suites=/tmp/suites
+suites="$tmp/suites"
 hw=$suites/tools/testing/selftests/drivers/net/hw
 for part in tools/net/ynl/pyynl tools/testing/selftests/net/lib/py tools/testing/selftests/drivers/net/lib/py \
 	Documentation/netlink/specs; do
@@ -61,18 +61,18 @@ chmod +x "$suites/bin/ethtool"
 export PATH=$suites/bin:$PATH
 export REMOTE_ARGS=lab PYTHONDONTWRITEBYTECODE=1
 
-# suite NAME: run it; a line for each of its results, without numbers, in /tmp/NAME
+# suite NAME: run it; a line for each of its results, without numbers, in $tmp/NAME
 suite() {
-	(cd "$hw" && python3 "./$1.py" </dev/null) >"/tmp/$1.out" 2>&1
-	sed -nE 's/^(ok|not ok) [0-9]+ ([^#]*[^# ]) *(# SKIP.*)?$/\1 \2 \3/p' "/tmp/$1.out" | sed 's/ *$//; s/ # SKIP.*/ skipped/' >"/tmp/$1"
+	(cd "$hw" && python3 "./$1.py" </dev/null) >"$tmp/$1.out" 2>&1
+	sed -nE 's/^(ok|not ok) [0-9]+ ([^#]*[^# ]) *(# SKIP.*)?$/\1 \2 \3/p' "$tmp/$1.out" | sed 's/ *$//; s/ # SKIP.*/ skipped/' >"$tmp/$1"
 }
 
 # answers NAME: what it said is what it says without netgpu
 answers() {
 	suite "$1"
-	ktap_say "$(cat "/tmp/$1")"
-	diff <(cat) "/tmp/$1" && return
-	ktap_say "$(cat "/tmp/$1.out")"
+	ktap_say "$(cat "$tmp/$1")"
+	diff <(cat) "$tmp/$1" && return
+	ktap_say "$(cat "$tmp/$1.out")"
 	return 1
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # tmp is lib.sh's
 # Sourced by tests that receive into the memory of a PCI device.
 
 # need_vram: a device whose memory vfio-pci can export; the lab has one, others name it by VRAM_PCI, which takes it from its driver
@@ -86,6 +86,19 @@ threshold() {
 rx_ring() {
 	ethtool -g "$NETIF" 2>/dev/null | sed -n 's/^RX:[[:space:]]*\([0-9]*\)$/\1/p' | tail -n 1
 }
+# channels: its queues, as ethtool -L sets them: "combined 2", "rx 2 tx 2"; nothing where that cannot be set
+channels() {
+	ethtool -l "$NETIF" 2>/dev/null | awk '/^Current hardware settings:/ { current = 1 }
+		current && $2 ~ /^[1-9]/ && /^(RX|TX|Combined):/ { sub(":", "", $1); printf "%s%s %s", sep, tolower($1), $2; sep = " " }'
+}
+# private_flags: of its driver, as ethtool --set-priv-flags sets them
+private_flags() {
+	ethtool --show-priv-flags "$NETIF" 2>/dev/null | sed -n 's/^\([^ ]*\) *: \(on\|off\)$/\1 \2/p' | paste -sd' '
+}
+# is_up: whether it is to be up, with or without a carrier
+is_up() {
+	[ $(($(cat "/sys/class/net/$NETIF/flags") & 1)) = 1 ]
+}
 # gro_hw: on or off, where that can be changed
 gro_hw() {
 	ethtool -k "$NETIF" 2>/dev/null | sed -n 's/^rx-gro-hw: \(on\|off\)$/\1/p'
@@ -103,6 +116,10 @@ keep_settings() {
 	kept_threshold=$(threshold)
 	kept_rx_ring=$(rx_ring)
 	kept_gro_hw=$(gro_hw)
+	kept_channels=$(channels)
+	kept_flags=$(private_flags)
+	kept_up=down
+	! is_up || kept_up=up
 	kept_table=$(rss_table)
 	kept_mtu=$(cat "/sys/class/net/$NETIF/mtu")
 	kept_nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")
@@ -119,10 +136,9 @@ settings_back() {
 		wait_for 10 test -e "$net" || return
 	fi
 	[ "$(cat "$net/mtu")" = "$kept_mtu" ] || ip link set "$NETIF" mtu "$kept_mtu"
-	[ "$(split)" = "$kept_split" ] || ethtool -G "$NETIF" tcp-data-split "$kept_split"
-	[ "$(threshold)" = "$kept_threshold" ] || ethtool -G "$NETIF" hds-thresh "$kept_threshold"
-	[ "$(rx_ring)" = "$kept_rx_ring" ] || ethtool -G "$NETIF" rx "$kept_rx_ring"
-	[ "$(gro_hw)" = "$kept_gro_hw" ] || ethtool -K "$NETIF" rx-gro-hw "$kept_gro_hw"
+	# A flag may go with one state of the split, and be refused in the other.
+	settings_back_once
+	settings_back_once
 	if [ "$(rss_table)" != "$kept_table" ]; then
 		ethtool -X "$NETIF" default
 		# as many entries for each queue, where it was not the driver's own
@@ -130,9 +146,23 @@ settings_back() {
 		[ "$(rss_table)" = "$kept_table" ] || ethtool -X "$NETIF" weight $(sort -n <<<"$kept_table" | uniq -c |
 			awk '{ while (n < $2) { print 0; n++ } print $1; n++ }')
 	fi
-	ip link set "$NETIF" up
+	ip link set "$NETIF" "$kept_up"
 	addresses=$kept_addresses
 	addresses_back
+}
+
+settings_back_once() {
+	if [ "$(channels)" != "$kept_channels" ]; then
+		ethtool -X "$NETIF" default # which may name a queue that is to go
+		# shellcheck disable=SC2086 # words
+		ethtool -L "$NETIF" $kept_channels
+	fi
+	[ "$(split)" = "$kept_split" ] || ethtool -G "$NETIF" tcp-data-split "$kept_split"
+	[ "$(threshold)" = "$kept_threshold" ] || ethtool -G "$NETIF" hds-thresh "$kept_threshold"
+	[ "$(rx_ring)" = "$kept_rx_ring" ] || ethtool -G "$NETIF" rx "$kept_rx_ring"
+	[ "$(gro_hw)" = "$kept_gro_hw" ] || ethtool -K "$NETIF" rx-gro-hw "$kept_gro_hw"
+	# shellcheck disable=SC2086 # words
+	[ "$(private_flags)" = "$kept_flags" ] || ethtool --set-priv-flags "$NETIF" $kept_flags
 }
 
 # $NETIF splits headers from data, and RSS sends every hashed flow to queue $1.
@@ -177,21 +207,21 @@ ordinary_traffic() {
 }
 
 # receive NAME ARG...: start zcrx_recv (or $receive_with) with ARGs, wait until it
-# listens. Its output is in /tmp/NAME, its process id in $receiver.
+# listens. Its output is in $tmp/NAME, its process id in $receiver.
 receive() {
 	local name=$1
 	shift
 
 	# Not what one of that name has said before.
-	rm -f "/tmp/$name"
-	"${receive_with:-zcrx_recv}" -i "$NETIF" -q 1 -t $((60 * slower)) "$@" >"/tmp/$name" 2>&1 &
+	rm -f "$tmp/$name"
+	"${receive_with:-zcrx_recv}" -i "$NETIF" -q 1 -t $((60 * slower)) "$@" >"$tmp/$name" 2>&1 &
 	receiver=$!
 	for _ in $(seq $((200 * ${slower:-1}))); do
-		grep -q '^listening' "/tmp/$name" && return 0
+		grep -q '^listening' "$tmp/$name" && return 0
 		kill -0 "$receiver" 2>/dev/null || break
 		sleep 0.05
 	done
-	sed 's/^/# /' "/tmp/$name"
+	sed 's/^/# /' "$tmp/$name"
 	return 1
 }
 
@@ -208,7 +238,7 @@ flows() {
 
 # said NAME KEY: the value that zcrx_recv printed.
 said() {
-	sed -n "s/^$2 //p" "/tmp/$1"
+	sed -n "s/^$2 //p" "$tmp/$1"
 }
 
 # freed_without_network: what TCP frees late is freed, though the network is gone. A closed connection stays until TCP gives up on

@@ -20,15 +20,15 @@ refused_by() {
 	local listener status
 
 	port=$((port + 1))
-	rm -f /tmp/there /tmp/virtual
-	there timeout $((30 * slower)) pattern_recv "$port" >/tmp/there 2>&1 &
+	rm -f "$tmp/there" "$tmp/virtual"
+	there timeout $((30 * slower)) pattern_recv "$port" >"$tmp/there" 2>&1 &
 	listener=$!
-	wait_for 10 grep -q '^listening' /tmp/there &&
-		timeout $((20 * slower)) zc_send -i "$NETIF" -a "$2" -p "$port" -m "vfio:$VRAM_PCI" -s 0 -n 65536 >/tmp/virtual 2>&1
+	wait_for 10 grep -q '^listening' "$tmp/there" &&
+		timeout $((20 * slower)) zc_send -i "$NETIF" -a "$2" -p "$port" -m "vfio:$VRAM_PCI" -s 0 -n 65536 >"$tmp/virtual" 2>&1
 	wait $listener && [ "$(said virtual error)" = ENODEV ] && [ "$(said virtual sent)" = 0 ] &&
 		[ "$(said there received)" = 0 ] && [ "$(said there error)" = 0 ]
 	status=$?
-	sed 's/^/# /' /tmp/virtual
+	sed 's/^/# /' "$tmp/virtual"
 	ktap_ok "$1: $(said virtual error)" $status
 }
 

@@ -46,9 +46,9 @@ ktap_ok "without scatter-gather: EOPNOTSUPP" $?
 ethtool -K "$NETIF" sg on tso on
 refused twice EFAULT -w twice -m heap -s $((4 << 20))
 ktap_ok "a second control message takes back what the first has named: EFAULT" $?
-timeout $((60 * slower)) pattern_recv 9290 >/tmp/own 2>&1 &
+timeout $((60 * slower)) pattern_recv 9290 >"$tmp/own" 2>&1 &
 own=$!
-wait_for 10 grep -q '^listening' /tmp/own && zc_send -i "$NETIF" -a "$LOCAL_V4" -p 9290 -m "vfio:$VRAM_PCI" -s 0 -n 65536 >/tmp/loop 2>&1
+wait_for 10 grep -q '^listening' "$tmp/own" && zc_send -i "$NETIF" -a "$LOCAL_V4" -p 9290 -m "vfio:$VRAM_PCI" -s 0 -n 65536 >"$tmp/loop" 2>&1
 wait $own && [ "$(said loop error)" = ENODEV ] && [ "$(said own received)" = 0 ] && [ "$(said own error)" = 0 ]
 ktap_ok "to an address of its own, by the loopback device: ENODEV" $?
 arrives stream -m "vfio:$VRAM_PCI" -s 0

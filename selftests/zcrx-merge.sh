@@ -17,8 +17,8 @@ AREA=$((16 << 20))
 sent() {
 	local name=$1
 	shift
-	remote "$@" >/tmp/sender 2>&1 || {
-		sed 's/^/# /' /tmp/sender "/tmp/$name"
+	remote "$@" >"$tmp/sender" 2>&1 || {
+		sed 's/^/# /' "$tmp/sender" "$tmp/$name"
 		kill "$receiver" 2>/dev/null
 		wait "$receiver"
 		echo "# the receiver: status $?"
@@ -46,7 +46,7 @@ few() {
 # all but what the network device takes for itself
 held_most() {
 	local held
-	held=$(sed -n 's/^held //p' /tmp/flushed | tail -n 1)
+	held=$(sed -n 's/^held //p' "$tmp/flushed" | tail -n 1)
 	[ "${held:-0}" -gt $((AREA * 3 / 4)) ]
 }
 
@@ -62,13 +62,13 @@ ktap_ok "one completion for many" $?
 stream each 9102
 ktap_ok "the same for who has not asked for extents" $?
 bytes=$BYTES
-receive flushed -p 9103 -m "vfio:$VRAM_PCI" -s $AREA -r -M -H /tmp/hold -F
+receive flushed -p 9103 -m "vfio:$VRAM_PCI" -s $AREA -r -M -H "$tmp/hold" -F
 ktap_ok "a receiver keeps what comes" $?
-: >/tmp/hold
+: >"$tmp/hold"
 number=$(remote -b pattern_send "$LOCAL_V4" 9103 $BYTES)
 wait_for 30 held_most
 held=$?
-rm -f /tmp/hold
+rm -f "$tmp/hold"
 [ $held = 0 ] && remote -w "$number" >/dev/null && wait "$receiver" && [ "$(said flushed received)" = $BYTES ] && [ "$(said flushed correct)" = 1 ]
 ktap_ok "all of the memory, returned at once and flushed, is there again" $?
 memory=heap stream host 9104 -M
@@ -98,18 +98,18 @@ ethtool -G "$NETIF" rx 64 && wait_for_carrier
 rmem=$(sysctl -n net.ipv4.tcp_rmem)
 sysctl -qw net.ipv4.tcp_rmem="4096 $((1 << 20)) $((4 << 20))"
 ethtool -X "$NETIF" start 0 equal 1
-: >/tmp/hold
-: >/tmp/delay
-receive strays -p 9114 -m heap -s $((80 << 16)) -r -M -L 65536 -D /tmp/delay -H /tmp/hold -E
+: >"$tmp/hold"
+: >"$tmp/delay"
+receive strays -p 9114 -m heap -s $((80 << 16)) -r -M -L 65536 -D "$tmp/delay" -H "$tmp/hold" -E
 number=$(remote -b pattern_send "$LOCAL_V4" 9114 $BYTES)
 wait_for 30 flows 9114 $((400 << 10))
-rm /tmp/delay
+rm "$tmp/delay"
 wait "$receiver"
 took=$(said strays received)
 [ "$(said strays error)" = ENOMEM ] && [ "$(said strays correct)" = 1 ] && [ "${took:-0}" -gt $((256 << 10)) ]
 ktap_ok "large buffers are filled with payload that is copied: 16 of 64 KiB take $took bytes" $?
 remote -w "$number" >/dev/null 2>&1
-rm /tmp/hold
+rm "$tmp/hold"
 sysctl -qw net.ipv4.tcp_rmem="$rmem"
 ethtool -G "$NETIF" rx 256 && wait_for_carrier
 ethtool -X "$NETIF" start 1 equal 1
@@ -119,7 +119,7 @@ memory=heap
 bytes=$((24 << 20))
 receive lost -p 9107 -m heap -s $AREA -r -M -n $bytes && sent lost lossy -d 97 tap0 10.77.0.9 4148 pattern_send -w $((60 * slower)) "$LOCAL_V4" 9107 $bytes
 ktap_ok "a stream of which packets were lost" $?
-frames=$(sed -n 's/^lossy: \([0-9]*\) .*/\1/p' /tmp/sender)
+frames=$(sed -n 's/^lossy: \([0-9]*\) .*/\1/p' "$tmp/sender")
 [ "${frames:-0}" -gt $((bytes / 4096)) ]
 ktap_ok "and were sent again: $frames frames for $((bytes / 4096))" $?
 receive mixed -p 9108 -m heap -s $AREA -r -M -n $bytes && sent mixed lossy -d 89 -o 7 tap0 10.77.0.9 4148 pattern_send -w $((60 * slower)) "$LOCAL_V4" 9108 $bytes

@@ -9,4 +9,4 @@ lab=$(cd "$(dirname "$0")/../lab" && pwd)
 build=$lab/../../build
 need_programs python3 marks
 [ -d "$build/deb/system" ] || skip_all "no Debian system is installed: make check-deb does"
-exec python3 "$lab/demo.py" --ktap --name check-deb-demo --system "$(readlink -f "$build/deb/system")" --json "$build/check-deb/demo.json"
+python3 "$lab/demo.py" --ktap --name check-deb-demo --system "$(readlink -f "$build/deb/system")" --json "$build/check-deb/demo.json"

@@ -4,6 +4,7 @@
 # lab: system=installed
 # lab: topology=switch
 # lab: timeout=300
+# shellcheck disable=SC2154 # tmp is lib.sh's
 PATH=$PATH:/usr/lib/netgpu/selftests
 . /usr/lib/netgpu/selftests/lib.sh
 . /usr/lib/netgpu/selftests/vram.sh
@@ -22,7 +23,7 @@ missing=$(for p in netgpu.1 netgpu-topo.1 netgpu-setup.1 netgpu-bench.1 fi_netgp
 [ -z "$missing" ]
 ktap_ok "manual pages are there $missing" $?
 vram_bind
-netgpu topo --expect >/tmp/topo && grep -q "$NETIF and vfio $VRAM_PCI" /tmp/topo
+netgpu topo --expect >"$tmp/topo" && grep -q "$NETIF and vfio $VRAM_PCI" "$tmp/topo"
 ktap_ok "netgpu topo shows what there is" $?
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1 --all-flows
 netgpu probe "$NETIF" --queue 1 --gpu "vfio:$VRAM_PCI" | grep -q "peer-to-peer through PCI bridges"
@@ -31,9 +32,9 @@ netgpu reset "$NETIF"
 ktap_ok "netgpu reset" $?
 fi_info -p netgpu | grep -q "provider: netgpu"
 ktap_ok "libfabric finds the provider by itself" $?
-bash /usr/lib/netgpu/selftests/region-receive.sh >/tmp/selftest 2>&1 && ! grep -q '^not ok' /tmp/selftest
+bash /usr/lib/netgpu/selftests/region-receive.sh >"$tmp/selftest" 2>&1 && ! grep -q '^not ok' "$tmp/selftest"
 status=$?
-sed 's/^/    /' /tmp/selftest
+sed 's/^/    /' "$tmp/selftest"
 ktap_ok "a selftest of the package passes" $status
 nothing_left
 ktap_ok "nothing is left" $?

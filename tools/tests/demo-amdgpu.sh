@@ -10,4 +10,4 @@
 lab=$(cd "$(dirname "$0")/../lab" && pwd)
 need_programs python3 marks
 mkdir -p "$lab/../../build/check"
-exec python3 "$lab/demo.py" --ktap --gpu radeon --name check-demo-amdgpu --json "$lab/../../build/check/demo-amdgpu.json"
+python3 "$lab/demo.py" --ktap --gpu radeon --name check-demo-amdgpu --json "$lab/../../build/check/demo-amdgpu.json"

@@ -8,4 +8,4 @@
 lab=$(cd "$(dirname "$0")/../lab" && pwd)
 need_programs python3 marks
 mkdir -p "$lab/../../build/check"
-exec python3 "$lab/demo.py" --ktap --name check-demo-vram --json "$lab/../../build/check/demo-vram.json"
+python3 "$lab/demo.py" --ktap --name check-demo-vram --json "$lab/../../build/check/demo-vram.json"

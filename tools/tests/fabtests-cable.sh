@@ -103,14 +103,14 @@ runs "by a DMA engine" $((MORE ? 4 : 2)) -t short -C "-W 2" -L "-D synapseai -R 
 by_engine() {
 	local server status
 	env FI_NETGPU_DEVICE="$NETIF" FT_MEMORY="$node" FI_NETGPU_SDMA="$node" FI_LOG_LEVEL=info FI_LOG_PROV=netgpu \
-		timeout 60 fi_msg_bw -e msg -p netgpu -s "$LOCAL_V4" -S 65536 -I 64 -D synapseai -R >/tmp/server 2>&1 &
+		timeout 60 fi_msg_bw -e msg -p netgpu -s "$LOCAL_V4" -S 65536 -I 64 -D synapseai -R >"$tmp/server" 2>&1 &
 	server=$!
 	wait_for 20 sh -c 'ss -Hltn | grep -q "$LOCAL_V4:"' &&
 		remote "PATH=\$PATH:\$PWD/build/fabtests FI_PROVIDER_PATH=\$PWD/build/tools timeout 60 fi_msg_bw -e msg -p netgpu -S 65536 -I 64 $LOCAL_V4"
 	status=$?
 	wait "$server" || status=1
-	grep payload /tmp/server
-	[ "$status" -eq 0 ] && grep -q 'in place 0, moved \([1-9][0-9]*\), of it by a DMA engine \1 bytes' /tmp/server
+	grep payload "$tmp/server"
+	[ "$status" -eq 0 ] && grep -q 'in place 0, moved \([1-9][0-9]*\), of it by a DMA engine \1 bytes' "$tmp/server"
 }
 ktap_run "all of it was moved by the engine" by_engine
 nothing_left && ordinary_traffic

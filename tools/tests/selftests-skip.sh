@@ -7,6 +7,7 @@
 # lab: kernel=netgpu
 # lab: timeout=1200
 . "$(dirname "$0")/../../selftests/lib.sh"
+. "$(dirname "$0")/machine_state.sh"
 top=$(cd "$(dirname "$0")/../.." && pwd)
 linux=$top/build/linux/netgpu
 [ -e "$linux/obj/usr/include/linux/netgpu.h" ] || skip_all "the lab's kernel is not there"
@@ -15,9 +16,13 @@ if [ -z "${SKIP_INSIDE:-}" ]; then
 	# a network, and a /tmp, that no other test changes meanwhile
 	unshare -nm true 2>/dev/null || skip_all "this user may not make namespaces"
 	export SKIP_INSIDE=1
+	rm -rf "$tmp"
 	exec unshare -nm --propagation private bash "$0"
 fi
+unset TMPDIR
+rm -rf "$tmp"
 [[ $top/ = /tmp/* ]] || mount -t tmpfs -o mode=1777 tmp /tmp
+tmp=$(mktemp -d)
 mount -t sysfs sysfs /sys 2>/dev/null # whose interfaces are those of this network
 unset NETIF REMOTE_TYPE VRAM_PCI GPU_PCI LAB_GPU LAB_KERNEL
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -39,23 +44,11 @@ kselftest() { # TARGET [VARIABLE=VALUE...]
 	make -s -C "$here" TARGETS="$group" KHDR_INCLUDES="-isystem $linux/obj/usr/include" KSFT_INSTALL_PATH="$installed" "$@" 2>&1
 }
 
-# state: of the machine, as far as these tests could change it
-state() {
-	find /tmp -maxdepth 1 | sort
-	ip -o link
-	ip -o addr
-	cut -d' ' -f5 /proc/self/mountinfo
-	cut -d' ' -f1 /proc/modules 2>/dev/null
-	sysctl -a 2>/dev/null | grep -E '^net\.(core|ipv4\.(tcp_|ip_forward))|^net\.netgpu'
-	grep -s . /sys/module/vfio*/parameters/*
-	cat /sys/bus/pci/devices/*/driver_override 2>/dev/null
-}
-
 # all_skip COMMAND...: each test, run with COMMAND, ends with 4 and a sentence, and the machine is as it was
 all_skip() {
 	local test out status bad=0
 	touch /tmp/before /tmp/after
-	state >/tmp/before
+	machine_state >/tmp/before
 	cd "$installed/$group" || return
 	while read -r test; do
 		out=$("$@" timeout -k 5 60 "$test" 2>&1 </dev/null)
@@ -64,7 +57,7 @@ all_skip() {
 			echo "$test: status $status: $out"
 			bad=1
 		fi
-		state >/tmp/after
+		machine_state >/tmp/after
 		if diff /tmp/before /tmp/after | head -n 20 | grep .; then
 			echo "$test: has left that"
 			bad=1

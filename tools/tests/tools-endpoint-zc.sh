@@ -29,16 +29,16 @@ pairs "vfio:$VRAM_PCI"
 pairs udmabuf
 # Something else moves what has arrived.
 pairs slow
-moved_by_gpu && grep -q '^# orders .* put off [1-9].* not failed$' /tmp/peer
+moved_by_gpu && grep -q '^# orders .* put off [1-9].* not failed$' "$tmp/peer"
 ktap_ok "slow: all payload was moved by a copier, whose hands were full at times" $?
 pairs slow:9
-grep -q '^# orders that were carried out 8, .* it has failed$' /tmp/peer
+grep -q '^# orders that were carried out 8, .* it has failed$' "$tmp/peer"
 ktap_ok "slow:9: and by the CPU since it has failed, in the middle of an order" $?
 listener=$(remote -b "build/tools/tests/endpoint_peer listen 5230")
 wait_for 20 remote 'ss -Hltn sport = :5230 | grep -q .'
-endpoint_peer connect "$REMOTE_V4" 5230 "$NETIF" 1 slow-abort >/tmp/peer 2>&1
+endpoint_peer connect "$REMOTE_V4" 5230 "$NETIF" 1 slow-abort >"$tmp/peer" 2>&1
 status=$?
-ktap_say "$(cat /tmp/peer)"
+ktap_say "$(cat "$tmp/peer")"
 ktap_ok "an endpoint that is aborted waits for what is being copied for it" $status
 remote -k "$listener" >/dev/null 2>&1
 nothing_left && ordinary_traffic

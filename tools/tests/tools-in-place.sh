@@ -14,7 +14,7 @@ memory=vfio:$VRAM_PCI
 port=5240
 
 # received COUNT SIZES WINDOW [HOW]: so many are sent from the other side of the cable, and received here: every byte of them is right, and
-# none beside. /tmp/received has the words; $through: what the sender is run by, $from: its address then
+# none beside. $tmp/received has the words; $through: what the sender is run by, $from: its address then
 through="" from=$REMOTE_V4
 received() {
 	local sender status
@@ -25,10 +25,10 @@ received() {
 		wait_for 20 ping -q -c 1 -W 1 "$from" >/dev/null
 	else
 		wait_for 20 remote "ss -Hltn sport = :$port | grep -q ."
-	fi && in_place receive "$from" $port "$NETIF" 1 "$memory" "$@" >/tmp/received 2>&1
+	fi && in_place receive "$from" $port "$NETIF" 1 "$memory" "$@" >"$tmp/received" 2>&1
 	status=$?
-	remote -k "$sender" >/tmp/sent 2>&1
-	sed 's/^/# /' /tmp/received /tmp/sent | grep -v 'Operation canceled$'
+	remote -k "$sender" >"$tmp/sent" 2>&1
+	sed 's/^/# /' "$tmp/received" "$tmp/sent" | grep -v 'Operation canceled$'
 	return $status
 }
 
@@ -41,18 +41,18 @@ mixed() {
 		senders+=("$(remote -b "build/tools/tests/in_place_mix send $((port + i)) $1 $2")")
 		wait_for 20 remote "ss -Hltn sport = :$((port + i)) | grep -q ." || return 1
 	done
-	in_place_mix receive "$from" "$port" "$NETIF" 1 "$memory" "$@" >/tmp/received 2>&1
+	in_place_mix receive "$from" "$port" "$NETIF" 1 "$memory" "$@" >"$tmp/received" 2>&1
 	status=$?
 	for i in "${senders[@]}"; do
 		remote -k "$i"
-	done >/tmp/sent 2>&1
-	sed 's/^/# /' /tmp/received /tmp/sent
+	done >"$tmp/sent" 2>&1
+	sed 's/^/# /' "$tmp/received" "$tmp/sent"
 	return $status
 }
 
 # How much comes in place depends on what is lost on a busy machine; "make bench T=in-place" measures it.
 value() {
-	sed -n "s/^$1 //p" /tmp/received
+	sed -n "s/^$1 //p" "$tmp/received"
 }
 
 # in_place_share LEAST MOST: of a thousand bytes so many came where they belong
@@ -100,10 +100,10 @@ received_again
 ktap_ok "and another endpoint receives after that, into the same mr" $?
 IN_PLACE_RESTARTS_FAIL=10 received_again
 ktap_ok "the queue is restarted only after a while: nobody hears of the end before" $?
-IN_PLACE_RESTARTS_FAIL=26 received_again && grep -q "queue 1 of network device [0-9]* cannot be restarted (Cannot allocate memory)" /tmp/received
+IN_PLACE_RESTARTS_FAIL=26 received_again && grep -q "queue 1 of network device [0-9]* cannot be restarted (Cannot allocate memory)" "$tmp/received"
 ktap_ok "only after ten seconds: it is said, and nothing is lost" $?
-! IN_PLACE_RESTART_ERROR=95 in_place receive "$from" $port "$NETIF" 1 "$memory" 1 4096 1 >/tmp/refused &&
-	grep -q "queue 1 of the network device cannot be restarted" /tmp/refused
+! IN_PLACE_RESTART_ERROR=95 in_place receive "$from" $port "$NETIF" 1 "$memory" 1 4096 1 >"$tmp/refused" &&
+	grep -q "queue 1 of the network device cannot be restarted" "$tmp/refused"
 ktap_ok "a queue that can never be restarted: no mr for that" $?
 memory=udmabuf received 128 1048576 16 && in_place_share 300 1000
 ktap_ok "in memory of the host that is a dma-buf" $?

@@ -13,16 +13,16 @@ BYTES=$((64 << 20))
 # gets NAME PORT SIZE ARG...: the stream comes whole and right
 gets() {
 	local name=$1 port=$2 pid
-	rm -f "/tmp/$name"
-	timeout $((60 * slower)) merge "$NETIF" 1 "vfio:$VRAM_PCI" "$3" "$port" "${@:4}" >"/tmp/$name" 2>&1 &
+	rm -f "$tmp/$name"
+	timeout $((60 * slower)) merge "$NETIF" 1 "vfio:$VRAM_PCI" "$3" "$port" "${@:4}" >"$tmp/$name" 2>&1 &
 	pid=$!
-	wait_for 10 grep -q '^listening' "/tmp/$name" && remote pattern_send "$LOCAL_V4" "$port" $BYTES
+	wait_for 10 grep -q '^listening' "$tmp/$name" && remote pattern_send "$LOCAL_V4" "$port" $BYTES
 	wait $pid && [ "$(said "$name" bytes)" = $BYTES ] && [ "$(said "$name" correct)" = 1 ] && [ "$(said "$name" error)" = 0 ]
 }
 
 # rings BUFFER SIZE: how many completions may wait
 rings() {
-	merge "$NETIF" 1 "vfio:$VRAM_PCI" "$2" 0 "$1" >/tmp/rings 2>&1
+	merge "$NETIF" 1 "vfio:$VRAM_PCI" "$2" 0 "$1" >"$tmp/rings" 2>&1
 	said rings entries
 }
 

@@ -7,17 +7,17 @@
 . "$(dirname "$0")/../../selftests/vram.sh"
 need_programs netgpu python3
 
-probe() { # MEMORY [OPTION...]: words in /tmp/words, JSON in /tmp/json; both have the same status
+probe() { # MEMORY [OPTION...]: words in $tmp/words, JSON in $tmp/json; both have the same status
 	local memory=$1 status
 	shift
-	netgpu probe "$NETIF" --queue 1 --gpu "$memory" "$@" >/tmp/words
+	netgpu probe "$NETIF" --queue 1 --gpu "$memory" "$@" >"$tmp/words"
 	status=$?
-	netgpu probe "$NETIF" --queue 1 --gpu "$memory" --json "$@" >/tmp/json
+	netgpu probe "$NETIF" --queue 1 --gpu "$memory" --json "$@" >"$tmp/json"
 	[ $? = $status ] && return $status
 	return 9
 }
 field() { # NAME
-	python3 -c 'import json, sys; print(json.load(open("/tmp/json"))[sys.argv[1]])' "$1"
+	python3 -c 'import json, sys; print(json.load(open(sys.argv[2]))[sys.argv[1]])' "$1" "$tmp/json"
 }
 fields() {
 	echo "$(field ok) $(field error) $(field placement) $(field path) $(field distance)"
@@ -26,29 +26,29 @@ fields() {
 ktap_plan 16
 vram_bind
 probe "vfio:$VRAM_PCI"
-[ $? = 1 ] && grep -q "cannot receive into vfio $VRAM_PCI BAR 2: tcp-data-split is disabled: .netgpu setup" /tmp/words &&
+[ $? = 1 ] && grep -q "cannot receive into vfio $VRAM_PCI BAR 2: tcp-data-split is disabled: .netgpu setup" "$tmp/words" &&
 	[ "$(fields)" = "False EINVAL unknown unknown None" ]
 ktap_ok "split off: refused, with the kernel's words" $?
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?
-probe "vfio:$VRAM_PCI" && grep -q "peer-to-peer through PCI bridges" /tmp/words && grep -q "^distance 4" /tmp/words && grep -q "^buffers of up to 64 KiB" /tmp/words
+probe "vfio:$VRAM_PCI" && grep -q "peer-to-peer through PCI bridges" "$tmp/words" && grep -q "^distance 4" "$tmp/words" && grep -q "^buffers of up to 64 KiB" "$tmp/words"
 ktap_ok "device memory: in words" $?
 [ "$(fields)" = "True  device switch 4" ]
 ktap_ok "device memory: as JSON" $?
 sending() {
-	python3 -c 'import json; s = json.load(open("/tmp/json"))["send"]; print(s["ok"], s["error"], s["placement"], s["path"])'
+	python3 -c 'import json, sys; s = json.load(open(sys.argv[1]))["send"]; print(s["ok"], s["error"], s["placement"], s["path"])' "$tmp/json"
 }
-grep -q "^$NETIF can send from vfio $VRAM_PCI BAR 2, peer-to-peer through PCI bridges" /tmp/words && [ "$(sending)" = "True  device switch" ]
+grep -q "^$NETIF can send from vfio $VRAM_PCI BAR 2, peer-to-peer through PCI bridges" "$tmp/words" && [ "$(sending)" = "True  device switch" ]
 ktap_ok "device memory: and what is sent" $?
 ethtool -K "$NETIF" rx off
 probe "vfio:$VRAM_PCI"
-grep -q "cannot receive into" /tmp/words && grep -q "can send from" /tmp/words && [ "$(sending)" = "True  device switch" ]
+grep -q "cannot receive into" "$tmp/words" && grep -q "can send from" "$tmp/words" && [ "$(sending)" = "True  device switch" ]
 ktap_ok "one without the other" $?
 ethtool -K "$NETIF" rx on
-probe udmabuf && grep -q "in host memory: the buffer is host memory" /tmp/words && [ "$(fields)" = "True  host host None" ]
+probe udmabuf && grep -q "in host memory: the buffer is host memory" "$tmp/words" && [ "$(fields)" = "True  host host None" ]
 ktap_ok "udmabuf: can, in host memory" $?
 probe udmabuf --require-p2p
-[ $? = 1 ] && grep -q "cannot receive into udmabuf: the buffer is host memory" /tmp/words &&
+[ $? = 1 ] && grep -q "cannot receive into udmabuf: the buffer is host memory" "$tmp/words" &&
 	[ "$(fields)" = "False EXDEV unknown unknown None" ]
 ktap_ok "udmabuf with --require-p2p: refused" $?
 netgpu probe "$NETIF" --queue 99 --gpu udmabuf | grep -q "queue index out of range: they are counted from 0"
@@ -72,8 +72,8 @@ kill "$receiver"
 remote -w "$sender" >/dev/null 2>&1
 wait "$receiver" 2>/dev/null
 name=$'\e[31mred'
-ln -s "$(command -v zcrx_recv)" "/tmp/$name"
-receive_with=/tmp/$name receive named -p 9003 -m udmabuf -s $((16 << 20)) -r
+ln -s "$(command -v zcrx_recv)" "$tmp/$name"
+receive_with="$tmp/$name" receive named -p 9003 -m udmabuf -s $((16 << 20)) -r
 netgpu regions | grep -F '\x1b[31mred' | grep -qv $'\e'
 ktap_ok "the name of a process does nothing to a terminal" $?
 kill "$receiver"

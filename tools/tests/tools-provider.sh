@@ -10,4 +10,4 @@ fi
 PATH=$PATH:$(cd "$(dirname "$0")/../.." && pwd)/build/tools/tests
 need_programs provider
 [ -z "${BENCH_NETNS:-}" ] || ip link set lo up
-exec provider
+provider

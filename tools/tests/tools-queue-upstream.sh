@@ -9,4 +9,4 @@
 . "$(dirname "$0")/../../selftests/lib.sh"
 PATH=$PATH:$(cd "$(dirname "$0")/../.." && pwd)/build/tools/tests
 need_programs queue
-exec queue 16384
+queue 16384

@@ -6,4 +6,4 @@
 . "$(dirname "$0")/../../selftests/lib.sh"
 PATH=$PATH:$(cd "$(dirname "$0")/../.." && pwd)/build/tools/tests
 need_programs queue
-exec queue 2048
+queue 2048

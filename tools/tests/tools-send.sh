@@ -6,4 +6,4 @@
 . "$(dirname "$0")/../../selftests/lib.sh"
 PATH=$PATH:$(cd "$(dirname "$0")/../.." && pwd)/build/tools/tests
 need_programs send
-exec send
+send

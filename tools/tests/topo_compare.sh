@@ -31,26 +31,26 @@ topo_compares() {
 		name="vfio $VRAM_PCI" memory=vfio:$VRAM_PCI asks=--vfio
 	fi
 	netgpu topo $asks | sed 's/^/# /'
-	netgpu topo --json $asks >/tmp/before
-	[ "$(pair /tmp/before receive | cut -f 1)" = False ] && [ "$(pair /tmp/before receive | cut -f 5)" = asked ]
+	netgpu topo --json $asks >"$tmp/before"
+	[ "$(pair "$tmp/before" receive | cut -f 1)" = False ] && [ "$(pair "$tmp/before" receive | cut -f 5)" = asked ]
 	ktap_ok "header and data are not split: it cannot receive, says the kernel" $?
-	netgpu topo --expect --fix >/tmp/fix
+	netgpu topo --expect --fix >"$tmp/fix"
 	if [ "$1" = False ]; then
 		ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1 --all-flows
 	else
-		grep -qx "netgpu setup $NETIF --queue 1 --all-flows" /tmp/fix && bash /tmp/fix | sed 's/^/# /'
+		grep -qx "netgpu setup $NETIF --queue 1 --all-flows" "$tmp/fix" && bash "$tmp/fix" | sed 's/^/# /'
 		ktap_ok "what would help is printed, and can be run" "${PIPESTATUS[0]}"
 	fi
 	undo netgpu reset "$NETIF"
 	wait_for_carrier
 
-	netgpu topo --json $asks >/tmp/asked && netgpu topo --json --expect >/tmp/expected
+	netgpu topo --json $asks >"$tmp/asked" && netgpu topo --json --expect >"$tmp/expected"
 	for direction in receive send; do
-		found=$(pair /tmp/expected $direction | cut -f 1-4 | tr '\t' ' ')
-		[ "$found asked" = "$(pair /tmp/asked $direction | tr '\t' ' ')" ]
+		found=$(pair "$tmp/expected" $direction | cut -f 1-4 | tr '\t' ' ')
+		[ "$found asked" = "$(pair "$tmp/asked" $direction | tr '\t' ' ')" ]
 		ktap_ok "$direction: the kernel says what is expected: $found" $?
 	done
-	[ "$(pair /tmp/expected receive | cut -f 1-3 | tr '\t' ' ')" = "$*" ]
+	[ "$(pair "$tmp/expected" receive | cut -f 1-3 | tr '\t' ' ')" = "$*" ]
 	ktap_ok "which is: $*" $?
 
 	receive run -p 9002 -m "$memory" -s $((2 * BYTES)) -r && remote pattern_send "$LOCAL_V4" 9002 $BYTES && wait "$receiver"
@@ -61,8 +61,8 @@ topo_compares() {
 	fi
 	status=$? found="$(said run error), $(said run placement)"
 	ktap_ok "and what happens: $found" $status
-	setpriv --reuid=65534 --clear-groups --inh-caps=-all --bounding-set=-all netgpu topo --json --svg /dev/null >/tmp/unprivileged
-	found=$(pair /tmp/unprivileged receive | tr '\t' ' ')
+	setpriv --reuid=65534 --clear-groups --inh-caps=-all --bounding-set=-all netgpu topo --json --svg /dev/null >"$tmp/unprivileged"
+	found=$(pair "$tmp/unprivileged" receive | tr '\t' ' ')
 	[ "${found##* }" = expected ]
 	ktap_ok "who has no rights gets what is to be expected: $found" $?
 	nothing_left

@@ -39,18 +39,18 @@ ktap_ok "memory by Vulkan, and gathers" "${PIPESTATUS[0]}"
 ktap_run "netgpu setup" netgpu setup "$NETIF" --queue 1 --all-flows
 undo netgpu reset "$NETIF"
 
-"$top/build/tools/vulkan/matrix" "$NETIF" 1 9100 $size >/tmp/matrix 2>&1 &
+"$top/build/tools/vulkan/matrix" "$NETIF" 1 9100 $size >"$tmp/matrix" 2>&1 &
 receiver=$!
 if ! wait_for 60 eval 'ss -Hltn "sport = :9100" | grep -q . || ! kill -0 $receiver' ||
-	! remote python3 -c "$sender" "$LOCAL_V4" 9100 $size $matrices >/tmp/sender 2>&1; then
+	! remote python3 -c "$sender" "$LOCAL_V4" 9100 $size $matrices >"$tmp/sender" 2>&1; then
 	kill $receiver
 fi
 wait $receiver
 status=$?
-ktap_say "$(cat /tmp/matrix /tmp/sender)"
+ktap_say "$(cat "$tmp/matrix" "$tmp/sender")"
 ktap_ok "matrices are received until the connection ends" $status
-sum=$(sed -n 's/^checksum //p' /tmp/sender)
-[ -n "$sum" ] && grep -q "^$matrices matrices, $((matrices * size * size * 4)) bytes, .*checksum $sum$" /tmp/matrix
+sum=$(sed -n 's/^checksum //p' "$tmp/sender")
+[ -n "$sum" ] && grep -q "^$matrices matrices, $((matrices * size * size * 4)) bytes, .*checksum $sum$" "$tmp/matrix"
 ktap_ok "all of them, and the products are right: $sum" $?
 # Endpoints, whose payload the GPU moves to where it belongs.
 endpoints endpoints 5219 "$top/build/tools/vulkan/endpoint_peer" vulkan
