@@ -191,7 +191,10 @@ static void i915_use(int drm, int dmabuf)
 		.batch_len = 8,
 		.flags = I915_EXEC_BLT,
 	};
-	struct drm_i915_gem_wait done = { .bo_handle = objects[1].handle, .timeout_ns = 60ll * 1000000000 };
+	struct drm_i915_gem_wait done = {
+		.bo_handle = objects[1].handle,
+		.timeout_ns = 60ll * 1000000000,
+	};
 	struct drm_gem_close shut = { .handle = objects[1].handle };
 
 	if (end == MAP_FAILED)

@@ -94,7 +94,6 @@ in_time() {
 # All close and open the device, or what it has; it is closed, and its resume opens it.
 wait_for 30 is suspended && ! in_time "xdp_attach $NETIF true 2>$tmp/xdp" && grep -q "Invalid argument" "$tmp/xdp"
 ktap_ok "an XDP program is refused while it is suspended, as frames are too large for that" $?
-mtu=$(cat "/sys/class/net/$NETIF/mtu")
 echo on >"$device/power/control" && ip link set "$NETIF" mtu 1500 && echo auto >"$device/power/control" &&
 	wait_for 30 is suspended && in_time "xdp_attach $NETIF true"
 ktap_ok "with small frames it comes and goes" $?

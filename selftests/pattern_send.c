@@ -31,18 +31,14 @@ int main(int argc, char **argv)
 	size_t chunk = 0, wait = 0;
 	unsigned int rate = 0;
 	uint64_t pos = 0, asked = 0, bytes;
+	const char *name = NULL;
 	FILE *fifo = NULL;
 	int fd, i, one = 1, ret, urgent = 0;
 
 	while ((ret = getopt(argc, argv, "c:f:r:uw:")) != -1) {
 		switch (ret) {
 		case 'c': chunk = strtoull(optarg, NULL, 0); break;
-		case 'f':
-			/* Who opens it to read and to write sees no end of it. */
-			fifo = fopen(optarg, "r+e");
-			if (!fifo)
-				err(1, "%s", optarg);
-			break;
+		case 'f': name = optarg; break;
 		case 'r': rate = strtoul(optarg, NULL, 0); break;
 		case 'u': urgent = MSG_OOB; break;
 		case 'w': wait = strtoull(optarg, NULL, 0); break;
@@ -53,6 +49,12 @@ int main(int argc, char **argv)
 	if (argc - optind != 3 || chunk % 8 || chunk > sizeof(block))
 		errx(2, USAGE);
 	bytes = strtoull(argv[2], NULL, 0);
+	if (name) {
+		/* Who opens it to read and to write sees no end of it. */
+		fifo = fopen(name, "r+e");
+		if (!fifo)
+			err(1, "%s", name);
+	}
 	ret = getaddrinfo(argv[0], argv[1], &hints, &ai);
 	if (ret)
 		errx(2, "%s: %s", argv[0], gai_strerror(ret));
@@ -99,6 +101,8 @@ int main(int argc, char **argv)
 
 		poll(&end, 1, wait * 1000);
 	}
+	if (fifo)
+		fclose(fifo);
 	close(fd);
 	return 0;
 }

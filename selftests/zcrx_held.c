@@ -29,7 +29,7 @@
 #include "region.h"
 #include "zcrx_abi.h"
 
-#define PAGE		4096
+#define PAGE		4096UL
 #define ORDINARY	256		/* pages of area 0 */
 #define HELD		512		/* pages of area 1 */
 #define RING		64		/* what the device takes at least */
@@ -60,7 +60,7 @@ static int error;
 /* What is pushed and has not come back; what may have been written to. */
 static bool pushed[HELD], touched[HELD];
 /* What is pushed, in its order, and from where on nothing has been received into. */
-static unsigned int order[4 * HELD + STREAM / PAGE], first, last;
+static unsigned int order[4UL * HELD + STREAM / PAGE], first, last;
 static bool ordered = true, stuck;
 /* Pages that the stream is to bring, and those it was asked for, since forget(). */
 static unsigned int wanted, asked;
@@ -316,7 +316,7 @@ static void take(const struct io_uring_cqe *cqe)
 
 static void ask_for(unsigned int pages)
 {
-	printf("send %u\n", pages * PAGE);
+	printf("send %lu\n", pages * PAGE);
 }
 
 /* As much as has come within @ms: until there are @pages since forget(). */

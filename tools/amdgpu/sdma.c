@@ -22,11 +22,11 @@
 
 #define PAGE		4096ull
 #define SLOTS		16
-#define SLOT_BYTES	(256u << 10)	/* of packets, at most */
+#define SLOT_BYTES	(256ull << 10)	/* of packets, at most */
 #define PACKET_WORDS	7		/* at most */
 #define ALIGN_WORDS	8		/* of an indirect buffer's length */
 #define NUMBERS		(SLOTS * SLOT_BYTES)	/* in the buffer: the points of the slots, and the word that they go to */
-#define REACHED		(NUMBERS + SLOTS * 4)
+#define REACHED		(NUMBERS + SLOTS * 4ull)
 #define BUFFER_BYTES	(NUMBERS + PAGE)
 /* Packets of a slot, its number's and what fills it up left aside. */
 #define SLOT_PACKETS	((SLOT_BYTES / 4 - PACKET_WORDS - ALIGN_WORDS) / PACKET_WORDS)
@@ -203,7 +203,7 @@ static int submit(struct netgpu_sdma *s, unsigned int slot, uint32_t *p)
 	int ret;
 
 	*number = s->point + 1;
-	p = put_copy(s, p, s->buffer.va + REACHED, s->buffer.va + NUMBERS + slot * 4, 4);
+	p = put_copy(s, p, s->buffer.va + REACHED, s->buffer.va + NUMBERS + slot * sizeof(*number), sizeof(*number));
 	while ((p - first) % ALIGN_WORDS)
 		*p++ = s->info.family_id == AMDGPU_FAMILY_SI ? 0xfu << 28 : 0;	/* nothing */
 	ib.ib_bytes = (p - first) * 4;

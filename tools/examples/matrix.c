@@ -394,7 +394,7 @@ int main(int argc, char **argv)
 	struct netgpu_gpu *gpu;
 	double start, checksum = 0;
 	pthread_t thread;
-	uint64_t i;
+	uint64_t i, whole;
 	float *f;
 	int fd, end;
 
@@ -403,17 +403,18 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	size = atoi(argv[4]);
+	whole = (uint64_t)size * size * sizeof(float);
 	where.ifindex = params.ifindex = if_nametoindex(argv[1]);
 	where.queue = params.queue = atoi(argv[2]);
 
 	check(netgpu_gpu_open(argc == 6 ? argv[5] : NULL, &gpu), "GPU");
 	netgpu_gpu_get_handles(gpu, &vk);
 	check(netgpu_gpu_alloc(gpu, ROOM, &arrived), "memory");
-	check(netgpu_gpu_alloc(gpu, size * size * sizeof(float), &matrix[0]), "memory");
-	check(netgpu_gpu_alloc(gpu, size * size * sizeof(float), &matrix[1]), "memory");
-	check(netgpu_gpu_alloc(gpu, size * size * sizeof(float), &factor), "memory");
-	check(netgpu_gpu_alloc(gpu, size * size * sizeof(float), &sum), "memory");
-	memset(numbers_of(sum), 0, size * size * sizeof(float));
+	check(netgpu_gpu_alloc(gpu, whole, &matrix[0]), "memory");
+	check(netgpu_gpu_alloc(gpu, whole, &matrix[1]), "memory");
+	check(netgpu_gpu_alloc(gpu, whole, &factor), "memory");
+	check(netgpu_gpu_alloc(gpu, whole, &sum), "memory");
+	memset(numbers_of(sum), 0, whole);
 	f = numbers_of(factor);
 	for (i = 0; i < (uint64_t)size * size; i++)
 		f[i] = (i / size + 2 * (i % size)) % 5 - 2.0f;

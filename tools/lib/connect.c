@@ -93,13 +93,19 @@ static void close_lane(struct netgpu_ep *ep, int *fd, struct netgpu_conn **conn)
 	*fd = -1;
 }
 
-/* No more is sent, and the device lets go of what is on its way. */
-static void abort_payload(struct netgpu_ep *ep)
+/* When it fails there was no connection any more. */
+static void disconnect(int fd)
 {
 	const struct sockaddr none = { .sa_family = AF_UNSPEC };
 
+	(void)connect(fd, &none, sizeof(none));
+}
+
+/* No more is sent, and the device lets go of what is on its way. */
+static void abort_payload(struct netgpu_ep *ep)
+{
 	netgpu_conn_cancel(ep->payload_conn);
-	connect(ep->payload, &none, sizeof(none));
+	disconnect(ep->payload);
 }
 
 void ep_end(struct netgpu_ep *ep, int error)
@@ -201,7 +207,8 @@ static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_st
 	if (a->ss_family == AF_INET6)
 		return !memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
 			       &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr));
-	return ((const struct sockaddr_in *)a)->sin_addr.s_addr == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+	return !memcmp(&((const struct sockaddr_in *)a)->sin_addr,
+		       &((const struct sockaddr_in *)b)->sin_addr, sizeof(struct in_addr));
 }
 
 /* False when a lane arrives on a queue where it should not: from another port it may arrive elsewhere. */
@@ -384,7 +391,7 @@ static void limit_strangers(const struct netgpu_listener *l)
 void listener_ready(struct netgpu_listener *l)
 {
 	struct netgpu_domain *d = l->domain;
-	struct sockaddr_storage from;
+	struct sockaddr_storage from = {};
 	struct netgpu_ep *ep;
 	unsigned int turn = 0;
 	socklen_t length;
@@ -574,7 +581,7 @@ int netgpu_ep_bind(struct netgpu_ep *ep, const struct sockaddr *address, unsigne
 /* A socket at @own, with a port that suits the lane, and is not the one that it had; any, if there is none: that is slower, no more. */
 static int bind_lane(struct netgpu_ep *ep, enum lane lane, struct sockaddr_storage *own, socklen_t length)
 {
-	struct sockaddr_storage at;
+	struct sockaddr_storage at = {};
 	unsigned int tries = PORTS;
 	socklen_t room;
 	int fd, ret;
@@ -691,12 +698,11 @@ int netgpu_ep_connect(struct netgpu_ep *ep, const struct sockaddr *address, unsi
 /* As for the first time: with what the program has asked for, and nothing of what was said on the lanes. */
 void ep_start_again(struct netgpu_ep *ep)
 {
-	const struct sockaddr none = { .sa_family = AF_UNSPEC };
 	int ret;
 
 	/* The port that the program has named is wanted again at once, also when the device still holds the socket. */
 	if (*port_of(&ep->own))
-		connect(ep->control, &none, sizeof(none));
+		disconnect(ep->control);
 	close_lane(ep, &ep->control, &ep->control_conn);
 	close_lane(ep, &ep->payload, &ep->payload_conn);
 	deadline_end(ep);

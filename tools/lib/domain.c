@@ -139,7 +139,6 @@ void netgpu_domain_close(struct netgpu_domain *d)
 	if (d->queue)
 		landing_close(d);
 	polls_close(d);
-	ref_get(&d->refs);	/* until all of this is done */
 	for (ep = d->eps; ep; ep = next) {
 		next = ep->next;
 		ep->active = false;
@@ -152,7 +151,6 @@ void netgpu_domain_close(struct netgpu_domain *d)
 		}
 		ep_free_unused(ep);
 	}
-	domain_put(d);
 	domain_put(d);
 }
 

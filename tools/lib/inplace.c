@@ -164,7 +164,7 @@ int in_place_open(struct netgpu_domain *d)
 	ip->rest = REST;
 	ring = ring_size(d);
 	ip->share = share(d, ring * ip->page);
-	ip->missing_for = ring + 4 * LOW;
+	ip->missing_for = ring + 4ull * LOW;
 	ip->landing_offset = d->region->offset;
 	ip->nr_slots = ip->with_kernel = ip->pushed = d->landing / ip->page;
 	ip->slots = malloc(ip->nr_slots * sizeof(*ip->slots));

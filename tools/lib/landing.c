@@ -272,11 +272,6 @@ static uint32_t place(struct netgpu_ep *ep, struct piece *p)
 	return taken;
 }
 
-static struct piece *last_piece(const struct netgpu_ep *ep)
-{
-	return ep->pieces ? (void *)((char *)ep->pieces_end - offsetof(struct piece, next)) : NULL;
-}
-
 static void keep(struct netgpu_ep *ep, const struct piece *from)
 {
 	uint32_t left = from->c.result - from->done;
@@ -284,15 +279,18 @@ static void keep(struct netgpu_ep *ep, const struct piece *from)
 	bool copy = from->c.offset == NETGPU_IN_HOST ||
 		    (!from->consumed && ep->nr_pieces >= landing_share_of(ep) / PIECE_LEAST);
 	uint32_t room = !copy ? 0 : left < KEPT_LEAST ? KEPT_LEAST : left;
-	struct piece *p = last_piece(ep);
+	struct piece *p;
 
 	/* Or a few bytes would each take more to keep than they are. */
-	if (copy && p && p->room - p->c.result >= left && p->room && p->consumed == from->consumed) {
-		landing_copy_out(&from->c, from->done, p->bytes + p->c.result, left);
-		piece_put(ep->domain, from);
-		p->c.result += left;
-		p->c.piece = p->c.result;
-		return;
+	if (copy && ep->pieces) {
+		p = (void *)((char *)ep->pieces_end - offsetof(struct piece, next));
+		if (p->room && p->room - p->c.result >= left && p->consumed == from->consumed) {
+			landing_copy_out(&from->c, from->done, p->bytes + p->c.result, left);
+			piece_put(ep->domain, from);
+			p->c.result += left;
+			p->c.piece = p->c.result;
+			return;
+		}
 	}
 	p = malloc(sizeof(*p) + room);
 	if (!p) {

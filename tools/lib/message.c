@@ -113,7 +113,7 @@ static bool has_room(struct message *m)
 	struct netgpu_extent *extents;
 	struct part *parts;
 
-	if (m->m.count < m->room)
+	if (m->extents && m->parts && m->m.count < m->room)
 		return true;
 	extents = realloc(m->extents, room * sizeof(*extents));
 	if (!extents)
@@ -130,7 +130,7 @@ static bool has_room(struct message *m)
 /* Room in host memory for @bytes of it; NULL without memory. */
 char *message_add_host(struct message *m, uint64_t bytes)
 {
-	char *data = has_room(m) ? malloc(bytes) : NULL;
+	char *data = has_room(m) ? malloc(bytes ? bytes : 1) : NULL;
 
 	if (!data)
 		return NULL;

@@ -394,7 +394,7 @@ int netgpu_conn_send(struct netgpu_conn *c, struct netgpu_memory *memory, uint64
 	if (!contains(area, offset, length))
 		return fail(-ERANGE, "a send of %u bytes at %llu: what there is of %s begins at %llu, and ends at %llu",
 			    length, (unsigned long long)offset, memory->name, (unsigned long long)area->offset,
-			    (unsigned long long)(area->offset + area->length));
+			    (unsigned long long)area->offset + area->length);
 	if (c->send_error)
 		return fail(c->send_error, "the connection has failed: %s", strerror(-c->send_error));
 	s = send_new(q);

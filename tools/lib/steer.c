@@ -169,7 +169,7 @@ int rss_queue(const struct rss *rss, const struct sockaddr_storage *remote, cons
 {
 	const in_port_t *from_port, *to_port;
 	const uint8_t *from, *to;
-	unsigned int n = address_in(remote, &from, &from_port);
+	size_t n = address_in(remote, &from, &from_port);
 	uint8_t input[INPUT_MOST];
 
 	if (!rss->table || !n || address_in(local, &to, &to_port) != n || !(n == 4 ? rss->ipv4 : rss->ipv6) ||

@@ -290,7 +290,7 @@ static int resolve(struct fi_info *info, const char *node, const char *service, 
 static int find_source(struct fi_info *info)
 {
 	const struct sockaddr *to = info->dest_addr;
-	struct sockaddr_storage own;
+	struct sockaddr_storage own = {};
 	socklen_t length = sizeof(own);
 	int fd, ret = 0;
 

@@ -128,10 +128,8 @@ static char *attribute(const char *device, const char *file)
 	f = fopen(path, "re");
 	if (!f)
 		return NULL;
-	if (fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = 0;
-		text = strdup(line);
-	}
+	if (fgets(line, sizeof(line), f))
+		text = strndup(line, strcspn(line, "\n"));
 	fclose(f);
 	return text;
 }

@@ -33,14 +33,16 @@ static FILE *open_of(const struct pci_tree *t, const struct pci_device *d, const
 static bool word_of(const struct pci_tree *t, const struct pci_device *d, const char *name, char *word, size_t size)
 {
 	FILE *f = open_of(t, d, name);
+	char *end;
 	bool good;
 
 	if (!f)
 		return false;
 	good = fgets(word, size, f);
 	fclose(f);
-	if (good)
-		word[strcspn(word, " \n")] = 0;
+	end = good ? strpbrk(word, " \n") : NULL;
+	if (end)
+		*end = 0;
 	return good;
 }
 
@@ -408,9 +410,8 @@ struct pci_path pci_path(const struct pci_tree *t, const struct pci_device *a, c
 		p.redirects[0] = 0;	/* it goes through the host bridge anyway */
 		p.sure = YES;
 	}
-	if (p.way == PCI_WAY_HOST_BRIDGE && !pci_root_trusted(t, a->root, p.same_root))
-		p.way = PCI_WAY_NONE;
-	else if (p.way == PCI_WAY_HOST_BRIDGE && !p.same_root && !pci_root_trusted(t, b->root, false))
+	if (p.way == PCI_WAY_HOST_BRIDGE &&
+	    (!pci_root_trusted(t, a->root, p.same_root) || (!p.same_root && !pci_root_trusted(t, b->root, false))))
 		p.way = PCI_WAY_NONE;
 	return p;
 }

@@ -79,9 +79,9 @@ static bool is_ours(const struct ethtool_rx_flow_spec *fs, uint32_t type, uint16
 	if (fs->flow_type != type || fs->ring_cookie != queue)
 		return false;
 	if (type == TCP_V4_FLOW)
-		return !memcmp(&fs->m_u.tcp_ip4_spec, &want.m_u.tcp_ip4_spec, sizeof(want.m_u.tcp_ip4_spec)) &&
+		return !memcmp(fs->m_u.hdata, want.m_u.hdata, sizeof(want.m_u.tcp_ip4_spec)) &&
 		       fs->h_u.tcp_ip4_spec.pdst == want.h_u.tcp_ip4_spec.pdst;
-	return !memcmp(&fs->m_u.tcp_ip6_spec, &want.m_u.tcp_ip6_spec, sizeof(want.m_u.tcp_ip6_spec)) &&
+	return !memcmp(fs->m_u.hdata, want.m_u.hdata, sizeof(want.m_u.tcp_ip6_spec)) &&
 	       fs->h_u.tcp_ip6_spec.pdst == want.h_u.tcp_ip6_spec.pdst;
 }
 

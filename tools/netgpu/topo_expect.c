@@ -19,7 +19,7 @@ static const char * const options[] = {
 
 static void read_release(struct host *h)
 {
-	char path[256];
+	char path[256], *end;
 	struct utsname name;
 	FILE *f;
 
@@ -31,7 +31,9 @@ static void read_release(struct host *h)
 	f = fopen(path, "re");
 	if (!f || !fgets(h->release, sizeof(h->release), f))
 		h->release[0] = 0;
-	h->release[strcspn(h->release, "\n")] = 0;
+	end = strchr(h->release, '\n');
+	if (end)
+		*end = 0;
 	if (f)
 		fclose(f);
 }

@@ -562,9 +562,11 @@ static void test_window(void)
 
 	must(connect_pair(&p), "pair");
 	for (i = 0; i < n; i++) {
-		m = msg(i * 8, 8, (void *)(uintptr_t)i);
-		*(uint64_t *)(bytes + i * 8) = i;
-		must(!netgpu_ep_recv(p.b, all, HALF + i * 8, 8, (void *)(uintptr_t)i, 0) && !netgpu_ep_send(p.a, &m), "post");
+		const uint64_t at = 8ull * i;
+
+		m = msg(at, 8, (void *)(uintptr_t)i);
+		*(uint64_t *)(bytes + at) = i;
+		must(!netgpu_ep_recv(p.b, all, HALF + at, 8, (void *)(uintptr_t)i, 0) && !netgpu_ep_send(p.a, &m), "post");
 	}
 	while ((sent < n || received < n) && (ret = netgpu_domain_wait(domain, e, 64, LONG)) > 0) {
 		for (i = 0; i < (unsigned int)ret; i++) {
@@ -574,7 +576,7 @@ static void test_window(void)
 			++*which;
 		}
 	}
-	ok(good && sent == n && received == n && !memcmp(bytes, bytes + HALF, n * 8), "%u messages at once, in order", n);
+	ok(good && sent == n && received == n && !memcmp(bytes, bytes + HALF, 8ull * n), "%u messages at once, in order", n);
 	close_pair(&p);
 }
 
@@ -588,9 +590,9 @@ static void test_strangers(void)
 	memset(junk, 1, sizeof(junk));
 	for (i = 0; i < 200; i++) {
 		fds[i] = socket(AF_INET, SOCK_STREAM, 0);
-		must(!connect(fds[i], (struct sockaddr *)&address, address_length), "stranger");
+		must(fds[i] >= 0 && !connect(fds[i], (struct sockaddr *)&address, address_length), "stranger");
 		if (i % 2)
-			send(fds[i], junk, i * 20, MSG_NOSIGNAL);
+			send(fds[i], junk, 20ull * i, MSG_NOSIGNAL);
 		netgpu_domain_wait(domain, &e, 1, 0);
 	}
 	ok(connect_pair(&p) && send_one(&p, 5000, 0), "strangers who say nothing, or nonsense, keep nobody away");

@@ -30,10 +30,10 @@
 
 #define LANDING	(32ull << 20)
 #define SIZE	(96ull << 20)
-#define GUARD	64
+#define GUARD	64ull
 #define LONG	120000000000ll	/* ns */
 #define SMALL		400	/* messages that the program keeps */
-#define SMALL_BYTES	300
+#define SMALL_BYTES	300ull
 #define NOTES	4096		/* of the memory: what the programs tell each other */
 
 enum what { NOTHING, CHECK_RECEIVED, SEND_BACK, CHECK_WRITTEN, WRITE_BACK, READ_BACK, ALTERNATE, WELL, BAD };
@@ -398,7 +398,7 @@ static void hold_messages(void)
 
 		must(!netgpu_ep_recv(ep, NULL, 0, length, NULL, NETGPU_MSG_NO_BUFFER), "recv");
 		post_note();
-		note.offset += i * 2 * length;	/* the peer has several to send */
+		note.offset += 2 * length * i;	/* the peer has several to send */
 		tell(note);
 	}
 	while (n < 8 && netgpu_domain_wait(domain, &e, 1, n < 2 ? LONG : 1000000000) == 1) {

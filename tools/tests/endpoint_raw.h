@@ -500,7 +500,7 @@ static struct message accepted(const struct raw *r)
 
 static bool raw_joined(struct raw *r, int fd)
 {
-	struct sockaddr_in at;
+	struct sockaddr_in at = { 0 };
 	socklen_t length = sizeof(at);
 
 	pump(2);

@@ -92,7 +92,7 @@ static void send_without_credit(struct raw *r)
 	unsigned int i;
 
 	for (i = 0; i < 2; i++)
-		must(!netgpu_ep_recv(r->side.ep, mrs[BUFFERS], i * 100, 100, NULL, 0), "recv");
+		must(!netgpu_ep_recv(r->side.ep, mrs[BUFFERS], 100ull * i, 100, NULL, 0), "recv");
 	pump(0);
 	for (i = 0; i < 3; i++) {
 		m = request(r, SEND, INLINE, 10);
@@ -705,7 +705,7 @@ static bool comes(struct raw *r, int fd, uint16_t own, uint16_t *from)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	const uint16_t payload = r->port, control = *from;
-	struct sockaddr_in at;
+	struct sockaddr_in at = { 0 };
 	socklen_t length = sizeof(at);
 	struct message m;
 
@@ -1023,8 +1023,10 @@ static void test_full(struct raw *r)
 			pump(0);
 	}
 	well = well && good();
-	while (well && n < 1024 && hear(r, DATA, &m))
-		well = m.address == n++ && m.ack == n;
+	while (well && n < 1024 && hear(r, DATA, &m)) {
+		well = m.address == n && m.ack == n + 1;
+		n++;
+	}
 	raw_end(r);
 	ok(others_go_on() && well && n == 1024, "answers that nobody takes keep nobody away (%u)", n);
 }

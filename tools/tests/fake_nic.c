@@ -18,6 +18,7 @@
  * FAKE_KILL: it ends by SIGKILL before the change of this number is made, counted from 1; -N: after it.
  */
 #include <dlfcn.h>
+#include <err.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
@@ -57,10 +58,17 @@ static const struct { const char *name; long *value; } words[] = {
 
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
+static FILE *open_file(const char *mode)
+{
+	const char *path = getenv("FAKE_NIC");
+
+	return path ? fopen(path, mode) : NULL;
+}
+
 static void load(void)
 {
 	char line[1024], name[64], *at, *end;
-	FILE *f = fopen(getenv("FAKE_NIC"), "re");
+	FILE *f = open_file("re");
 	unsigned int i, rule = 0;
 
 	memset(&nic, 0, sizeof(nic));
@@ -93,9 +101,11 @@ static void load(void)
 
 static void store(void)
 {
-	FILE *f = fopen(getenv("FAKE_NIC"), "we");
+	FILE *f = open_file("we");
 	unsigned int i;
 
+	if (!f)
+		err(1, "FAKE_NIC");
 	for (i = 0; i < WORDS; i++)
 		if (*words[i].value >= 0)
 			fprintf(f, "%s %ld\n", words[i].name, *words[i].value);

@@ -17,7 +17,8 @@
 
 static int ask_device(int fd, struct ifreq *ifr);
 #define ioctl(fd, request, ifr)	ask_device(fd, ifr)
-#include "steer.c"	/* whose names the library keeps to itself */
+/* NOLINTNEXTLINE(bugprone-suspicious-include): whose names the library keeps to itself */
+#include "steer.c"
 #undef ioctl
 
 static int count, failed;
@@ -108,10 +109,9 @@ static const uint8_t example_key[RSS_KEY] = {
 
 static const struct example {
 	const char *from;
-	uint16_t from_port;
+	uint32_t from_port;
 	const char *to;
-	uint16_t to_port;
-	uint32_t hash;
+	uint32_t to_port, hash;
 } examples[] = {
 	{ "66.9.149.187", 2794, "161.142.100.80", 1766, 0x51ccc178 },
 	{ "199.92.111.2", 14230, "65.69.140.83", 4739, 0xc626b0ea },
@@ -180,7 +180,7 @@ static int ask_device(int fd, struct ifreq *ifr)
 		return -1;
 	}
 	r->hfunc = device.function;
-	(&r->hfunc)[1] = device.transform;
+	*((uint8_t *)r + offsetof(struct ethtool_rxfh, hfunc) + 1) = device.transform;	/* reserved in older headers */
 	for (i = 0; i < entries; i++)
 		r->rss_config[i] = i % 2 + 1;
 	if (key) {

@@ -60,10 +60,10 @@ static int many(void)
 		if (peer == me)
 			continue;
 		for (i = 0; i < AT_ONCE; i++)
-			MPI_Irecv(in + i * 1000, 1000, MPI_BYTE, peer, 100 + (i * 37 + 5) % AT_ONCE, MPI_COMM_WORLD, &request[i]);
+			MPI_Irecv(in + 1000L * i, 1000, MPI_BYTE, peer, 100 + (i * 37 + 5) % AT_ONCE, MPI_COMM_WORLD, &request[i]);
 		for (i = 0; i < AT_ONCE; i++) {
-			memset(out + i * 1000, me + i, 1000);
-			MPI_Isend(out + i * 1000, 1000, MPI_BYTE, peer, 100 + i, MPI_COMM_WORLD, &request[AT_ONCE + i]);
+			memset(out + 1000L * i, me + i, 1000);
+			MPI_Isend(out + 1000L * i, 1000, MPI_BYTE, peer, 100 + i, MPI_COMM_WORLD, &request[AT_ONCE + i]);
 		}
 		MPI_Waitall(2 * AT_ONCE, request, MPI_STATUSES_IGNORE);
 		for (i = 0; i < AT_ONCE * 1000; i++)

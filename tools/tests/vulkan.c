@@ -76,7 +76,7 @@ static void test_gather(void)
 	ok(good, "each alignment");
 	pieces[0] = (struct netgpu_copy) { .from = 64, .to = 1000, .length = 1448 * 100 + 77, .part = 1448, .stride = 2048 };
 	ok(gathers(pieces, 1), "parts at a stride, the last one shorter");
-	pieces[0] = (struct netgpu_copy) { .from = 1, .to = 3, .length = 4100 * 50, .part = 4100, .stride = 8192 };
+	pieces[0] = (struct netgpu_copy) { .from = 1, .to = 3, .length = 4100ull * 50, .part = 4100, .stride = 8192 };
 	ok(gathers(pieces, 1), "parts larger than a workgroup's turn");
 	pieces[0] = (struct netgpu_copy) { .from = 11, .to = 22, .length = 100, .part = UINT32_MAX, .stride = UINT32_MAX };
 	ok(gathers(pieces, 1), "a part that is larger than all of it");

@@ -24,7 +24,7 @@
 #define LANDING		(32ul << 20)	/* of the memory, for payload on its way to its buffer */
 #define PLACE_LANDING	(4ul << 20)	/* for what does not come in place */
 #define UNDER_WAY	(8ul << 20)	/* bytes that buffers are posted for, at most */
-#define POSTED_MOST	256
+#define POSTED_MOST	256ul
 #define BATCH		64
 #define PATIENCE	120000		/* ms */
 

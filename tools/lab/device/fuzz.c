@@ -38,7 +38,7 @@ enum {					/* commands; vfio_user.c has them for itself, so that a mistake there
 #define HEADER		16u
 #define MAX_BODY	((1u << 20) + 4096)	/* what the server takes */
 #define MAX_FDS		24			/* what is sent; the server takes 8 */
-#define PAGE		4096u
+#define PAGE		4096UL
 #define FILE_SIZE	(16 * PAGE)		/* of the files that memory is mapped from */
 #define PATIENCE	20000			/* ms to wait for an answer */
 
@@ -67,7 +67,7 @@ static uint8_t answer_body[MAX_BODY + 64];
 static struct mapping mapping[4096];
 static unsigned int mappings;
 static const char *path;		/* of the server's socket; NULL: it is in this process */
-static int sock = -1;
+static int sock;
 static pthread_t thread;
 static unsigned long long seed = 1, sent;
 
@@ -177,7 +177,8 @@ static unsigned int open_files(void)
 
 	while (directory && readdir(directory))
 		n++;
-	closedir(directory);
+	if (directory)
+		closedir(directory);
 	return n;
 }
 
@@ -190,7 +191,7 @@ static void begin(void)
 	if (path) {
 		snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 		sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (connect(sock, (struct sockaddr *)&address, sizeof(address)))
+		if (sock < 0 || connect(sock, (struct sockaddr *)&address, sizeof(address)))
 			fail("the server takes no connection any more");
 		return;
 	}
@@ -514,7 +515,7 @@ static void make(void)
 		uint64_t value = odd_number();
 		unsigned int words = request.length / 4;
 
-		memcpy(request.body + 4 * below(words < 10 ? words - 1 : 9), &value, below(2) ? 8 : 4);
+		memcpy(request.body + 4UL * below(words < 10 ? words - 1 : 9), &value, below(2) ? 8 : 4);
 	}
 	/* descriptors */
 	if (!below(8))

@@ -34,7 +34,7 @@ uint32_t dg1_blt_length(uint32_t header)
 	}
 }
 
-static uint32_t pixel(uint32_t control)
+static uint64_t pixel(uint32_t control)
 {
 	static const uint8_t bytes[] = { 1, 2, 2, 4 };
 
@@ -49,7 +49,7 @@ static bool target(const uint32_t *packet, struct lines *lines)
 	if (x2 < x1 || y2 < y1 || packet[1] & CLIPPED)
 		return false;
 	lines->pitch = (int16_t)(packet[1] & 0xffff);
-	lines->width = (uint64_t)(x2 - x1) * pixel(packet[1]);
+	lines->width = (x2 - x1) * pixel(packet[1]);
 	lines->height = y2 - y1;
 	lines->at = dg1_address(packet + 4) + (uint64_t)(y1 * lines->pitch) + x1 * pixel(packet[1]);
 	return lines->width * lines->height <= MOST;

@@ -98,7 +98,7 @@ static void lay_out(struct engine *engine, uint64_t descriptor)
 	memory_read(engine->device, GLOBAL, at, words, sizeof(words));
 	if (engine->id != DG1_BCS || words[LAID_OUT] != end)
 		return;
-	memset(words + LAID_OUT, 0, sizeof(words) - LAID_OUT * 4);
+	memset(words + LAID_OUT, 0, sizeof(words) - LAID_OUT * sizeof(*words));
 	words[MODE - 1] = (uint32_t)MI_LOAD_REGISTER_IMM(1);
 	words[MODE] = RING_MI_MODE(base);
 	words[BB_OFFSET - 1] = (uint32_t)MI_LOAD_REGISTER_IMM(1);
@@ -188,8 +188,8 @@ static void tell(struct engine *engine, uint64_t away, bool new_queue)
 	x->status = (x->status + 1) % GEN11_CSB_ENTRIES;
 	status = x->status < 6 ? GEN8_EXECLISTS_STATUS_BUF + 8 * x->status : GEN11_EXECLISTS_STATUS_BUF2 + 8 * (x->status - 6);
 	memcpy(ring_register(engine, status), &entry, sizeof(entry));
-	memory_write(engine->device, GLOBAL, page + 4 * PAGE_STATUS + 8 * x->status, &entry, sizeof(entry));
-	memory_write(engine->device, GLOBAL, page + 4 * PAGE_STATUS_WRITE, &x->status, sizeof(x->status));
+	memory_write(engine->device, GLOBAL, page + 4ULL * PAGE_STATUS + 8ULL * x->status, &entry, sizeof(entry));
+	memory_write(engine->device, GLOBAL, page + 4ULL * PAGE_STATUS_WRITE, &x->status, sizeof(x->status));
 	*ring_register(engine, RING_EXECLIST_STATUS_LO(0)) = (uint32_t)x->active;
 	*ring_register(engine, RING_EXECLIST_STATUS_HI(0)) = (uint32_t)(x->active >> 32);
 	to_dg1(engine->device)->switches++;
@@ -231,7 +231,7 @@ static void take(struct engine *engine)
 	x->pending[0] = 0;
 	x->told = false;
 	if (away && (away & DG1_IMAGE) == (x->active & DG1_IMAGE) && !(x->active & CTX_DESC_FORCE_RESTORE)) {
-		memory_read(engine->device, GLOBAL, (x->active & DG1_IMAGE) + IMAGE_STATE + 4 * CTX_RING_TAIL, &tail, sizeof(tail));
+		memory_read(engine->device, GLOBAL, (x->active & DG1_IMAGE) + IMAGE_STATE + 4ull * CTX_RING_TAIL, &tail, sizeof(tail));
 		*ring_register(engine, RING_TAIL(0)) = tail;
 		engine_write_pointer(engine, (tail & TAIL_ADDR) / 4);
 	} else {

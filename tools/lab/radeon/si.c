@@ -84,7 +84,7 @@ bool si_init(struct si *si, int vram, uint64_t vram_size, uint64_t bar_size)
 	if (!device_bar_memory(device, BAR_VRAM, vram, bar_size, PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH))
 		return false;
 	device->bar[BAR_REGISTERS] = (struct bar){
-		.size = 4 * SI_REGISTERS, .flags = PCI_BASE_ADDRESS_MEM_TYPE_64, .fd = -1,
+		.size = 4ULL * SI_REGISTERS, .flags = PCI_BASE_ADDRESS_MEM_TYPE_64, .fd = -1,
 		.read = registers_bar_read, .write = registers_bar_write,
 	};
 	device->rom = si->rom;
