@@ -234,43 +234,39 @@ def read_mirrors():
         yield from source.read_text().splitlines()
 
 
-def patches():
-    """Every patch of the series builds: applied one after the other, kernel and modules linked each time.
+def builds(series, what):
+    """What is wrong with the kernel and its modules when these patches are in it.
 
-    Hours for all of them, so that what has built is remembered, by the contents of all that went into it.
+    Hours for all that is asked here, so that what has built is remembered, by the contents of all that went into it.
     """
-    found = []
-    series = patched.series()
+    ours = patched.companions(series)
+    state = patched.digest([TREE / "Makefile", OBJ / ".config", *series, *ours.values()])
     built = BUILD / "lint-built"
-    known = set(built.read_text().split()) if built.is_file() else set()
-    for count, patch in enumerate(series, 1):
-        ours = patched.companions(series[:count])
-        state = patched.digest([TREE / "Makefile", OBJ / ".config", *series[:count], *ours.values()])
-        if state in known:
-            continue
-        patched.Tree(scratch()).place(series[:count], ours)
+    if built.is_file() and state in built.read_text().split():
+        return []
+    try:
+        patched.Tree(scratch()).place(series, ours)
         problems = configure() + kbuild("vmlinux", "modules")
-        found += [f"{patch.relative_to(TOP)}: {p}" for p in problems]
-        say(f"lint: {patch.relative_to(TOP)}: {len(problems)} findings")
-        if not problems:
-            with built.open("a", encoding="ascii") as file:
-                file.write(f"{state}\n")
-    return found
+    except Failure as failure:      # a patch does not apply
+        problems = [str(failure)]
+    say(f"lint: {what}: {len(problems)} findings")
+    if not problems:
+        with built.open("a", encoding="ascii") as file:
+            file.write(f"{state}\n")
+    return [f"{what}: {p}" for p in problems]
+
+
+def patches():
+    """Every patch of the series builds: applied one after the other, kernel and modules linked each time."""
+    series = patched.series()
+    return [problem for count, patch in enumerate(series, 1) for problem in builds(series[:count], patch.relative_to(TOP))]
 
 
 def alone():
     """Every directory of patches/ builds by itself: three on the clean tree, the others over the fixes, whose lines or helpers they need."""
     found = []
-    tree = patched.Tree(scratch())
     for group in dict.fromkeys(patch.parent.name for patch in patched.series()):
-        series = patched.series([group] if group in ("fixes", "igb", "module") else ["fixes", group])
-        try:
-            tree.place(series, patched.companions(series))
-            problems = configure() + kbuild("vmlinux", "modules")
-        except Failure as failure:      # a patch does not apply
-            problems = [str(failure)]
-        found += [f"patches/{group}: {p}" for p in problems]
-        say(f"lint: patches/{group}, alone: {len(problems)} findings")
+        found += builds(patched.series([group] if group in ("fixes", "igb", "module") else ["fixes", group]), f"patches/{group}, alone")
     return found
 
 
