@@ -27,7 +27,7 @@ from say import Failure
 # GPU's microcontroller.
 GPUS = {"radeon": "firmware_class.path=/netgpu/build/lab/radeon/firmware amdgpu.si_support=1 amdgpu.ip_block_mask=0x1f amdgpu.dpm=0 amdgpu.runpm=0 amdgpu.lockup_timeout={lockup}",
         "geforce": "nouveau.noaccel=1 nouveau.modeset=2 nouveau.runpm=0",
-        "dg1": "i915.enable_guc=0"}
+        "dg1": "firmware_class.path=/netgpu/build/lab/dg1/firmware"}
 WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "sleepy", "epyc", "iommu", "sleep", *GPUS}
 ROOT_PORT = 0x10        # slot of the root port above the switch
 # tcg: two CPUs. icount: one CPU, whose clock counts instructions: a nanosecond each.

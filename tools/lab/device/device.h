@@ -49,6 +49,8 @@ struct device_ops {
 	/* memory.h: where an address is, and what happens when it is nowhere */
 	void *(*translate)(struct device *device, uint64_t space, uint64_t address, size_t *length, bool write, uint32_t *cause);
 	void (*fault)(struct device *device, uint64_t space, uint64_t address, bool write, uint32_t cause);
+	/* what is due besides the engines' work; ms until it is to be asked again at the latest, -1: not for the time alone */
+	int (*later)(struct device *device);
 	/* figures of its own, as JSON: each ", " and a key with its value */
 	void (*figures)(struct device *device, int fd);
 };

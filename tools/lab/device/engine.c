@@ -164,7 +164,7 @@ static void run(struct engine *engine)
 
 int engines_run(struct device *device)
 {
-	int timeout = -1;
+	int timeout = device->ops->later ? device->ops->later(device) : -1;
 	unsigned int i;
 
 	for (i = 0; i < device->engines; i++) {
@@ -177,7 +177,7 @@ int engines_run(struct device *device)
 			continue;
 		if (!engine->waiting)
 			timeout = 0;
-		else if (timeout < 0)
+		else if (timeout < 0 || timeout > RETRY)
 			timeout = RETRY;
 	}
 	return timeout;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR MIT */
 /*
- * A DG1 (Iris Xe MAX) as far as the kernel's i915 needs it when it submits by execlists (enable_guc=0): the render engine,
- * which only executes commands of the memory interface, and the blitter. Display and media are fused off.
+ * A DG1 (Iris Xe MAX) as far as the kernel's i915 needs it, by execlists (enable_guc=0) or by the microcontroller: the render
+ * engine, which only executes commands of the memory interface, and the blitter. Display and media are fused off.
  *
  * Registers and commands have the names of the kernel's headers (i915_headers.h); what they do was read in the driver, and in
  * Intel's Programmer's Reference Manual for DG1 where it says so. A register is its offset in bytes in those headers.
  *
  * The files here call only those before them in this order, and what is in ../device (device.h): dg1_irq, dg1_gtt,
- * dg1_execlists, dg1_blt, dg1_mi, dg1_registers, dg1_card, dg1.
+ * dg1_execlists, dg1_guc, dg1_blt, dg1_mi, dg1_registers, dg1_card, dg1.
  */
 #ifndef LAB_DG1_H
 #define LAB_DG1_H
@@ -31,12 +31,15 @@ enum dg1_engine {
 	DG1_RCS,	/* render */
 	DG1_BCS,	/* blitter */
 	DG1_ENGINES,
+	DG1_GUC = DG1_ENGINES,	/* the microcontroller, which has interrupts as they have */
+	DG1_SOURCES,
 };
 
 /* An engine's contexts. A descriptor is 0 when there is none. */
 struct dg1_execlists {
 	uint64_t active, next;			/* what is executed, and what comes then */
 	uint64_t pending[DG1_PORTS];		/* submitted; to be taken at the next point where that may be */
+	bool leave;				/* the active one is to go, though there is none in its place */
 	bool arbitration;			/* it may be taken now */
 	bool told;				/* that a semaphore is waited for */
 	uint64_t space;				/* of the active context's own tables (memory.h) */
@@ -49,14 +52,15 @@ struct dg1 {
 	struct registers registers;
 	struct engine engine[DG1_ENGINES];
 	struct dg1_execlists execlists[DG1_ENGINES];
+	struct dg1_guc *guc;
 	uint32_t *reg;			/* of registers, what they remember */
 	uint64_t *ggtt;			/* the global table */
 	uint8_t *lmem;			/* local memory */
 	uint64_t lmem_size;		/* bytes; the BAR is its start */
-	uint16_t irq[DG1_ENGINES];	/* what each has to say */
+	uint16_t irq[DG1_SOURCES];	/* what each has to say */
 	uint32_t irq_latched;		/* GEN11_GT_INTR_DW(0) */
 	bool irq_told;			/* a message is under way */
-	uint64_t requests, switches, preemptions;
+	uint64_t requests, switches, preemptions, loads;
 };
 
 static inline struct dg1 *to_dg1(const struct device *device)
@@ -99,10 +103,10 @@ static inline uint32_t dg1_masked(uint32_t before, uint32_t value)
 	return ((before & ~(value >> 16)) | (value & (value >> 16))) & 0xffff;
 }
 
-/* dg1_irq.c: interrupts of the engines, as DG1 and gen11 have them */
+/* dg1_irq.c: interrupts, as DG1 and gen11 have them */
 bool dg1_irq_init(struct dg1 *dg1);
 void dg1_irq_reset(struct dg1 *dg1);
-void dg1_irq_raise(struct dg1 *dg1, unsigned int engine, uint32_t bits);	/* GT_*_INTERRUPT */
+void dg1_irq_raise(struct dg1 *dg1, unsigned int from, uint32_t bits);	/* GT_*_INTERRUPT, GUC_INTR_* */
 void dg1_irq_update(struct dg1 *dg1);
 
 /*
@@ -124,6 +128,24 @@ void dg1_execlists_empty(struct engine *engine);
 /* dg1_execlists_yield - take what was submitted, if there is something and it may be here; then the engine is elsewhere, and true */
 bool dg1_execlists_yield(struct engine *engine);
 uint64_t dg1_timestamp(void);
+
+/* What submits without the queue's registers: one context at a time. */
+void dg1_execlists_run(struct engine *engine, uint64_t descriptor);
+void dg1_execlists_leave(struct engine *engine);
+bool dg1_execlists_pending(const struct engine *engine);
+bool dg1_execlists_active(const struct engine *engine);
+/* dg1_execlists_unfinished - does a context that is on no engine have something in its ring? */
+bool dg1_execlists_unfinished(struct device *device, uint64_t descriptor);
+
+/* dg1_guc.c: the microcontroller */
+bool dg1_guc_init(struct dg1 *dg1);
+void dg1_guc_reset(struct dg1 *dg1);
+/* dg1_guc_look - has an engine become free, or is another context to have it? */
+void dg1_guc_look(struct dg1 *dg1, unsigned int engine);
+/* dg1_guc_later - the same for all; ms until it is to be asked again, -1: not for the time alone */
+int dg1_guc_later(struct dg1 *dg1);
+/* dg1_guc_firmware - write the files that the driver loads there; -1 when that fails, which it has said */
+int dg1_guc_firmware(const char *directory);
 
 /* dg1_blt.c: commands of the blitter; 0 words: it is not known */
 uint32_t dg1_blt_length(uint32_t header);

@@ -38,8 +38,14 @@ static void figures(struct device *device, int fd)
 {
 	const struct dg1 *dg1 = to_dg1(device);
 
-	dprintf(fd, ", \"requests\": %llu, \"switches\": %llu, \"preemptions\": %llu", (unsigned long long)dg1->requests,
-		(unsigned long long)dg1->switches, (unsigned long long)dg1->preemptions);
+	dprintf(fd, ", \"requests\": %llu, \"switches\": %llu, \"preemptions\": %llu, \"guc_loads\": %llu",
+		(unsigned long long)dg1->requests, (unsigned long long)dg1->switches, (unsigned long long)dg1->preemptions,
+		(unsigned long long)dg1->loads);
+}
+
+static int later(struct device *device)
+{
+	return dg1_guc_later(to_dg1(device));
 }
 
 /* The driver reads and writes 64 bits of two registers at once, too. */
@@ -93,6 +99,7 @@ static const struct device_ops card = {
 	.interrupts_pass = interrupts_pass,
 	.translate = dg1_gtt_translate,
 	.fault = dg1_gtt_fault,
+	.later = later,
 	.figures = figures,
 };
 
@@ -105,7 +112,7 @@ bool dg1_init(struct dg1 *dg1, int vram, uint64_t vram_size, uint64_t bar_size)
 	dg1->lmem_size = vram_size;
 	dg1->lmem = mmap(NULL, vram_size, PROT_READ | PROT_WRITE, MAP_SHARED, vram, 0);
 	if (dg1->lmem == MAP_FAILED || !dg1_registers_init(dg1) || !dg1_irq_init(dg1) || !dg1_gtt_init(dg1) ||
-	    !dg1_execlists_init(dg1))
+	    !dg1_execlists_init(dg1) || !dg1_guc_init(dg1))
 		return false;
 	for (i = 0; i < DG1_ENGINES; i++)
 		dg1->engine[i] = (struct engine){ .ops = &dg1_ops, .name = names[i], .device = device, .id = i };

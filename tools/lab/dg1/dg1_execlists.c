@@ -213,6 +213,7 @@ static void completed(struct engine *engine)
 		save(engine);
 		x->active = x->next;
 		x->next = 0;
+		x->leave = false;
 		if (x->active)
 			restore(engine);
 		tell(engine, away, false);
@@ -229,7 +230,7 @@ static void take(struct engine *engine)
 	x->active = x->pending[0];
 	x->next = x->pending[1];
 	x->pending[0] = 0;
-	x->told = false;
+	x->told = x->leave = false;
 	if (away && (away & DG1_IMAGE) == (x->active & DG1_IMAGE) && !(x->active & CTX_DESC_FORCE_RESTORE)) {
 		memory_read(engine->device, GLOBAL, (x->active & DG1_IMAGE) + IMAGE_STATE + 4ull * CTX_RING_TAIL, &tail, sizeof(tail));
 		*ring_register(engine, RING_TAIL(0)) = tail;
@@ -248,6 +249,23 @@ static void take(struct engine *engine)
 	tell(engine, away, true);
 }
 
+/* go - off the engine, which is idle then */
+static void go(struct engine *engine)
+{
+	struct dg1_execlists *x = dg1_contexts(engine);
+	const uint64_t away = x->active;
+
+	x->leave = false;
+	if (!away)
+		return;
+	to_dg1(engine->device)->preemptions += engine_active(engine);
+	save(engine);
+	x->active = x->next = 0;
+	engine->depth = 0;
+	engine_ring(engine, GLOBAL, 0, 1, 0, 0);
+	tell(engine, away, false);
+}
+
 static bool may_yield(const struct engine *engine)
 {
 	return dg1_contexts(engine)->arbitration && !engine->hung && !engine->stalled && engine->depth < 2 && !in_workaround(engine);
@@ -255,11 +273,59 @@ static bool may_yield(const struct engine *engine)
 
 bool dg1_execlists_yield(struct engine *engine)
 {
-	if (!dg1_contexts(engine)->pending[0] || !may_yield(engine))
+	struct dg1_execlists *x = dg1_contexts(engine);
+
+	if ((!x->pending[0] && !x->leave) || !may_yield(engine))
 		return false;
-	take(engine);
+	if (x->pending[0])
+		take(engine);
+	else
+		go(engine);
 	completed(engine);
 	return true;
+}
+
+static void begin(struct engine *engine)
+{
+	if (!dg1_contexts(engine)->active && dg1_contexts(engine)->pending[0]) {
+		take(engine);
+		completed(engine);
+	} else {
+		dg1_execlists_yield(engine);
+	}
+}
+
+void dg1_execlists_run(struct engine *engine, uint64_t descriptor)
+{
+	dg1_contexts(engine)->pending[0] = descriptor;
+	dg1_contexts(engine)->pending[1] = 0;
+	begin(engine);
+}
+
+void dg1_execlists_leave(struct engine *engine)
+{
+	dg1_contexts(engine)->leave = true;
+	dg1_execlists_yield(engine);
+}
+
+bool dg1_execlists_pending(const struct engine *engine)
+{
+	return dg1_contexts(engine)->pending[0];
+}
+
+bool dg1_execlists_active(const struct engine *engine)
+{
+	return dg1_contexts(engine)->active;
+}
+
+bool dg1_execlists_unfinished(struct device *device, uint64_t descriptor)
+{
+	const uint64_t at = (descriptor & DG1_IMAGE) + IMAGE_STATE;
+	uint32_t head, tail;
+
+	memory_read(device, GLOBAL, at + 4ull * CTX_RING_HEAD, &head, sizeof(head));
+	memory_read(device, GLOBAL, at + 4ull * CTX_RING_TAIL, &tail, sizeof(tail));
+	return (head & HEAD_ADDR) != (tail & TAIL_ADDR);
 }
 
 void dg1_execlists_submit(struct engine *engine)
@@ -272,12 +338,7 @@ void dg1_execlists_submit(struct engine *engine)
 
 		x->pending[i] = (uint64_t)*ring_register(engine, at + 4) << 32 | *ring_register(engine, at);
 	}
-	if (!x->active && x->pending[0]) {
-		take(engine);
-		completed(engine);
-	} else {
-		dg1_execlists_yield(engine);
-	}
+	begin(engine);
 }
 
 void dg1_execlists_empty(struct engine *engine)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /*
- * Interrupts. An engine has causes that are enabled and not masked; a bit of GEN11_GT_INTR_DW(0) for each engine that has some;
+ * Interrupts. An engine, or the GuC, has causes that are enabled and not masked; a bit of GEN11_GT_INTR_DW(0) for each that has some;
  * who selects that bit finds the causes in the identity register. All of it is below a master, whose message is sent once
  * until the driver has turned it off (i915_irq.c: dg1_irq_handler(), gt/intel_gt_irq.c).
  */
@@ -11,29 +11,35 @@
 /* The header shifts a one into the sign. */
 #define DATA_VALID	BIT(31)		/* GEN11_INTR_DATA_VALID */
 
-static const uint32_t bit[DG1_ENGINES] = { [DG1_RCS] = BIT(GEN11_RCS0), [DG1_BCS] = BIT(GEN11_BCS) };
-/* The engine's class, in the identity: enum intel_engine_class (gt/intel_engine_types.h). */
-static const uint32_t class[DG1_ENGINES] = { [DG1_RCS] = 0, [DG1_BCS] = 3 };
+static const struct {
+	uint32_t bit;
+	uint32_t class;				/* in the identity: enum intel_engine_class (gt/intel_engine_types.h) */
+	uint32_t enable, enable_field;		/* where it is enabled, */
+	uint32_t mask;				/* and masked, in the upper half */
+} source[DG1_SOURCES] = {
+	[DG1_RCS] = { BIT(GEN11_RCS0), 0, GEN11_RENDER_COPY_INTR_ENABLE, ENGINE1_MASK, GEN11_RCS0_RSVD_INTR_MASK },
+	[DG1_BCS] = { BIT(GEN11_BCS), 3, GEN11_RENDER_COPY_INTR_ENABLE, ENGINE0_MASK, GEN11_BCS_RSVD_INTR_MASK },
+	[DG1_GUC] = { BIT(GEN11_GUC), 4, GEN11_GUC_SG_INTR_ENABLE, ENGINE1_MASK, GEN11_GUC_SG_INTR_MASK },
+};
 
 void dg1_irq_update(struct dg1 *dg1)
 {
 	unsigned int i;
 
-	for (i = 0; i < DG1_ENGINES; i++)
+	for (i = 0; i < DG1_SOURCES; i++)
 		if (dg1->irq[i])
-			dg1->irq_latched |= bit[i];
+			dg1->irq_latched |= source[i].bit;
 	if (!dg1->irq_latched || dg1->irq_told || !(dg1->reg[WORD(DG1_MSTR_TILE_INTR)] & DG1_MSTR_IRQ))
 		return;
 	dg1->irq_told = device_message(&dg1->device);
 }
 
-void dg1_irq_raise(struct dg1 *dg1, unsigned int engine, uint32_t bits)
+void dg1_irq_raise(struct dg1 *dg1, unsigned int from, uint32_t bits)
 {
-	uint32_t enable = field(dg1->reg[WORD(GEN11_RENDER_COPY_INTR_ENABLE)], engine == DG1_RCS ? ENGINE1_MASK : ENGINE0_MASK);
-	uint32_t masked = field(dg1->reg[WORD(engine == DG1_RCS ? GEN11_RCS0_RSVD_INTR_MASK : GEN11_BCS_RSVD_INTR_MASK)],
-				ENGINE1_MASK);
+	const uint32_t enable = field(dg1->reg[WORD(source[from].enable)], source[from].enable_field);
+	const uint32_t masked = field(dg1->reg[WORD(source[from].mask)], ENGINE1_MASK);
 
-	dg1->irq[engine] |= (uint16_t)(bits & enable & ~masked);
+	dg1->irq[from] |= (uint16_t)(bits & enable & ~masked);
 	dg1_irq_update(dg1);
 }
 
@@ -41,7 +47,7 @@ void dg1_irq_reset(struct dg1 *dg1)
 {
 	unsigned int i;
 
-	for (i = 0; i < DG1_ENGINES; i++)
+	for (i = 0; i < DG1_SOURCES; i++)
 		dg1->irq[i] = 0;
 	dg1->irq_latched = 0;
 	dg1->irq_told = false;
@@ -93,10 +99,10 @@ static void select_written(struct device *device, uint32_t index, uint32_t befor
 	unsigned int i;
 
 	(void)before;
-	for (i = 0; i < DG1_ENGINES; i++) {
-		if (dg1->reg[index] != bit[i])
+	for (i = 0; i < DG1_SOURCES; i++) {
+		if (dg1->reg[index] != source[i].bit)
 			continue;
-		dg1->reg[WORD(GEN11_INTR_IDENTITY_REG(0))] = DATA_VALID | class[i] << 16 | dg1->irq[i];
+		dg1->reg[WORD(GEN11_INTR_IDENTITY_REG(0))] = DATA_VALID | source[i].class << 16 | dg1->irq[i];
 		dg1->irq[i] = 0;
 	}
 }

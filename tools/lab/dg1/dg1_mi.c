@@ -429,6 +429,13 @@ static void report(struct engine *engine)
 		if (!(reg[WORD(RING_EMR(base))] & ERROR_INSTRUCTION))
 			dg1_irq_raise(to_dg1(engine->device), engine->id, GT_CS_MASTER_ERROR_INTERRUPT);
 	}
+	dg1_guc_look(to_dg1(engine->device), engine->id);
+}
+
+static void empty(struct engine *engine)
+{
+	dg1_execlists_empty(engine);
+	dg1_guc_look(to_dg1(engine->device), engine->id);
 }
 
 const struct engine_ops dg1_ops = {
@@ -438,6 +445,6 @@ const struct engine_ops dg1_ops = {
 	.length = length_of,
 	.execute = execute,
 	.report = report,
-	.empty = dg1_execlists_empty,
+	.empty = empty,
 	.reset = dg1_execlists_reset,
 };

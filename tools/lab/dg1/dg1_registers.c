@@ -5,13 +5,8 @@
 
 #include "dg1.h"
 
-#define GUC_STATUS	0xc000			/* gt/uc/intel_guc_reg.h, as the next three */
-#define GUC_WOPCM_SIZE	0xc050
-#define DMA_GUC_WOPCM_OFFSET	0xc340
-#define GUC_MAX_IDLE_COUNT	0xc3e4
 #define GU_CNTL_PROTECTED	0x10100c	/* display/intel_display_regs.h */
 #define PVINFO		0x78000			/* i915_pvinfo.h: VGT_PVINFO_PAGE */
-#define GUC_IN_RESET	1u			/* GS_MIA_IN_RESET */
 #define DFSM		0x51000			/* display/intel_display_regs.h: SKL_DFSM */
 #define DFSM_PIPES	(BIT(30) | BIT(21) | BIT(28) | BIT(22))	/* none of four */
 #define MEDIA_NONE	0xffffffffu		/* GEN11_GT_VEBOX_VDBOX_DISABLE: all */
@@ -20,8 +15,8 @@
 /* The header shifts a one into the sign. */
 #define READY		BIT(31)			/* GEN6_PCODE_READY */
 
-/* MHz in units of 50/3: what DG1 says of itself */
-#define RATIO(mhz)	((mhz) * 3 / 50)
+/* MHz in units of 50 (gt/intel_rps.c: gen6_rps_get_freq_caps()): what DG1 says of itself */
+#define RATIO(mhz)	((mhz) / 50)
 
 static const char *name_of(uint32_t index)
 {
@@ -80,6 +75,8 @@ static void domains_reset(struct device *device, uint32_t index, uint32_t before
 	for (i = 0; i < DG1_ENGINES; i++)
 		if (asked & (GEN11_GRDOM_FULL | domain[i]))
 			engine_reset(&dg1->engine[i]);
+	if (asked & (GEN11_GRDOM_FULL | GEN11_GRDOM_GUC))
+		dg1_guc_reset(dg1);
 	device->count.resets++;
 	device_absent(device);
 }
@@ -110,7 +107,6 @@ void dg1_registers_reset(struct dg1 *dg1)
 	reg[WORD(GEN6_DSMBASE)] = (uint32_t)dg1->lmem_size;
 	reg[WORD(GEN6_DSMBASE) + 1] = (uint32_t)(dg1->lmem_size >> 32) | 1;
 	reg[WORD(DFSM)] = DFSM_PIPES;
-	reg[WORD(GUC_STATUS)] = GUC_IN_RESET;
 	reg[WORD(GEN11_GT_VEBOX_VDBOX_DISABLE)] = MEDIA_NONE;
 	reg[WORD(GEN11_GT_SLICE_ENABLE)] = 1;
 	reg[WORD(GEN12_GT_GEOMETRY_DSS_ENABLE)] = SUBSLICES;
@@ -118,6 +114,7 @@ void dg1_registers_reset(struct dg1 *dg1)
 	reg[WORD(RPM_CONFIG0)] = GEN11_RPM_CONFIG0_CRYSTAL_CLOCK_FREQ_19_2_MHZ |
 				 REG_FIELD_PREP(GEN10_RPM_CONFIG0_CTC_SHIFT_PARAMETER_MASK, 3);
 	dg1_irq_reset(dg1);
+	dg1_guc_reset(dg1);
 }
 
 bool dg1_registers_init(struct dg1 *dg1)
@@ -139,7 +136,6 @@ bool dg1_registers_init(struct dg1 *dg1)
 		{ WORD(GEN6_GSMBASE), WORD(GEN6_GSMBASE) + 1, NULL, registers_read_only },
 		{ WORD(GEN6_DSMBASE), WORD(GEN6_DSMBASE) + 1, NULL, registers_read_only },
 		{ WORD(DFSM), WORD(DFSM), NULL, registers_read_only },
-		{ WORD(GUC_STATUS), WORD(GUC_STATUS), NULL, registers_read_only },
 		{ WORD(GEN11_EU_DISABLE), WORD(GEN11_EU_DISABLE), NULL, registers_read_only },
 		{ WORD(GEN11_GT_SLICE_ENABLE), WORD(GEN11_GT_VEBOX_VDBOX_DISABLE), NULL, registers_read_only },
 		{ WORD(GEN6_RP_STATE_CAP), WORD(GEN6_RP_STATE_CAP), NULL, registers_read_only },
@@ -164,14 +160,17 @@ bool dg1_registers_init(struct dg1 *dg1)
 		{ WORD(GEN10_SAMPLER_MODE), WORD(GEN10_SAMPLER_MODE) }, { WORD(GEN8_ROW_CHICKEN2), WORD(GEN8_ROW_CHICKEN2) },
 		/* power, frequency, time */
 		{ WORD(MSG_IDLE_CS), WORD(MSG_IDLE_BCS) }, { WORD(GEN6_RC_CONTROL), WORD(GEN9_RENDER_PG_IDLE_HYSTERESIS) },
+		{ WORD(GEN6_RPNSWREQ), WORD(GEN6_RPNSWREQ) }, { WORD(GEN6_RP_CONTROL), WORD(GEN6_RP_CONTROL) },
+		{ WORD(GEN6_RP_DOWN_TIMEOUT), WORD(GEN6_RP_INTERRUPT_LIMITS) }, { WORD(GEN6_RP_UP_THRESHOLD), WORD(GEN6_RP_DOWN_THRESHOLD) },
+		{ WORD(GEN6_RP_UP_EI), WORD(GEN6_RP_IDLE_HYSTERSIS) },
+		{ WORD(GEN12_RPSTAT1), WORD(GEN12_RPSTAT1) },
 		{ WORD(GEN6_PMINTRMSK), WORD(GEN6_PMINTRMSK) }, { WORD(GEN9_PG_ENABLE), WORD(GEN9_PG_ENABLE) },
 		{ WORD(CTC_MODE), WORD(CTC_MODE) }, { WORD(GEN6_GT_GFX_RC6), WORD(GEN6_GT_GFX_RC6) },
 		{ WORD(PCU_PWM_FAN_SPEED), WORD(PCU_PWM_FAN_SPEED) },
-		{ WORD(PCU_PACKAGE_POWER_SKU_UNIT), WORD(PCU_PACKAGE_ENERGY_STATUS) },
+		{ WORD(PCU_PACKAGE_POWER_SKU_UNIT), WORD(PCU_PACKAGE_ENERGY_STATUS) }, { WORD(PCU_PACKAGE_RAPL_LIMIT), WORD(PCU_PACKAGE_RAPL_LIMIT) },
 		{ WORD(GEN10_FREQ_INFO_REC), WORD(GEN10_FREQ_INFO_REC) },
-		/* the microcontroller */
-		{ WORD(GUC_WOPCM_SIZE), WORD(GUC_WOPCM_SIZE) }, { WORD(DMA_GUC_WOPCM_OFFSET), WORD(DMA_GUC_WOPCM_OFFSET) },
-		{ WORD(GUC_MAX_IDLE_COUNT), WORD(GUC_MAX_IDLE_COUNT) },
+		/* read when something has gone wrong */
+		{ WORD(GEN12_AUX_ERR_DBG), WORD(GEN12_AUX_ERR_DBG) }, { WORD(GEN12_GAM_DONE), WORD(GEN12_GAM_DONE) },
 		/* is there something that is not: a hypervisor's interface, memory on the package, accesses to nothing */
 		{ WORD(PVINFO), WORD(PVINFO + 4) }, { WORD(HSW_EDRAM_CAP), WORD(HSW_EDRAM_CAP) }, { WORD(FPGA_DBG), WORD(FPGA_DBG) },
 		{ WORD(GU_CNTL_PROTECTED), WORD(GU_CNTL_PROTECTED) },

@@ -21,6 +21,9 @@
 #define FIELD_PREP(mask, value)		(((uint32_t)(value) * ((mask) & -(mask))) & (mask))
 #define REG_FIELD_PREP(mask, value)	FIELD_PREP(mask, value)
 
+#define __packed			__attribute__((packed))
+
+typedef uint8_t u8;
 typedef uint32_t u32;
 typedef uint64_t u64;
 
@@ -28,6 +31,8 @@ static inline u64 sign_extend64(u64 value, int index)
 {
 	return (u64)((int64_t)(value << (63 - index)) >> (63 - index));
 }
+
+#include <assert.h>
 
 #include "gt/intel_engine_regs.h"
 #include "gt/intel_gpu_commands.h"

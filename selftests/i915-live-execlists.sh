@@ -1,0 +1,10 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# i915's own live selftests without the GuC.
+# lab: kernel=netgpu
+# lab: drivers=i915
+# lab: topology=nonic,novram,dg1
+# lab: timeout=400
+# lab: console=GPU HANG
+# lab: append=i915.enable_guc=0
+. "$(dirname "$0")/i915-live.sh"
