@@ -28,6 +28,7 @@ void engine_ring(struct engine *engine, uint64_t space, uint64_t base, uint64_t 
 	uint32_t mask = (uint32_t)(words - 1);
 
 	engine->fetch[0] = (struct fetch){ .space = space, .base = base, .mask = mask, .at = at & mask, .end = end & mask };
+	engine->waiting = false;
 }
 
 void engine_write_pointer(struct engine *engine, uint32_t end)
@@ -164,15 +165,19 @@ static void run(struct engine *engine)
 
 int engines_run(struct device *device)
 {
-	int timeout = device->ops->later ? device->ops->later(device) : -1;
 	unsigned int i;
+	int timeout;
 
+	if (device->ops->later)
+		device->ops->later(device);
+	for (i = 0; i < device->engines; i++)
+		if (runnable(&device->engine[i]))
+			run(&device->engine[i]);
+	/* It may give an engine something to do. */
+	timeout = device->ops->later ? device->ops->later(device) : -1;
 	for (i = 0; i < device->engines; i++) {
-		struct engine *engine = &device->engine[i];
+		const struct engine *engine = &device->engine[i];
 
-		if (!runnable(engine))
-			continue;
-		run(engine);
 		if (!runnable(engine))
 			continue;
 		if (!engine->waiting)

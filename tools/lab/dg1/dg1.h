@@ -60,7 +60,7 @@ struct dg1 {
 	uint16_t irq[DG1_SOURCES];	/* what each has to say */
 	uint32_t irq_latched;		/* GEN11_GT_INTR_DW(0) */
 	bool irq_told;			/* a message is under way */
-	uint64_t requests, switches, preemptions, loads;
+	uint64_t requests, switches, preemptions, loads, taken_off;
 };
 
 static inline struct dg1 *to_dg1(const struct device *device)
@@ -92,7 +92,7 @@ static inline void dg1_set(const struct engine *engine, uint32_t index, uint32_t
 	const uint32_t block = index / WORD(0x1000);
 	const bool of_engine = block == RENDER_RING_BASE / 0x1000 || block == BLT_RING_BASE / 0x1000;
 
-	if (index == WORD(GEN6_GDRST) || (of_engine && (offset == RING_EXECLIST_CONTROL(0) || offset == RING_RESET_CTL(0))))
+	if (index == WORD(GEN6_GDRST) || index == WORD(GEN11_GUC_HOST_INTERRUPT) || index == WORD(DMA_CTRL) || (of_engine && (offset == RING_EXECLIST_CONTROL(0) || offset == RING_RESET_CTL(0))))
 		return;
 	registers_write(engine->device, index, value);
 }
@@ -132,6 +132,7 @@ uint64_t dg1_timestamp(void);
 /* What submits without the queue's registers: one context at a time. */
 void dg1_execlists_run(struct engine *engine, uint64_t descriptor);
 void dg1_execlists_leave(struct engine *engine);
+void dg1_execlists_cancel(struct engine *engine);	/* what has not been taken yet */
 bool dg1_execlists_pending(const struct engine *engine);
 bool dg1_execlists_active(const struct engine *engine);
 /* dg1_execlists_unfinished - does a context that is on no engine have something in its ring? */
@@ -140,8 +141,10 @@ bool dg1_execlists_unfinished(struct device *device, uint64_t descriptor);
 /* dg1_guc.c: the microcontroller */
 bool dg1_guc_init(struct dg1 *dg1);
 void dg1_guc_reset(struct dg1 *dg1);
-/* dg1_guc_look - has an engine become free, or is another context to have it? */
+/* dg1_guc_look - an engine that has become free, or is to change over: tell, submit, or take by force */
 void dg1_guc_look(struct dg1 *dg1, unsigned int engine);
+/* dg1_guc_ran - the same, when the engine has had its turn */
+void dg1_guc_ran(struct dg1 *dg1, unsigned int engine);
 /* dg1_guc_later - the same for all; ms until it is to be asked again, -1: not for the time alone */
 int dg1_guc_later(struct dg1 *dg1);
 /* dg1_guc_firmware - write the files that the driver loads there; -1 when that fails, which it has said */

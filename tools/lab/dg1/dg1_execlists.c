@@ -107,7 +107,8 @@ static void lay_out(struct engine *engine, uint64_t descriptor)
 	for (i = 0; i < 32; i++)
 		words[GPRS + 2 * i] = GEN8_RING_CS_GPR(base, 0) + 4 * i;
 	words[GPRS_END] = end;
-	memory_write(engine->device, GLOBAL, at, words, sizeof(words));
+	/* before that is the driver's, which may write its tail just now */
+	memory_write(engine->device, GLOBAL, at + 4ull * LAID_OUT, words + LAID_OUT, sizeof(words) - LAID_OUT * sizeof(*words));
 }
 
 static bool in_workaround(const struct engine *engine)
@@ -302,8 +303,14 @@ void dg1_execlists_run(struct engine *engine, uint64_t descriptor)
 	begin(engine);
 }
 
+void dg1_execlists_cancel(struct engine *engine)
+{
+	dg1_contexts(engine)->pending[0] = dg1_contexts(engine)->pending[1] = 0;
+}
+
 void dg1_execlists_leave(struct engine *engine)
 {
+	dg1_execlists_cancel(engine);	/* a new tail of its own: that is in its image, too */
 	dg1_contexts(engine)->leave = true;
 	dg1_execlists_yield(engine);
 }

@@ -6,7 +6,7 @@
  *
  * Contexts of an engine take turns: first by priority, then in the order in which they had something to do, each for its quantum.
  * Whoever does not go in its time, for another or as its scheduling is turned off, is taken off by a reset of the engine, and the
- * driver is told.
+ * driver is told; it does not get what the registers were then (STATE_CAPTURE_NOTIFICATION).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,6 @@
 #include "gt/uc/abi/guc_communication_ctb_abi.h"
 #include "gt/uc/abi/guc_errors_abi.h"
 #include "gt/uc/abi/guc_klvs_abi.h"
-#include "gt/uc/intel_guc_reg.h"
 #include "gt/uc/intel_uc_fw_abi.h"
 
 #define GLOBAL		0ULL		/* the space of the global table */
@@ -31,7 +30,7 @@
 
 /* The file that the driver loads: i915/dg1_guc_70.bin */
 #define VERSION		(70u << 16 | 44u << 8 | 1u)
-#define SUBMISSION	(1u << 16 | 15u << 8 | 0u)
+#define SUBMISSION	(1u << 16 | 18u << 8 | 4u)
 #define CODE_WORDS	16384u
 #define KEY_WORDS	64u		/* UOS_RSA_SCRATCH_COUNT */
 #define HEADER_WORDS	((uint32_t)sizeof(struct uc_css_header) / 4)
@@ -40,8 +39,19 @@
 #define AUTH_BAD	(1u << GS_AUTH_STATUS_SHIFT)	/* the header shifts into the sign */
 #define AUTH_GOOD	(2u << GS_AUTH_STATUS_SHIFT)
 
+/* What a guest may have done by one write to a register, before it is another's turn */
+#define STEPS		8u		/* on an engine */
+#define MESSAGES	64u
+#define CTB_MOST	(1u << 20)	/* bytes */
+
 /* Frequencies as the driver reads them: in units of 50/3 MHz */
-#define RATIO(mhz)	((mhz) * 3 / 50)
+#define SLPC_RATIO(mhz)	((mhz) * 3 / 50 & 0xff)
+#define FASTEST		1650u		/* MHz */
+#define SLOWEST		300u
+
+/* Of xe (abi/guc_actions_abi.h there): features and figures that it does without. */
+#define ACTION_SET_DEVICE_ENGINE_ACTIVITY_BUFFER	0x550c
+#define ACTION_OPT_IN_FEATURE_KLV			0x550e
 
 struct context {
 	uint64_t descriptor;	/* 0: it is not registered */
@@ -58,6 +68,8 @@ struct scheduler {
 	struct context *queue;			/* with something to do: the next one first */
 	uint64_t since;				/* µs: it runs */
 	uint64_t asked;				/* µs: it is to go; 0: it is not */
+	uint64_t packets;			/* of the engine, before it ran */
+	bool ran;				/* the engine has had its turn since it came, or was to go */
 	uint32_t stamp, total;			/* of the one that runs, and of all before: dg1_timestamp() */
 };
 
@@ -69,6 +81,8 @@ struct ctb {
 
 struct dg1_guc {
 	bool runs, talks;		/* loaded; buffers are enabled */
+	bool more;			/* there is more to do than was done at once */
+	bool said;			/* what is said once */
 	struct ctb in, out;
 	struct context *context;
 	struct scheduler scheduler[DG1_ENGINES];
@@ -95,7 +109,9 @@ static void send(struct dg1 *dg1, uint32_t fence, uint32_t head, const uint32_t 
 	memory_read(&dg1->device, GLOBAL, b->descriptor, &d, sizeof(d));
 	if (d.head >= b->words || d.tail >= b->words || (d.head + b->words - d.tail - 1) % b->words < words + 2) {
 		/* The driver grants what it has room for. */
-		fprintf(stderr, "dg1: guc: no room for %u words: head %u, tail %u\n", words + 2, d.head, d.tail);
+		if (!dg1->guc->said)
+			fprintf(stderr, "dg1: guc: no room for %u words: head %u, tail %u\n", words + 2, d.head, d.tail);
+		dg1->guc->said = true;
 		d.status |= GUC_CTB_STATUS_OVERFLOW;
 		memory_write(&dg1->device, GLOBAL, b->descriptor + 8, &d.status, 4);
 		return;
@@ -179,44 +195,59 @@ static void runs(struct dg1 *dg1, unsigned int engine, struct context *c)
 	s->stamp = stamp;
 	s->since = now_us();
 	s->asked = 0;
+	s->packets = dg1->engine[engine].packets;
+	s->ran = false;
 	tell_usage(dg1, engine);
 }
 
-/* off - it is off its engine: told when that is waited for, and in the queue again when there is more to do */
-static void off(struct dg1 *dg1, struct context *c)
+static void pay(struct dg1 *dg1, struct context *c)
 {
-	if (c->owed) {
-		c->owed = false;
+	if (c->owed)
 		tell_mode(dg1, c, false);
-	} else if (dg1_execlists_unfinished(&dg1->device, c->descriptor)) {
-		enqueue(dg1, c);
-	}
+	c->owed = false;
 }
 
-/* taken_off - by force. What the engine's registers have for all contexts stays: the GuC saves them (ADS: reg_state_list). */
-static void taken_off(struct dg1 *dg1, unsigned int id)
+/* restart - reset an engine. What its registers have for all contexts stays: the GuC writes it again (ADS: reg_state_list). */
+static void restart(struct dg1 *dg1, unsigned int id)
 {
-	static const uint32_t stays[] = { RING_HWS_PGA(0), RING_HWSTAM(0), RING_MODE_GEN7(0), RING_IMR(0), RING_EMR(0) };
-	struct scheduler *s = &dg1->guc->scheduler[id];
-	struct context *c = s->running;
-	uint32_t kept[ARRAY_SIZE(stays)];
+	static const uint32_t goes[] = {
+		RING_TAIL(0), RING_HEAD(0), RING_START(0), RING_CTL(0), RING_EIR(0), RING_RESET_CTL(0), RING_EXECLIST_STATUS_LO(0),
+		RING_EXECLIST_STATUS_HI(0),
+	};
+	uint32_t *block = &dg1->reg[WORD(dg1_base(id))], kept[WORD(0x800)];
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(stays); i++)
-		kept[i] = dg1->reg[WORD(dg1_base(id) + stays[i])];
+	memcpy(kept, block, sizeof(kept));
 	engine_reset(&dg1->engine[id]);
-	for (i = 0; i < ARRAY_SIZE(stays); i++)
-		dg1->reg[WORD(dg1_base(id) + stays[i])] = kept[i];
-	dg1->device.count.resets++;
+	memcpy(block, kept, sizeof(kept));
+	for (i = 0; i < ARRAY_SIZE(goes); i++)
+		block[WORD(goes[i])] = 0;
+	block[WORD(RING_MI_MODE(0))] &= ~(uint32_t)STOP_RING;
+}
+
+/* taken_off - by force: then it is not scheduled before the driver, which is told, has it so again */
+static void taken_off(struct dg1 *dg1, unsigned int id)
+{
+	struct scheduler *s = &dg1->guc->scheduler[id];
+	struct context *c = s->running;
+
+	restart(dg1, id);
+	dg1->taken_off++;
 	runs(dg1, id, NULL);
-	if (s->coming)
+	if (s->coming) {
+		pay(dg1, s->coming);
 		enqueue(dg1, s->coming);
-	s->coming = NULL;
-	event(dg1, INTEL_GUC_ACTION_CONTEXT_RESET_NOTIFICATION, id_of(dg1, c), 0, 1);
-	if (c->owed) {
-		c->owed = false;
-		tell_mode(dg1, c, false);
 	}
+	s->coming = NULL;
+	c->enabled = false;
+	event(dg1, INTEL_GUC_ACTION_CONTEXT_RESET_NOTIFICATION, id_of(dg1, c), 0, 1);
+	pay(dg1, c);
+}
+
+/* is_over - has the one that runs had its quantum, and done something in it? */
+static bool is_over(const struct scheduler *s, const struct engine *engine)
+{
+	return s->running->quantum && (s->ran || engine->hung || engine->stalled) && now_us() - s->since > s->running->quantum;
 }
 
 /* step - one thing that has happened on an engine, or is to happen; false when there was none */
@@ -231,70 +262,61 @@ static bool step(struct dg1 *dg1, unsigned int id)
 		next = s->coming;
 		s->coming = NULL;
 		runs(dg1, id, next);
+		if (c && dg1_execlists_unfinished(&dg1->device, c->descriptor))
+			enqueue(dg1, c);
 		if (c)
-			off(dg1, c);
+			pay(dg1, c);
 		return true;
 	}
 	if (c && !pending && !dg1_execlists_active(engine)) {
+		/* One that says that there is more, and does none of it, would do so for ever. */
+		const bool worked = engine->packets != s->packets;
+
 		runs(dg1, id, NULL);
-		off(dg1, c);
+		if (worked && dg1_execlists_unfinished(&dg1->device, c->descriptor))
+			enqueue(dg1, c);
+		pay(dg1, c);
 		return true;
 	}
-	if (c && s->asked && c->patience && now_us() - s->asked > c->patience) {
+	/* In hardware it had its chance in no time. */
+	if (c && s->asked && c->patience && (s->ran || engine->hung || engine->stalled) && now_us() - s->asked > c->patience) {
 		taken_off(dg1, id);
 		return true;
 	}
-	if (s->coming || (c && s->asked))
+	if (s->coming || s->asked)
 		return false;
 	if (c && c->owed) {
 		s->asked = now_us();
+		s->ran = false;
 		dg1_execlists_leave(engine);
 		return true;
 	}
-	if (!next || (c && (next->priority > c->priority ||
-			    (next->priority == c->priority && (!c->quantum || now_us() - s->since < c->quantum)))))
+	if (!next || (c && (next->priority > c->priority || (next->priority == c->priority && !is_over(s, engine)))))
 		return false;
 	dequeue(dg1, next);
 	s->coming = next;
 	s->asked = now_us();
+	s->ran = false;
 	dg1_execlists_run(engine, next->descriptor);
 	return true;
 }
 
 void dg1_guc_look(struct dg1 *dg1, unsigned int engine)
 {
-	if (dg1->guc->runs)
-		while (step(dg1, engine))
-			;
-}
-
-/* due - when something is to be looked at again, µs */
-static uint64_t due(const struct dg1 *dg1, unsigned int id)
-{
-	const struct scheduler *s = &dg1->guc->scheduler[id];
-	const struct context *c = s->running;
-
-	if (!c)
-		return NEVER;
-	if (s->asked)
-		return c->patience ? s->asked + c->patience : NEVER;
-	return s->queue && c->quantum && s->queue->priority <= c->priority ? s->since + c->quantum : NEVER;
-}
-
-int dg1_guc_later(struct dg1 *dg1)
-{
-	uint64_t first = NEVER, now;
 	unsigned int i;
 
-	for (i = 0; dg1->guc->runs && i < DG1_ENGINES; i++) {
-		dg1_guc_look(dg1, i);
-		if (due(dg1, i) < first)
-			first = due(dg1, i);
-	}
-	if (first == NEVER)
-		return -1;
-	now = now_us();
-	return first <= now ? 1 : (int)((first - now) / 1000 + 1);
+	if (!dg1->guc->runs || device_gone(&dg1->device))
+		return;
+	for (i = 0; i < STEPS; i++)
+		if (!step(dg1, engine))
+			return;
+	dg1->guc->more = true;
+}
+
+void dg1_guc_ran(struct dg1 *dg1, unsigned int engine)
+{
+	dg1->guc->scheduler[engine].ran = true;
+	dg1_guc_look(dg1, engine);
 }
 
 /* ---------------------------------------------------------------- requests */
@@ -315,12 +337,12 @@ static int register_context(struct dg1 *dg1, const uint32_t *data, uint32_t word
 	struct context *c;
 
 	/* No context spans several engines here: there is one of each class. */
-	if (id >= CONTEXTS || (class != CLASS_RENDER && class != CLASS_BLITTER) || dg1->guc->context[id].descriptor)
+	if (id >= CONTEXTS || !(data[9] & DG1_IMAGE) || (class != CLASS_RENDER && class != CLASS_BLITTER) || dg1->guc->context[id].descriptor)
 		return failed;
 	c = &dg1->guc->context[id];
 	*c = (struct context){
-		/* An id of the hardware's own: there, all bits set are no context. */
-		.descriptor = data[9] | (uint64_t)(id % 0x7ff) << 37,
+		/* An id of the hardware's own: there, all bits set are no context. What is on the engine is not restored again. */
+		.descriptor = (data[9] & ~(uint32_t)CTX_DESC_FORCE_RESTORE) | (uint64_t)(id % 0x7ff) << 37,
 		.engine = class == CLASS_RENDER ? DG1_RCS : DG1_BCS,
 		.priority = 3,
 	};
@@ -373,10 +395,12 @@ static int schedule(struct dg1 *dg1, const uint32_t *data, uint32_t words)
 	struct context *c = words < 1 ? NULL : context_of(dg1, data[0]);
 	struct scheduler *s;
 
-	if (!c || !c->enabled)
+	if (!c)
 		return failed;
 	s = &dg1->guc->scheduler[c->engine];
 	dg1_guc_look(dg1, c->engine);
+	if (!c->enabled)
+		return 0;	/* it was taken off meanwhile */
 	if (c == s->running && !s->asked)
 		dg1_execlists_run(&dg1->engine[c->engine], c->descriptor);	/* as far as its new tail */
 	else if (c != s->running && c != s->coming)
@@ -400,10 +424,15 @@ static int set_mode(struct dg1 *dg1, const uint32_t *data, uint32_t words)
 		return schedule(dg1, data, words);
 	}
 	dequeue(dg1, c);
-	if (c == s->running || c == s->coming)
-		c->owed = true;
-	else
-		tell_mode(dg1, c, false);
+	if (c == s->coming) {
+		/* It has not come yet: the one that runs may stay. */
+		dg1_execlists_cancel(&dg1->engine[c->engine]);
+		s->coming = NULL;
+		s->asked = 0;
+	}
+	c->owed = true;
+	if (c != s->running)
+		pay(dg1, c);
 	dg1_guc_look(dg1, c->engine);
 	return 0;
 }
@@ -414,11 +443,13 @@ static int forget_contexts(struct dg1 *dg1)
 	unsigned int i;
 
 	for (i = 0; i < DG1_ENGINES; i++) {
-		if (guc->scheduler[i].running)
-			engine_reset(&dg1->engine[i]);
+		if (dg1_execlists_active(&dg1->engine[i]) || dg1_execlists_pending(&dg1->engine[i]))
+			restart(dg1, i);
+		runs(dg1, i, NULL);
 		guc->scheduler[i] = (struct scheduler){ .total = guc->scheduler[i].total };
 	}
 	memset(guc->context, 0, CONTEXTS * sizeof(*guc->context));
+	guc->talks = false;
 	return 0;
 }
 
@@ -435,8 +466,8 @@ static int power(struct dg1 *dg1, const uint32_t *data, uint32_t words)
 	switch (what) {
 	case SLPC_EVENT_RESET:
 		memset(set, 0, sizeof(dg1->guc->power));
-		set[SLPC_PARAM_GLOBAL_MAX_GT_UNSLICE_FREQ_MHZ] = 1650;
-		set[SLPC_PARAM_GLOBAL_MIN_GT_UNSLICE_FREQ_MHZ] = 300;
+		set[SLPC_PARAM_GLOBAL_MAX_GT_UNSLICE_FREQ_MHZ] = FASTEST;
+		set[SLPC_PARAM_GLOBAL_MIN_GT_UNSLICE_FREQ_MHZ] = SLOWEST;
 		memory_write(&dg1->device, GLOBAL, data[1] + offsetof(struct slpc_shared_data, header.global_state), &state, 4);
 		return 0;
 	case SLPC_EVENT_SHUTDOWN:
@@ -444,8 +475,8 @@ static int power(struct dg1 *dg1, const uint32_t *data, uint32_t words)
 		memory_write(&dg1->device, GLOBAL, data[1] + offsetof(struct slpc_shared_data, header.global_state), &state, 4);
 		return 0;
 	case SLPC_EVENT_QUERY_TASK_STATE:
-		task.freq = RATIO(set[SLPC_PARAM_GLOBAL_MAX_GT_UNSLICE_FREQ_MHZ]) |
-			    RATIO(set[SLPC_PARAM_GLOBAL_MIN_GT_UNSLICE_FREQ_MHZ]) << 8;
+		task.freq = SLPC_RATIO(set[SLPC_PARAM_GLOBAL_MAX_GT_UNSLICE_FREQ_MHZ]) |
+			    SLPC_RATIO(set[SLPC_PARAM_GLOBAL_MIN_GT_UNSLICE_FREQ_MHZ]) << 8;
 		memory_write(&dg1->device, GLOBAL, data[1] + offsetof(struct slpc_shared_data, task_state_data), &task, sizeof(task));
 		return 0;
 	case SLPC_EVENT_PARAMETER_SET:
@@ -454,7 +485,11 @@ static int power(struct dg1 *dg1, const uint32_t *data, uint32_t words)
 		set[data[1]] = data[2];
 		return 0;
 	case SLPC_EVENT_PARAMETER_UNSET:
-		return data[1] < SLPC_MAX_PARAM ? 0 : failed;
+		if (data[1] >= SLPC_MAX_PARAM)
+			return failed;
+		set[data[1]] = data[1] == SLPC_PARAM_GLOBAL_MAX_GT_UNSLICE_FREQ_MHZ ? FASTEST :
+			       data[1] == SLPC_PARAM_GLOBAL_MIN_GT_UNSLICE_FREQ_MHZ ? SLOWEST : 0;
+		return 0;
 	default:
 		return failed;
 	}
@@ -465,7 +500,7 @@ static int configure(struct dg1 *dg1, const uint32_t *data, uint32_t words)
 	struct dg1_guc *guc = dg1->guc;
 	uint64_t value;
 
-	if (words < 2)
+	if (words < 2 || guc->talks)
 		return failed;
 	value = data[1] | (words > 2 && field(data[0], GUC_KLV_0_LEN) > 1 ? (uint64_t)data[2] << 32 : 0);
 	switch (field(data[0], GUC_KLV_0_KEY)) {
@@ -476,6 +511,8 @@ static int configure(struct dg1 *dg1, const uint32_t *data, uint32_t words)
 		guc->in.descriptor = value;
 		return 1;
 	case GUC_KLV_SELF_CFG_H2G_CTB_SIZE_KEY:
+		if (!value || value % DG1_PAGE || value > CTB_MOST)
+			return failed;
 		guc->in.words = (uint32_t)value / 4;
 		return 1;
 	case GUC_KLV_SELF_CFG_G2H_CTB_ADDR_KEY:
@@ -485,6 +522,8 @@ static int configure(struct dg1 *dg1, const uint32_t *data, uint32_t words)
 		guc->out.descriptor = value;
 		return 1;
 	case GUC_KLV_SELF_CFG_G2H_CTB_SIZE_KEY:
+		if (!value || value % DG1_PAGE || value > CTB_MOST)
+			return failed;
 		guc->out.words = (uint32_t)value / 4;
 		return 1;
 	default:
@@ -508,13 +547,6 @@ static int request(struct dg1 *dg1, uint32_t head, const uint32_t *data, uint32_
 	const uint32_t action = field(head, GUC_HXG_REQUEST_MSG_0_ACTION);
 
 	switch (action) {
-	case GUC_ACTION_HOST2GUC_SELF_CFG:
-		return configure(dg1, data, words);
-	case GUC_ACTION_HOST2GUC_CONTROL_CTB:
-		if (words < 1 || data[0] > GUC_CTB_CONTROL_ENABLE || (data[0] && (!guc->in.words || !guc->out.words)))
-			return failed;
-		guc->talks = data[0];
-		return 0;
 	case INTEL_GUC_ACTION_REGISTER_CONTEXT:
 		return register_context(dg1, data, words);
 	case INTEL_GUC_ACTION_DEREGISTER_CONTEXT:
@@ -525,8 +557,6 @@ static int request(struct dg1 *dg1, uint32_t head, const uint32_t *data, uint32_
 		return schedule(dg1, data, words);
 	case INTEL_GUC_ACTION_SCHED_CONTEXT_MODE_SET:
 		return set_mode(dg1, data, words);
-	case INTEL_GUC_ACTION_CLIENT_SOFT_RESET:
-		return forget_contexts(dg1);
 	case INTEL_GUC_ACTION_UPDATE_SCHEDULING_POLICIES_KLV:
 		return count_klvs(data, words);
 	case INTEL_GUC_ACTION_SET_ENG_UTIL_BUFF:
@@ -543,6 +573,8 @@ static int request(struct dg1 *dg1, uint32_t head, const uint32_t *data, uint32_
 	case INTEL_GUC_ACTION_AUTHENTICATE_HUC:
 		dg1->reg[WORD(GEN11_HUC_KERNEL_LOAD_INFO)] = HUC_LOAD_SUCCESSFUL;
 		return 0;
+	case ACTION_SET_DEVICE_ENGINE_ACTIVITY_BUFFER:
+	case ACTION_OPT_IN_FEATURE_KLV:
 	case INTEL_GUC_ACTION_SETUP_PC_GUCRC:
 	case INTEL_GUC_ACTION_GLOBAL_SCHED_POLICY_CHANGE:
 	case INTEL_GUC_ACTION_UK_LOG_ENABLE_LOGGING:
@@ -550,7 +582,9 @@ static int request(struct dg1 *dg1, uint32_t head, const uint32_t *data, uint32_
 	case INTEL_GUC_ACTION_LOG_BUFFER_FILE_FLUSH_COMPLETE:
 		return 0;
 	default:
-		fprintf(stderr, "dg1: guc: action %#x is not known\n", action);
+		if (!guc->said)
+			fprintf(stderr, "dg1: guc: action %#x is not known\n", action);
+		guc->said = true;
 		dg1->device.count.unknown_packets++;
 		return -INTEL_GUC_RESPONSE_NOT_SUPPORTED;
 	}
@@ -562,25 +596,52 @@ static uint32_t answer(int result)
 			    FIELD_PREP(GUC_HXG_MSG_0_TYPE, GUC_HXG_TYPE_RESPONSE_SUCCESS) | (uint32_t)result;
 }
 
+/* What has to be asked for by registers: it is about the buffers. */
+static int registers_only(struct dg1 *dg1, uint32_t head, const uint32_t *data, uint32_t words)
+{
+	struct dg1_guc *guc = dg1->guc;
+
+	switch (field(head, GUC_HXG_REQUEST_MSG_0_ACTION)) {
+	case GUC_ACTION_HOST2GUC_SELF_CFG:
+		return configure(dg1, data, words);
+	case GUC_ACTION_HOST2GUC_CONTROL_CTB:
+		if (data[0] > GUC_CTB_CONTROL_ENABLE || (data[0] && (!guc->in.words || !guc->out.words)))
+			return failed;
+		guc->talks = data[0];
+		return 0;
+	case INTEL_GUC_ACTION_CLIENT_SOFT_RESET:
+		return forget_contexts(dg1);
+	default:
+		return request(dg1, head, data, words);
+	}
+}
+
 /* A request is in the scratch registers: the answer takes its place. */
 static void registers_request(struct dg1 *dg1)
 {
 	uint32_t *scratch = &dg1->reg[WORD(GEN11_SOFT_SCRATCH(0))];
 
 	if (scratch[0] && !(scratch[0] & GUC_HXG_MSG_0_ORIGIN))
-		scratch[0] = GUC_HXG_MSG_0_ORIGIN | answer(request(dg1, scratch[0], scratch + 1, GEN11_SOFT_SCRATCH_COUNT - 1));
+		scratch[0] = GUC_HXG_MSG_0_ORIGIN |
+			     answer(registers_only(dg1, scratch[0], scratch + 1, GEN11_SOFT_SCRATCH_COUNT - 1));
 }
 
 static void buffer_requests(struct dg1 *dg1)
 {
 	const struct ctb *b = &dg1->guc->in;
-	uint32_t message[1 + GUC_CTB_MSG_MAX_LEN], n, i;
+	uint32_t message[1 + GUC_CTB_MSG_MAX_LEN], n, i, type, done = 0;
 	struct guc_ct_buffer_desc d;
 
+	if (!dg1->guc->talks)
+		return;
 	memory_read(&dg1->device, GLOBAL, b->descriptor, &d, sizeof(d));
 	if (d.head >= b->words || d.tail >= b->words)
 		d.status |= GUC_CTB_STATUS_OVERFLOW;
-	while (!d.status && d.head != d.tail && dg1->guc->talks) {
+	while (!d.status && d.head != d.tail) {
+		if (done++ == MESSAGES) {
+			dg1->guc->more = true;
+			break;
+		}
 		memory_read(&dg1->device, GLOBAL, b->at + 4ULL * d.head, &message[0], 4);
 		n = 1 + field(message[0], GUC_CTB_MSG_0_NUM_DWORDS);
 		if (n < 2 || (d.tail + b->words - d.head) % b->words < n) {
@@ -591,10 +652,13 @@ static void buffer_requests(struct dg1 *dg1)
 			memory_read(&dg1->device, GLOBAL, b->at + 4ULL * ((d.head + i) % b->words), &message[i], 4);
 		d.head = (d.head + n) % b->words;
 		memory_write(&dg1->device, GLOBAL, b->descriptor, &d.head, 4);
+		type = field(message[1], GUC_HXG_MSG_0_TYPE);
+		if (message[1] & GUC_HXG_MSG_0_ORIGIN || (type != GUC_HXG_TYPE_REQUEST && type != GUC_HXG_TYPE_FAST_REQUEST))
+			continue;
 		const int result = request(dg1, message[1], message + 2, n - 2);
 
 		/* Of a fast request only a failure is told. */
-		if (result < 0 || field(message[1], GUC_HXG_MSG_0_TYPE) == GUC_HXG_TYPE_REQUEST)
+		if (result < 0 || type == GUC_HXG_TYPE_REQUEST)
 			send(dg1, field(message[0], GUC_CTB_MSG_0_FENCE), answer(result), NULL, 0);
 	}
 	if (d.status)
@@ -610,8 +674,44 @@ static void notified(struct device *device, uint32_t index, uint32_t before)
 	if (!dg1->guc->runs)
 		return;
 	registers_request(dg1);
-	if (dg1->guc->talks)
+	buffer_requests(dg1);
+}
+
+/* due - the time when something is to be looked at again, µs */
+static uint64_t due(const struct dg1 *dg1, unsigned int id)
+{
+	const struct scheduler *s = &dg1->guc->scheduler[id];
+	const struct context *c = s->running;
+
+	if (!c)
+		return NEVER;
+	if (s->asked)
+		return c->patience ? s->asked + c->patience : NEVER;
+	return s->queue && c->quantum && s->queue->priority <= c->priority ? s->since + c->quantum : NEVER;
+}
+
+int dg1_guc_later(struct dg1 *dg1)
+{
+	uint64_t first = NEVER, now;
+	unsigned int i;
+
+	if (!dg1->guc->runs || device_gone(&dg1->device))
+		return -1;
+	if (dg1->guc->more) {
+		dg1->guc->more = false;
 		buffer_requests(dg1);
+	}
+	for (i = 0; i < DG1_ENGINES; i++) {
+		dg1_guc_look(dg1, i);
+		if (due(dg1, i) < first)
+			first = due(dg1, i);
+	}
+	if (dg1->guc->more)
+		return 0;
+	if (first == NEVER)
+		return -1;
+	now = now_us();
+	return first <= now ? 1 : (int)((first - now) / 1000 + 1);
 }
 
 /* ---------------------------------------------------------------- loading */
@@ -655,6 +755,7 @@ static void load(struct dg1 *dg1)
 	} else {
 		status = AUTH_GOOD | (uint32_t)INTEL_GUC_LOAD_STATUS_READY << GS_UKERNEL_SHIFT |
 			 INTEL_BOOTROM_STATUS_JUMP_PASSED << GS_BOOTROM_SHIFT;
+		forget_contexts(dg1);	/* that somebody else had submitted */
 		dg1->guc->runs = true;
 		dg1->loads++;
 	}
@@ -691,12 +792,14 @@ void dg1_guc_reset(struct dg1 *dg1)
 	struct dg1_guc *guc = dg1->guc;
 	unsigned int i;
 
-	guc->runs = guc->talks = false;
+	guc->runs = guc->talks = guc->more = guc->said = false;
 	guc->usage = 0;
 	guc->in = guc->out = (struct ctb){ 0 };
 	for (i = 0; i < DG1_ENGINES; i++)
 		guc->scheduler[i] = (struct scheduler){ 0 };
 	memset(guc->context, 0, CONTEXTS * sizeof(*guc->context));
+	memset(guc->power, 0, sizeof(guc->power));
+	dg1->reg[WORD(GEN11_SOFT_SCRATCH(0))] = 0;
 	dg1->reg[WORD(GUC_STATUS)] = GS_MIA_IN_RESET;
 	dg1->reg[WORD(GEN11_HUC_KERNEL_LOAD_INFO)] = 0;
 }

@@ -429,7 +429,7 @@ static void report(struct engine *engine)
 		if (!(reg[WORD(RING_EMR(base))] & ERROR_INSTRUCTION))
 			dg1_irq_raise(to_dg1(engine->device), engine->id, GT_CS_MASTER_ERROR_INTERRUPT);
 	}
-	dg1_guc_look(to_dg1(engine->device), engine->id);
+	dg1_guc_ran(to_dg1(engine->device), engine->id);
 }
 
 static void empty(struct engine *engine)

@@ -38,6 +38,7 @@ static inline u64 sign_extend64(u64 value, int index)
 #include "gt/intel_gpu_commands.h"
 #include "gt/intel_gt_regs.h"
 #include "gt/intel_lrc_reg.h"
+#include "gt/uc/intel_guc_reg.h"
 #include "i915_perf_oa_regs.h"
 #include "i915_reg.h"
 
