@@ -293,7 +293,7 @@ def clang_tidy():
     _, text = output("clang-tidy", "--quiet", f"--checks={checks}", f"--config={options}", *sources, "--", "-std=gnu11", "-D_GNU_SOURCE",
                      '-DNETGPU_VERSION="0"', "-Itools/lib", "-Itools/netgpu", "-Iuapi", f"-isystem{BUILD}/selftests/include",
                      f"-isystem{OBJ}/usr/include", f"-isystem{TREE}/tools/testing/selftests", "-isystem/usr/include/libdrm",
-                     "-Itools/vulkan", "-Itools/amdgpu", f"-I{BUILD}/tools/vulkan", f"-I{BUILD}/lab/dg1/include", f"-isystem{fabtests}",
+                     "-Itools/vulkan", "-Itools/amdgpu", f"-I{BUILD}/tools/vulkan", f"-I{BUILD}/lab/dg1/include", "-Itools/lab/dg1/include", f"-isystem{fabtests}",
                      *(f"-iquote{d}" for d in (gpu / "amd/include/asic_reg", gpu / "amd/amdgpu", gpu / "i915", BUILD / "lab/radeon", TOP / "tools/lab/device")))
     return [line for line in text.splitlines() if re.search(r": (warning|error):", line)]
 

@@ -9,6 +9,10 @@
 #define COLOR		OPCODE(XY_COLOR_BLT_CMD)
 #define COPY		OPCODE(XY_SRC_COPY_BLT_CMD)
 #define FAST_COPY	OPCODE(GEN9_XY_FAST_COPY_BLT_CMD)
+#define FAST_COLOR	OPCODE(XY_FAST_COLOR_BLT_CMD)
+#define FAST_PITCH	0x3ffffu	/* of the control word of a fast fill: bytes, less one */
+#define FAST_TILED	(3u << 30)
+#define FAST_DEPTH	(7u << 19)	/* of its header */
 #define DEPTH(control)	((control) >> 24 & 3)
 #define ROP(control)	((control) & 0xff0000u)
 #define CLIPPED		BIT(30)		/* of the control word */
@@ -28,6 +32,7 @@ uint32_t dg1_blt_length(uint32_t header)
 	case COLOR:
 	case COPY:
 	case FAST_COPY:
+	case FAST_COLOR:
 		return (header & 0xff) + 2;
 	default:
 		return 0;
@@ -74,12 +79,36 @@ static enum engine_step copy(struct engine *engine, const uint32_t *packet, uint
 	return ENGINE_DONE;
 }
 
-static enum engine_step fill(struct engine *engine, const uint32_t *packet, uint32_t length)
+static enum engine_step fill_lines(struct engine *engine, const struct lines *to, uint32_t value)
 {
 	const uint64_t space = dg1_contexts(engine)->space;
+	uint64_t y;
+
+	if (to->width % 4 || to->at % 4 || to->pitch % 4)
+		return ENGINE_UNKNOWN;
+	for (y = 0; y < to->height; y++)
+		memory_fill(engine->device, space, to->at + y * (uint64_t)to->pitch, value, to->width / 4);
+	return ENGINE_DONE;
+}
+
+/* xe's way to clear (xe_migrate.c: emit_clear_main_copy()): 32 bits a pixel, by Intel's manual */
+static enum engine_step fast_fill(struct engine *engine, const uint32_t *packet, uint32_t length)
+{
+	const uint32_t x1 = packet[2] & 0xffff, y1 = packet[2] >> 16, x2 = packet[3] & 0xffff, y2 = packet[3] >> 16;
+	struct lines to = { .pitch = (int64_t)(packet[1] & FAST_PITCH) + 1 };
+
+	if (length != 11 || (packet[0] & FAST_DEPTH) != XY_FAST_COLOR_BLT_DEPTH_32 || packet[1] & FAST_TILED || x2 < x1 || y2 < y1)
+		return ENGINE_UNKNOWN;
+	to.width = (x2 - x1) * 4ull;
+	to.height = y2 - y1;
+	to.at = dg1_address(packet + 4) + y1 * (uint64_t)to.pitch + x1 * 4ull;
+	return to.width * to.height <= MOST ? fill_lines(engine, &to, packet[7]) : ENGINE_UNKNOWN;
+}
+
+static enum engine_step fill(struct engine *engine, const uint32_t *packet, uint32_t length)
+{
 	struct lines to;
 	uint32_t value;
-	uint64_t y;
 
 	if (length != 7 || !target(packet, &to))
 		return ENGINE_UNKNOWN;
@@ -88,11 +117,7 @@ static enum engine_step fill(struct engine *engine, const uint32_t *packet, uint
 		value = (value & 0xffff) * 0x10001u;
 	else if (pixel(packet[1]) == 1)
 		value = (value & 0xff) * 0x1010101u;
-	if (to.width % 4 || to.at % 4 || to.pitch % 4)
-		return ENGINE_UNKNOWN;
-	for (y = 0; y < to.height; y++)
-		memory_fill(engine->device, space, to.at + y * (uint64_t)to.pitch, value, to.width / 4);
-	return ENGINE_DONE;
+	return fill_lines(engine, &to, value);
 }
 
 /* All bytes of a pixel are written. */
@@ -121,6 +146,8 @@ enum engine_step dg1_blt_execute(struct engine *engine, const uint32_t *packet, 
 		if (packet[1] & LARGE || header & (XY_FAST_COPY_BLT_D0_SRC_TILING_MASK | XY_FAST_COPY_BLT_D0_DST_TILING_MASK))
 			return ENGINE_UNKNOWN;
 		return copy(engine, packet, length);
+	case FAST_COLOR:
+		return fast_fill(engine, packet, length);
 	default:
 		return ENGINE_UNKNOWN;
 	}

@@ -2,9 +2,9 @@
 /*
  * Tables: from an address of the global table, or of a context, to local memory or to the guest's.
  *
- * The global table is in the card. A context's own has four levels, all in local memory; an entry of the third may be a page of
- * 2 MiB, or say that those below it are for pages of 64 KiB, of which only each sixteenth entry is looked at
- * (gt/gen8_ppgtt.c, gt/intel_gtt.h).
+ * The global table is in the card. A context's own has four levels, all in local memory; an entry of the second may be a page of
+ * 1 GiB, one of the third a page of 2 MiB, or say that those below it are for pages of 64 KiB, of which only each sixteenth entry
+ * is looked at (gt/gen8_ppgtt.c, gt/intel_gtt.h; xe/regs/xe_gtt_defs.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 #define WRITABLE	(1ULL << 1)
 #define LOCAL		(1ULL << 11)	/* of an entry for a page */
 #define PDE_64K		(1ULL << 11)	/* of one for a table: GEN8_PDE_IPS_64K */
-#define PDE_2M		(1ULL << 7)
+#define LARGE		(1ULL << 7)	/* of one for a table: it is for a page */
 #define ADDRESS		0x7ffffffff000ULL
 
 #define LEVELS		4
@@ -38,7 +38,7 @@ static uint8_t *physical(struct dg1 *dg1, uint64_t address, bool local, size_t *
 /* walk - the entry for an address, with the size of its page; false when there is none, with the cause */
 static bool walk(struct dg1 *dg1, uint64_t space, uint64_t address, uint64_t *entry, uint64_t *page, uint32_t *cause)
 {
-	uint64_t table = space & ~1ULL;
+	uint64_t table = space & ADDRESS;	/* xe gives it the bits of an entry, too */
 	unsigned int level, index;
 	size_t length = sizeof(*entry);
 	bool large = false;
@@ -56,7 +56,7 @@ static bool walk(struct dg1 *dg1, uint64_t space, uint64_t address, uint64_t *en
 		if (!(*entry & PRESENT))
 			return false;
 		*page = level || !large ? (uint64_t)DG1_PAGE << 9 * level : 16ULL * DG1_PAGE;
-		if (level == 1 && *entry & PDE_2M)
+		if ((level == 1 || level == 2) && *entry & LARGE)
 			return true;
 		large = level == 1 && *entry & PDE_64K;
 	}

@@ -154,7 +154,7 @@ static void tell_usage(struct dg1 *dg1, unsigned int engine)
 	const uint32_t record[] = { s->running ? id_of(dg1, s->running) : ~0u, s->running ? s->stamp : 0, 0, s->total };
 
 	if (dg1->guc->usage)
-		memory_write(&dg1->device, GLOBAL, dg1->guc->usage + class * USAGE_CLASS, record, sizeof(record));
+		memory_write(&dg1->device, GLOBAL, dg1->guc->usage + class * (uint64_t)USAGE_CLASS, record, sizeof(record));
 }
 
 /* ---------------------------------------------------------------- scheduling */

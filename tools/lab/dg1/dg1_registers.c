@@ -6,6 +6,14 @@
 #include "dg1.h"
 
 #define GU_CNTL_PROTECTED	0x10100c	/* display/intel_display_regs.h */
+/* xe/regs/xe_gt_regs.h, xe_regs.h, xe_oa_regs.h: what only xe asks for */
+#define GMD_ID		0xd8c
+#define FUSE2		0x9120
+#define FUSE2_PRODUCTION	BIT(2)
+#define OAG_OACONTROL	0xdaf4
+#define OAG_OA_DEBUG	0xdaf8
+#define VF_CAP		0x1901f8
+#define NVM_STATUS	0x259c48		/* xe/regs/xe_gsc_regs.h: HECI_FWSTS2(DG1_GSC_HECI2_BASE) */
 #define PVINFO		0x78000			/* i915_pvinfo.h: VGT_PVINFO_PAGE */
 #define DFSM		0x51000			/* display/intel_display_regs.h: SKL_DFSM */
 #define DFSM_PIPES	(BIT(30) | BIT(21) | BIT(28) | BIT(22))	/* none of four */
@@ -107,6 +115,7 @@ void dg1_registers_reset(struct dg1 *dg1)
 	reg[WORD(GEN6_DSMBASE)] = (uint32_t)dg1->lmem_size;
 	reg[WORD(GEN6_DSMBASE) + 1] = (uint32_t)(dg1->lmem_size >> 32) | 1;
 	reg[WORD(DFSM)] = DFSM_PIPES;
+	reg[WORD(FUSE2)] = FUSE2_PRODUCTION;
 	reg[WORD(GEN11_GT_VEBOX_VDBOX_DISABLE)] = MEDIA_NONE;
 	reg[WORD(GEN11_GT_SLICE_ENABLE)] = 1;
 	reg[WORD(GEN12_GT_GEOMETRY_DSS_ENABLE)] = SUBSLICES;
@@ -136,6 +145,7 @@ bool dg1_registers_init(struct dg1 *dg1)
 		{ WORD(GEN6_GSMBASE), WORD(GEN6_GSMBASE) + 1, NULL, registers_read_only },
 		{ WORD(GEN6_DSMBASE), WORD(GEN6_DSMBASE) + 1, NULL, registers_read_only },
 		{ WORD(DFSM), WORD(DFSM), NULL, registers_read_only },
+		{ WORD(FUSE2), WORD(FUSE2), NULL, registers_read_only },
 		{ WORD(GEN11_EU_DISABLE), WORD(GEN11_EU_DISABLE), NULL, registers_read_only },
 		{ WORD(GEN11_GT_SLICE_ENABLE), WORD(GEN11_GT_VEBOX_VDBOX_DISABLE), NULL, registers_read_only },
 		{ WORD(GEN6_RP_STATE_CAP), WORD(GEN6_RP_STATE_CAP), NULL, registers_read_only },
@@ -173,7 +183,8 @@ bool dg1_registers_init(struct dg1 *dg1)
 		{ WORD(GEN12_AUX_ERR_DBG), WORD(GEN12_AUX_ERR_DBG) }, { WORD(GEN12_GAM_DONE), WORD(GEN12_GAM_DONE) },
 		/* is there something that is not: a hypervisor's interface, memory on the package, accesses to nothing */
 		{ WORD(PVINFO), WORD(PVINFO + 4) }, { WORD(HSW_EDRAM_CAP), WORD(HSW_EDRAM_CAP) }, { WORD(FPGA_DBG), WORD(FPGA_DBG) },
-		{ WORD(GU_CNTL_PROTECTED), WORD(GU_CNTL_PROTECTED) },
+		{ WORD(GU_CNTL_PROTECTED), WORD(GU_CNTL_PROTECTED) }, { WORD(GMD_ID), WORD(GMD_ID) }, { WORD(VF_CAP), WORD(VF_CAP) },
+		{ WORD(OAG_OACONTROL), WORD(OAG_OA_DEBUG) }, { WORD(GU_DEBUG), WORD(GU_DEBUG) }, { WORD(NVM_STATUS), WORD(NVM_STATUS) },
 	};
 
 	if (!registers_init(&dg1->registers, DG1_REGISTERS / 4, name_of))
