@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
+#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,6 +18,15 @@
 #include "control.h"
 #include "server.h"
 
+struct server {
+	const struct card *card;
+	const char *socket, *control, *vram, *summary, *firmware;	/* paths; all but socket may be NULL */
+	uint64_t vram_size, bar_size;			/* bytes */
+	struct device *device;
+	int signals;					/* a descriptor that tells of SIGTERM and SIGINT */
+	bool ended;					/* one has come */
+};
+
 static const struct argp_option options[] = {
 	{ "socket", 's', "PATH", 0, "Where QEMU connects to", 0 },
 	{ "control", 'c', "PATH", 0, "Where commands come from: one line each", 0 },
@@ -24,6 +34,7 @@ static const struct argp_option options[] = {
 	{ "vram-size", 'm', "MIB", 0, "Size of VRAM, a multiple of 16 (default: 512)", 0 },
 	{ "bar-size", 'b', "MIB", 0, "Size of the BAR that shows it, a power of two (default: 256)", 0 },
 	{ "summary", 'S', "FILE", 0, "Write the figures there at the end, as JSON", 0 },
+	{ "firmware", 'f', "DIRECTORY", 0, "Only write the files there that the driver loads into microcontrollers", 0 },
 	{ 0 }
 };
 
@@ -60,6 +71,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'S':
 		server->summary = arg;
 		break;
+	case 'f':
+		if (!server->card->firmware)
+			argp_error(state, "its driver loads no firmware");
+		server->firmware = arg;
+		break;
 	case ARGP_KEY_END:
 		if (server->vram_size % (16 << 20))
 			argp_error(state, "VRAM of %llu MiB: drivers are told in units of 16 MiB",
@@ -74,9 +90,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-const struct argp server_argp = { options, parse, NULL, "An emulated GPU for QEMU's vfio-user-pci.", NULL, NULL, NULL };
-
-int server_vram(const struct server *server)
+/* open_vram - the file that is VRAM, as large as that; -1 with errno */
+static int open_vram(const struct server *server)
 {
 	struct stat status;
 	int fd = server->vram ? open(server->vram, O_RDWR | O_CLOEXEC) : memfd_create("vram", MFD_CLOEXEC);
@@ -172,7 +187,7 @@ static int serve(struct server *server, int client, int control)
 	return status;
 }
 
-int server_run(struct server *server)
+static int run(struct server *server)
 {
 	int listening, control = -1, summary, status = EXIT_SUCCESS;
 	sigset_t until;
@@ -228,4 +243,21 @@ int server_run(struct server *server)
 		close(summary);
 	}
 	return status;
+}
+
+int server_main(int argc, char **argv, const struct card *card)
+{
+	static const struct argp argp = { options, parse, NULL, "An emulated GPU for QEMU's vfio-user-pci.", NULL, NULL, NULL };
+	struct server server = { .card = card, .device = card->device, .vram_size = 512 << 20, .bar_size = 256 << 20 };
+	int vram;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &server);
+	if (server.firmware)
+		return card->firmware(server.firmware) ? EXIT_FAILURE : EXIT_SUCCESS;
+	vram = open_vram(&server);
+	if (vram < 0 || !card->init(vram, server.vram_size, server.bar_size)) {
+		fprintf(stderr, "%s: no %llu MiB of VRAM: %s\n", card->name, (unsigned long long)server.vram_size >> 20, strerror(errno));
+		return EXIT_FAILURE;
+	}
+	return run(&server);
 }

@@ -3,26 +3,24 @@
 #ifndef SERVER_H
 #define SERVER_H
 
-#include <argp.h>
 #include <stdint.h>
 
 #include "device.h"
 
-struct server {
-	const char *socket, *control, *vram, *summary;	/* paths; control, vram and summary may be NULL */
-	uint64_t vram_size, bar_size;			/* bytes */
+/* A generation's card, as its program has it. */
+struct card {
+	const char *name;		/* of the program */
 	struct device *device;
-	int signals;					/* a descriptor that tells of SIGTERM and SIGINT */
-	bool ended;					/* one has come */
+	/* vram: a file of that size, of which the BAR shows the start; sizes in bytes; false with errno */
+	bool (*init)(int vram, uint64_t vram_size, uint64_t bar_size);
+	/* write the files that the driver wants to load into that directory, -1 when that fails, which it has said; NULL: it wants none */
+	int (*firmware)(const char *directory);
 };
 
-/* --socket, --control, --vram, --vram-size, --bar-size, --summary; its input is a struct server with the defaults */
-extern const struct argp server_argp;
-
-/* server_vram - the file that is VRAM, as large as that; -1 with errno */
-int server_vram(const struct server *server);
-
-/* server_run - let the engines work, and serve one client after the other, until SIGTERM or SIGINT; the exit status of the program */
-int server_run(struct server *server);
+/*
+ * server_main - the program: its options, then let the engines work, and serve one client after the other, until SIGTERM or SIGINT;
+ * the exit status
+ */
+int server_main(int argc, char **argv, const struct card *card);
 
 #endif

@@ -497,34 +497,28 @@ static int power(struct dg1 *dg1, const uint32_t *data, uint32_t words)
 
 static int configure(struct dg1 *dg1, const uint32_t *data, uint32_t words)
 {
+	const uint32_t key = words < 2 ? 0 : field(data[0], GUC_KLV_0_KEY);
 	struct dg1_guc *guc = dg1->guc;
+	struct ctb *b = key < GUC_KLV_SELF_CFG_G2H_CTB_ADDR_KEY ? &guc->in : &guc->out;
 	uint64_t value;
 
 	if (words < 2 || guc->talks)
 		return failed;
 	value = data[1] | (words > 2 && field(data[0], GUC_KLV_0_LEN) > 1 ? (uint64_t)data[2] << 32 : 0);
-	switch (field(data[0], GUC_KLV_0_KEY)) {
+	switch (key) {
 	case GUC_KLV_SELF_CFG_H2G_CTB_ADDR_KEY:
-		guc->in.at = value;
+	case GUC_KLV_SELF_CFG_G2H_CTB_ADDR_KEY:
+		b->at = value;
 		return 1;
 	case GUC_KLV_SELF_CFG_H2G_CTB_DESCRIPTOR_ADDR_KEY:
-		guc->in.descriptor = value;
+	case GUC_KLV_SELF_CFG_G2H_CTB_DESCRIPTOR_ADDR_KEY:
+		b->descriptor = value;
 		return 1;
 	case GUC_KLV_SELF_CFG_H2G_CTB_SIZE_KEY:
-		if (!value || value % DG1_PAGE || value > CTB_MOST)
-			return failed;
-		guc->in.words = (uint32_t)value / 4;
-		return 1;
-	case GUC_KLV_SELF_CFG_G2H_CTB_ADDR_KEY:
-		guc->out.at = value;
-		return 1;
-	case GUC_KLV_SELF_CFG_G2H_CTB_DESCRIPTOR_ADDR_KEY:
-		guc->out.descriptor = value;
-		return 1;
 	case GUC_KLV_SELF_CFG_G2H_CTB_SIZE_KEY:
 		if (!value || value % DG1_PAGE || value > CTB_MOST)
 			return failed;
-		guc->out.words = (uint32_t)value / 4;
+		b->words = (uint32_t)value / 4;
 		return 1;
 	default:
 		return 0;	/* it is not known */
