@@ -85,6 +85,14 @@ room_to_evict() {
 	[ "$1" -lt "$(awk '/^MemAvailable/ { print $2 * 1024 }' /proc/meminfo)" ]
 }
 
+# i915_submits: by what the test wants, in $submission: execlists, or by default the GuC
+i915_submits() {
+	local now=guc
+	! grep -q 'i915\.enable_guc=0' /proc/cmdline || now=execlists
+	submission=${submission:-guc}
+	[ "$submission" = $now ] || skip_all "i915 submits by $now here (i915.enable_guc=0 on the kernel's command line: execlists)"
+}
+
 # several_blocks VISIBLE: the size of a buffer that is no one block of VRAM, that its visible part has room for, and that a user may pin
 several_blocks() {
 	local most

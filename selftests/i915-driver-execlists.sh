@@ -7,4 +7,5 @@
 # lab: timeout=240
 # lab: console=GPU HANG
 # lab: append=i915.enable_guc=0
+submission=execlists
 . "$(dirname "$0")/i915-driver.sh"

@@ -12,6 +12,7 @@
 . "$(dirname "$0")/gpu.sh"
 need_programs gpu_pressure
 need_lab_gpu
+i915_submits
 
 figure() { # NAME
 	gpu_control summary >"$tmp/summary" && json_value "$tmp/summary" "$1"
@@ -41,10 +42,11 @@ gpu_node
 ktap_ok "i915 drives the GPU, and there is a render node" $?
 gpu_silent ""
 ktap_ok "it has nothing to complain about" $?
-wanted=1
-! grep -q 'i915\.enable_guc=0' /proc/cmdline || wanted=0
 loads=$(figure guc_loads)
-[ $((loads > 0)) = $wanted ]
+case $submission in
+guc) [ "$loads" -gt 0 ] ;;
+execlists) [ "$loads" = 0 ] ;;
+esac
 ktap_ok "it has loaded the GuC $loads times, as it is to" $?
 requests=$(figure requests)
 [ "$requests" -gt 0 ]

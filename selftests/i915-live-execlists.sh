@@ -7,4 +7,5 @@
 # lab: timeout=400
 # lab: console=GPU HANG
 # lab: append=i915.enable_guc=0
+submission=execlists
 . "$(dirname "$0")/i915-live.sh"

@@ -101,7 +101,7 @@ result=$?
 addresses_back
 [ $result -eq 0 ] && pings && streams
 ktap_ok "on: down and up" $?
-ethtool -t "$NETIF" offline >/dev/null && carrier && pings
+self_test && pings
 ktap_ok "on: the self-test passes, and traffic after it" $?
 
 refused "Invalid argument" ethtool --set-priv-flags "$NETIF" legacy-rx on

@@ -104,6 +104,7 @@ more() {
 # skip_all WHY: nothing of this test can run here
 skip_all() {
 	ktap_print_header
+	set -f # the helper takes "*" for files
 	ktap_skip_all "$1"
 	exit "$KSFT_SKIP"
 }
@@ -232,6 +233,7 @@ if [ "${REMOTE_TYPE:-}" = ssh ] || [ "${REMOTE_TYPE:-}" = netns ]; then
 		if [ "$kind" = -w ] || [ "$kind" = -k ]; then
 			[ "$kind" = -w ] || kill "$(cat "$remote_state/$1.pid")" 2>/dev/null
 			while [ ! -e "$remote_state/$1.status" ] && kill -0 "$(cat "$remote_state/$1.pid")" 2>/dev/null; do sleep 0.1; done
+			wait_for 5 test -s "$remote_state/$1.status"
 			cat "$remote_state/$1.out"
 			cat "$remote_state/$1.err" >&2
 			return "$(cat "$remote_state/$1.status" 2>/dev/null || echo 143)"
@@ -268,6 +270,14 @@ remote_device() {
 	remote ip -o route get "$LOCAL_V4" | sed -n 's/.* dev \([^ ]*\).*/\1/p'
 }
 
+# far_jobs: the processes of remote -b that have not ended
+far_jobs() {
+	local file
+	for file in "$remote_state"/*.pid; do
+		[ ! -s "$file" ] || [ -s "${file%.pid}.status" ] || cat "$file"
+	done
+}
+
 # undo COMMAND...: run at exit, the last one first, whatever happened
 undo_commands=()
 undo() {
@@ -288,9 +298,9 @@ undo_all() {
 		kill "$pid" $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) 2>/dev/null
 	done
 	# shellcheck disable=SC2046
-	kill $(cat "$remote_state"/*.pid 2>/dev/null) 2>/dev/null
+	kill $(far_jobs) 2>/dev/null
 	for ((line = 0; line < grace * 20; line++)); do
-		[ -n "$(jobs -pr)" ] || break
+		[ -n "$(jobs -pr; far_jobs)" ] || break
 		sleep 0.05
 	done
 	# shellcheck disable=SC2046

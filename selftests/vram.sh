@@ -99,6 +99,18 @@ private_flags() {
 is_up() {
 	[ $(($(cat "/sys/class/net/$NETIF/flags") & 1)) = 1 ]
 }
+# features: those that tests change and that can be changed here, as ethtool -K sets them
+features() {
+	ethtool -k "$NETIF" 2>/dev/null | sed -nE 's/^rx-checksumming: (on|off)$/rx \1/p; s/^tx-checksumming: (on|off)$/tx \1/p
+		s/^scatter-gather: (on|off)$/sg \1/p; s/^tcp-segmentation-offload: (on|off)$/tso \1/p
+		s/^generic-receive-offload: (on|off)$/gro \1/p; s/^rx-vlan-offload: (on|off)$/rxvlan \1/p
+		s/^rx-gro-hw: (on|off)$/rx-gro-hw \1/p' | paste -sd' '
+}
+# routes: through it, that are not there by themselves
+routes() {
+	ip -4 route show dev "$NETIF" | sed '/proto kernel/d; s/^/-4 /'
+	ip -6 route show dev "$NETIF" | sed '/proto \(kernel\|ra\)/d; s/^/-6 /'
+}
 # gro_hw: on or off, where that can be changed
 gro_hw() {
 	ethtool -k "$NETIF" 2>/dev/null | sed -n 's/^rx-gro-hw: \(on\|off\)$/\1/p'
@@ -115,7 +127,7 @@ keep_settings() {
 	kept_split=${kept_split:-none}
 	kept_threshold=$(threshold)
 	kept_rx_ring=$(rx_ring)
-	kept_gro_hw=$(gro_hw)
+	kept_features=$(features)
 	kept_channels=$(channels)
 	kept_flags=$(private_flags)
 	kept_up=down
@@ -125,6 +137,7 @@ keep_settings() {
 	kept_nic=$(basename "$(readlink -f "/sys/class/net/$NETIF/device")")
 	keep_addresses
 	kept_addresses=$addresses
+	kept_routes=$(routes)
 	undo settings_back
 }
 settings_back() {
@@ -149,6 +162,16 @@ settings_back() {
 	ip link set "$NETIF" "$kept_up"
 	addresses=$kept_addresses
 	addresses_back
+	routes_back
+}
+# routes_back: those that went with the link or the device; not while it is down
+routes_back() {
+	local now route
+	now=$(routes)
+	while read -r route; do
+		# shellcheck disable=SC2086 # words
+		[ -z "$route" ] || grep -qxF -- "$route" <<<"$now" || ip ${route%% *} route replace ${route#* } dev "$NETIF"
+	done <<<"$kept_routes"
 }
 
 settings_back_once() {
@@ -160,9 +183,31 @@ settings_back_once() {
 	[ "$(split)" = "$kept_split" ] || ethtool -G "$NETIF" tcp-data-split "$kept_split"
 	[ "$(threshold)" = "$kept_threshold" ] || ethtool -G "$NETIF" hds-thresh "$kept_threshold"
 	[ "$(rx_ring)" = "$kept_rx_ring" ] || ethtool -G "$NETIF" rx "$kept_rx_ring"
-	[ "$(gro_hw)" = "$kept_gro_hw" ] || ethtool -K "$NETIF" rx-gro-hw "$kept_gro_hw"
+	# shellcheck disable=SC2086 # words
+	[ "$(features)" = "$kept_features" ] || ethtool -K "$NETIF" $kept_features
 	# shellcheck disable=SC2086 # words
 	[ "$(private_flags)" = "$kept_flags" ] || ethtool --set-priv-flags "$NETIF" $kept_flags
+}
+
+# neighbours permanent|reachable: the other side knows us for good and does not ask, or finds out by itself again
+neighbours() {
+	local there mac address
+	there=$(remote ip -o route get "$LOCAL_V4" | sed -n 's/.* dev \([^ ]*\).*/\1/p')
+	mac=$(cat "/sys/class/net/$NETIF/address")
+	for address in "$LOCAL_V4" "$LOCAL_V6"; do
+		remote ip neigh replace "$address" lladdr "$mac" dev "$there" nud "$1" || return 1
+	done
+	[ "$1" != permanent ] || remote ip neigh flush dev "$there"
+}
+
+# self_test: the card's own, which fails, rightly, when another packet comes in while it runs (igb as it is does not even end then)
+self_test() {
+	local status
+	undo neighbours reachable
+	neighbours permanent
+	for _ in 1 2 3; do ethtool -t "$NETIF" offline >/dev/null && break; done
+	status=$?
+	wait_for_carrier && neighbours reachable && return $status
 }
 
 # $NETIF splits headers from data, and RSS sends every hashed flow to queue $1.

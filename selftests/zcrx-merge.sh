@@ -96,6 +96,7 @@ ktap_ok "at most half as many completions as packets" $?
 # The device takes 64 buffers for itself.
 ethtool -G "$NETIF" rx 64 && wait_for_carrier
 rmem=$(sysctl -n net.ipv4.tcp_rmem)
+undo sysctl -qw net.ipv4.tcp_rmem="$rmem"
 sysctl -qw net.ipv4.tcp_rmem="4096 $((1 << 20)) $((4 << 20))"
 ethtool -X "$NETIF" start 0 equal 1
 : >"$tmp/hold"

@@ -283,8 +283,9 @@ def clang_tidy():
              "-clang-analyzer-security.insecureAPI.strcpy,-bugprone-integer-division"
     gpu = TREE / "drivers/gpu/drm"
     fabtests = BUILD / "source/libfabric/fabtests/include"
+    mpi = next(Path("/usr/lib").glob("*/openmpi/include/mpi.h"), Path("mpi.h"))
     for part, header in (("vulkan|examples/matrix", Path("/usr/include/vulkan/vulkan_core.h")), ("libfabric/fabtests/", fabtests / "hmem.h"),
-                         ("tests/mpi", next(Path("/usr/lib").glob("*/openmpi/include/mpi.h"), Path("mpi.h")))):
+                         ("tests/mpi", mpi)):
         left = [name for name in sources if re.search(part, name) and not header.is_file()]
         if left:
             say(f"lint: clang-tidy: without {header.name}, which is not here: {', '.join(left)}")
@@ -293,7 +294,7 @@ def clang_tidy():
     _, text = output("clang-tidy", "--quiet", f"--checks={checks}", f"--config={options}", *sources, "--", "-std=gnu11", "-D_GNU_SOURCE",
                      '-DNETGPU_VERSION="0"', "-Itools/lib", "-Itools/netgpu", "-Iuapi", f"-isystem{BUILD}/selftests/include",
                      f"-isystem{OBJ}/usr/include", f"-isystem{TREE}/tools/testing/selftests", "-isystem/usr/include/libdrm",
-                     "-Itools/vulkan", "-Itools/amdgpu", f"-I{BUILD}/tools/vulkan", f"-I{BUILD}/lab/dg1/include", "-Itools/lab/dg1/include", f"-isystem{fabtests}",
+                     "-Itools/vulkan", "-Itools/amdgpu", f"-I{BUILD}/tools/vulkan", f"-I{BUILD}/lab/dg1/include", "-Itools/lab/dg1/include", f"-isystem{fabtests}", f"-isystem{mpi.parent}",
                      *(f"-iquote{d}" for d in (gpu / "amd/include/asic_reg", gpu / "amd/amdgpu", gpu / "i915", BUILD / "lab/radeon", TOP / "tools/lab/device")))
     return [line for line in text.splitlines() if re.search(r": (warning|error):", line)]
 

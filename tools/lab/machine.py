@@ -23,8 +23,7 @@ import acpi
 from say import Failure
 
 # What the kernel is told with each GPU. amdgpu drives Southern Islands when it wants to; power management is no part of the
-# emulated one (block 5: smu), and a job may take long on a busy machine. nouveau goes without engines and display, i915 without the
-# GPU's microcontroller.
+# emulated one (block 5: smu), and a job may take long on a busy machine. nouveau goes without engines and display.
 GPUS = {"radeon": "firmware_class.path=/netgpu/build/lab/radeon/firmware amdgpu.si_support=1 amdgpu.ip_block_mask=0x1f amdgpu.dpm=0 amdgpu.runpm=0 amdgpu.lockup_timeout={lockup}",
         "geforce": "nouveau.noaccel=1 nouveau.modeset=2 nouveau.runpm=0",
         "dg1": "firmware_class.path=/netgpu/build/lab/dg1/firmware"}

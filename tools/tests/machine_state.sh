@@ -29,6 +29,7 @@ card_state() {
 	done
 	ip -o link show "$NETIF" | sed 's/^[0-9]*: //; s/ state [A-Z]*//'
 	ip -o addr show dev "$NETIF" scope global | sed 's/^[0-9]*: //'
+	ip -4 route show dev "$NETIF"
 	for device in /sys/bus/pci/devices/*; do
 		echo "$device $(basename "$(readlink "$device/driver")") $(cat "$device/power/control" "$device/sriov_numvfs" 2>/dev/null | tr '\n' ' ')"
 	done

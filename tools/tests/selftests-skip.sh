@@ -28,7 +28,8 @@ unset NETIF REMOTE_TYPE VRAM_PCI GPU_PCI LAB_GPU LAB_KERNEL
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 # A kernel tree, as far as kselftest wants it.
-tree=/tmp/linux
+chmod 755 "$tmp" # for another user
+tree=$tmp/linux
 here=$tree/tools/testing/selftests
 mkdir -p "$here/drivers/net"
 (cd "$linux/tools/testing/selftests" && cp -r lib.mk Makefile kselftest kselftest*.h run_kselftest.sh "$here")
@@ -37,7 +38,7 @@ mkdir "$tree/scripts"
 cp "$linux/scripts/subarch.include" "$tree/scripts/"
 cp -r "$top/selftests" "$here/drivers/net/netgpu"
 cp "$top/tools/lib/zcrx_abi.h" "$here/drivers/net/netgpu/"
-installed=/tmp/installed
+installed=$tmp/installed
 group=drivers/net/netgpu
 
 kselftest() { # TARGET [VARIABLE=VALUE...]
@@ -47,8 +48,7 @@ kselftest() { # TARGET [VARIABLE=VALUE...]
 # all_skip COMMAND...: each test, run with COMMAND, ends with 4 and a sentence, and the machine is as it was
 all_skip() {
 	local test out status bad=0
-	touch /tmp/before /tmp/after
-	machine_state >/tmp/before
+	machine_state >"$tmp/before"
 	cd "$installed/$group" || return
 	while read -r test; do
 		out=$("$@" timeout -k 5 60 "$test" 2>&1 </dev/null)
@@ -57,8 +57,8 @@ all_skip() {
 			echo "$test: status $status: $out"
 			bad=1
 		fi
-		machine_state >/tmp/after
-		if diff /tmp/before /tmp/after | head -n 20 | grep .; then
+		machine_state >"$tmp/after"
+		if diff "$tmp/before" "$tmp/after" | head -n 20 | grep .; then
 			echo "$test: has left that"
 			bad=1
 		fi

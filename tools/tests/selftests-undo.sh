@@ -200,7 +200,7 @@ foreign() {
 	skips "the other machine has no pattern_send: build it there (cc " 'need netif'
 }
 
-# far_jobs HOW: what runs on the other machine ends when it is waited for, killed, or when the test is
+# far_jobs: what runs on the other machine ends when it is waited for, killed, or when the test is
 far_jobs() {
 	begin 'a=$(remote -b "echo one; echo two >&2; exit 3")' 'remote -w "$a" 2>/dev/null; echo "status $?"' \
 		'b=$(remote -b "while :; do sleep $KILLED; done")' 'sleep 0.3; remote -k "$b"' 'c=$(remote -b "while :; do sleep $LEFT; done")' \

@@ -17,7 +17,7 @@
 #define ROP(control)	((control) & 0xff0000u)
 #define CLIPPED		BIT(30)		/* of the control word */
 #define LARGE		BIT(26)		/* of that of a fast copy: pixels of 8 and 16 bytes */
-#define MOST		(1ULL << 30)	/* bytes of a command: more would take too long */
+#define MOST		(1ULL << 30)	/* bytes of a command: more would take too long; a line is at least a page */
 
 /* A rectangle of lines of bytes. */
 struct lines {
@@ -46,6 +46,11 @@ static uint64_t pixel(uint32_t control)
 	return bytes[DEPTH(control)];
 }
 
+static bool is_bounded(const struct lines *lines)
+{
+	return (lines->width < DG1_PAGE ? DG1_PAGE : lines->width) * lines->height <= MOST;
+}
+
 /* target - the rectangle of words 2 and 3 at the address in words 4 and 5; false when it is none */
 static bool target(const uint32_t *packet, struct lines *lines)
 {
@@ -57,7 +62,7 @@ static bool target(const uint32_t *packet, struct lines *lines)
 	lines->width = (x2 - x1) * pixel(packet[1]);
 	lines->height = y2 - y1;
 	lines->at = dg1_address(packet + 4) + (uint64_t)(y1 * lines->pitch) + x1 * pixel(packet[1]);
-	return lines->width * lines->height <= MOST;
+	return is_bounded(lines);
 }
 
 static enum engine_step copy(struct engine *engine, const uint32_t *packet, uint32_t length)
@@ -102,7 +107,7 @@ static enum engine_step fast_fill(struct engine *engine, const uint32_t *packet,
 	to.width = (x2 - x1) * 4ull;
 	to.height = y2 - y1;
 	to.at = dg1_address(packet + 4) + y1 * (uint64_t)to.pitch + x1 * 4ull;
-	return to.width * to.height <= MOST ? fill_lines(engine, &to, packet[7]) : ENGINE_UNKNOWN;
+	return is_bounded(&to) ? fill_lines(engine, &to, packet[7]) : ENGINE_UNKNOWN;
 }
 
 static enum engine_step fill(struct engine *engine, const uint32_t *packet, uint32_t length)

@@ -82,7 +82,7 @@ struct ctb {
 struct dg1_guc {
 	bool runs, talks;		/* loaded; buffers are enabled */
 	bool more;			/* there is more to do than was done at once */
-	bool said;			/* what is said once */
+	bool full, unknown;		/* what is said once: no room, an action */
 	struct ctb in, out;
 	struct context *context;
 	struct scheduler scheduler[DG1_ENGINES];
@@ -109,9 +109,9 @@ static void send(struct dg1 *dg1, uint32_t fence, uint32_t head, const uint32_t 
 	memory_read(&dg1->device, GLOBAL, b->descriptor, &d, sizeof(d));
 	if (d.head >= b->words || d.tail >= b->words || (d.head + b->words - d.tail - 1) % b->words < words + 2) {
 		/* The driver grants what it has room for. */
-		if (!dg1->guc->said)
+		if (!dg1->guc->full)
 			fprintf(stderr, "dg1: guc: no room for %u words: head %u, tail %u\n", words + 2, d.head, d.tail);
-		dg1->guc->said = true;
+		dg1->guc->full = true;
 		d.status |= GUC_CTB_STATUS_OVERFLOW;
 		memory_write(&dg1->device, GLOBAL, b->descriptor + 8, &d.status, 4);
 		return;
@@ -234,20 +234,24 @@ static void taken_off(struct dg1 *dg1, unsigned int id)
 	restart(dg1, id);
 	dg1->taken_off++;
 	runs(dg1, id, NULL);
-	if (s->coming) {
-		pay(dg1, s->coming);
+	if (s->coming)
 		enqueue(dg1, s->coming);
-	}
 	s->coming = NULL;
 	c->enabled = false;
 	event(dg1, INTEL_GUC_ACTION_CONTEXT_RESET_NOTIFICATION, id_of(dg1, c), 0, 1);
 	pay(dg1, c);
 }
 
+/* had_turn - has the engine, or will it have none? */
+static bool had_turn(const struct scheduler *s, const struct engine *engine)
+{
+	return s->ran || engine->hung || engine->stalled || !dg1_execlists_enabled(engine);
+}
+
 /* is_over - has the one that runs had its quantum, and done something in it? */
 static bool is_over(const struct scheduler *s, const struct engine *engine)
 {
-	return s->running->quantum && (s->ran || engine->hung || engine->stalled) && now_us() - s->since > s->running->quantum;
+	return s->running->quantum && had_turn(s, engine) && now_us() - s->since > s->running->quantum;
 }
 
 /* step - one thing that has happened on an engine, or is to happen; false when there was none */
@@ -279,7 +283,7 @@ static bool step(struct dg1 *dg1, unsigned int id)
 		return true;
 	}
 	/* In hardware it had its chance in no time. */
-	if (c && s->asked && c->patience && (s->ran || engine->hung || engine->stalled) && now_us() - s->asked > c->patience) {
+	if (c && s->asked && c->patience && had_turn(s, engine) && now_us() - s->asked > c->patience) {
 		taken_off(dg1, id);
 		return true;
 	}
@@ -576,9 +580,9 @@ static int request(struct dg1 *dg1, uint32_t head, const uint32_t *data, uint32_
 	case INTEL_GUC_ACTION_LOG_BUFFER_FILE_FLUSH_COMPLETE:
 		return 0;
 	default:
-		if (!guc->said)
+		if (!guc->unknown)
 			fprintf(stderr, "dg1: guc: action %#x is not known\n", action);
-		guc->said = true;
+		guc->unknown = true;
 		dg1->device.count.unknown_packets++;
 		return -INTEL_GUC_RESPONSE_NOT_SUPPORTED;
 	}
@@ -735,7 +739,7 @@ static void load(struct dg1 *dg1)
 {
 	const uint32_t *reg = dg1->reg, bytes = reg[WORD(DMA_COPY_SIZE)];
 	const uint64_t from = (uint64_t)(reg[WORD(DMA_ADDR_0_HIGH)] & 0xffff) << 32 | reg[WORD(DMA_ADDR_0_LOW)];
-	uint32_t *words, key[KEY_WORDS], status = GS_MIA_IN_RESET;
+	uint32_t *words, key[KEY_WORDS], status;
 
 	if (!(reg[WORD(GUC_STATUS)] & GS_MIA_IN_RESET) || bytes % 4 || bytes < sizeof(struct uc_css_header) || bytes > LOAD_MOST)
 		return;
@@ -786,7 +790,7 @@ void dg1_guc_reset(struct dg1 *dg1)
 	struct dg1_guc *guc = dg1->guc;
 	unsigned int i;
 
-	guc->runs = guc->talks = guc->more = guc->said = false;
+	guc->runs = guc->talks = guc->more = guc->full = guc->unknown = false;
 	guc->usage = 0;
 	guc->in = guc->out = (struct ctb){ 0 };
 	for (i = 0; i < DG1_ENGINES; i++)
