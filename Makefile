@@ -14,7 +14,7 @@ lab := tools/lab/lab
 
 help:
 	@echo 'make demo             network data arrives in the memory of another PCI device, with proof; GPU=radeon: in that of'
-	@echo '                      an emulated GPU which amdgpu drives (dg1: i915), beside Linux without netgpu'
+	@echo '                      an emulated GPU which amdgpu drives (dg1: i915, dg1-xe: xe), beside Linux without netgpu'
 	@echo 'make check            all tests, each in a machine of its own; T=part those whose names contain it; T=list their names'
 	@echo 'make check-long       those that take minutes, whose core is in make check'
 	@echo 'make deb              Debian packages of the kernel, the library, the command, the provider and the tests, below build/deb'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1 OR MIT
 """The demo: iperf3 sends marked data to the machine, netgpu receives it into VRAM, and the proof is made from outside.
 
-demo.py [--ktap] [--name NAME] [--json FILE] [--gpu radeon|dg1] [--system DIR]
+demo.py [--ktap] [--name NAME] [--json FILE] [--gpu radeon|dg1|dg1-xe] [--system DIR]
 Prints a summary and writes build/demo.json; its status says whether all of it held. With --ktap: as a test. With --gpu, VRAM
 is that of an emulated GPU, under its driver, and a second run shows what a kernel without netgpu makes of the same.
 """
@@ -17,7 +17,11 @@ from paths import BUILD, TOP
 from say import Failure, one_at_a_time, run, say
 
 MOVED = 96 << 20        # at least 64 MiB are asked for
-GPUS = {"radeon": "amdgpu (emulated Hainan)", "dg1": "i915 (emulated DG1)"}
+# what is said of it, and the machine's options. Of a DG1, xe takes the BAR for all of VRAM.
+GPUS = {"radeon": ("amdgpu (emulated Hainan)", "--topology", "switch,novram,radeon"),
+        "dg1": ("i915 (emulated DG1)", "--topology", "switch,novram,dg1"),
+        "dg1-xe": ("xe (emulated DG1)", "--topology", "switch,novram,dg1", "--gpu", "256/256",
+                   "--append", "i915.force_probe=!4905 xe.force_probe=4905")}
 
 
 def read(directory, name):
@@ -52,7 +56,7 @@ def transfer(name, kernel, gpu, system=None):
     try:
         status = subprocess.run(["setpriv", "--pdeathsig", "TERM", "unshare", "-n", "python3", TOP / "tools/lab/vm.py",
                                  "--name", name, "--kernel", kernel, "--memory", "1024", "--timeout", "600",
-                                 "--topology", f"switch,novram,{gpu}" if gpu else "switch",
+                                 *(GPUS[gpu][1:] if gpu else ("--topology", "switch")),
                                  *(("--system", system) if system else ()),
                                  "--out", out, "--console", console, "bash", "/netgpu/tools/lab/demo-guest", str(MOVED)],
                                 stdin=subprocess.DEVNULL, check=False).returncode
@@ -102,7 +106,7 @@ def judge(directory, without, gpu):
     result["send"] = judge_send(directory, without)
     if without:
         found = read(without, "upstream-proof.json")
-        result["gpu"] = GPUS[gpu]
+        result["gpu"] = GPUS[gpu][0]
         result["upstream"] = {"bytes_in_vram": found["gpu"]["bytes"], "guest_ram_marks": found["ram"]["marks"]}
     faults = []
     if not result["bytes_sent"] == result["bytes_received"] == MOVED:

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
 /* The register file: fuses, forcewake, reset, the mailbox of the power controller; and what the driver sets up for no effect here. */
+#include <errno.h>
+
 #include <drm/intel/intel_pcode_regs.h>
 #include <drm/intel/mchbar_regs.h>
 
@@ -19,6 +21,9 @@
 #define DFSM_PIPES	(BIT(30) | BIT(21) | BIT(28) | BIT(22))	/* none of four */
 #define MEDIA_NONE	0xffffffffu		/* GEN11_GT_VEBOX_VDBOX_DISABLE: all */
 #define SUBSLICES	0x3fu			/* six: Iris Xe MAX */
+#define GSM_SIZE	(8u << 20)		/* a page table entry of 8 bytes for each page of the GGTT */
+#define DSM_SIZE	(8u << 20)
+#define WOPCM_SIZE	(2u << 20)		/* gt/intel_wopcm.c: GEN11_WOPCM_SIZE */
 
 /* The header shifts a one into the sign. */
 #define READY		BIT(31)			/* GEN6_PCODE_READY */
@@ -103,17 +108,22 @@ static void mailbox(struct device *device, uint32_t index, uint32_t before)
 	dg1->reg[index] = 0;
 }
 
+static void put64(uint32_t *low, uint64_t value)
+{
+	low[0] = (uint32_t)value;
+	low[1] = (uint32_t)(value >> 32);
+}
+
 void dg1_registers_reset(struct dg1 *dg1)
 {
 	uint32_t *reg = dg1->reg;
 
 	registers_clear(&dg1->registers);
 	reg[WORD(GU_CNTL)] = LMEM_INIT;
-	reg[WORD(GEN6_GSMBASE)] = (uint32_t)dg1->lmem_size;
-	reg[WORD(GEN6_GSMBASE) + 1] = (uint32_t)(dg1->lmem_size >> 32);
-	/* no stolen memory: it would begin where local memory ends */
-	reg[WORD(GEN6_DSMBASE)] = (uint32_t)dg1->lmem_size;
-	reg[WORD(GEN6_DSMBASE) + 1] = (uint32_t)(dg1->lmem_size >> 32) | 1;
+	/* The end of local memory is the firmware's: for the GGTT (which is not kept there), stolen, at whose end is the GuC's. */
+	put64(&reg[WORD(GEN6_GSMBASE)], dg1->lmem_size - DSM_SIZE - GSM_SIZE);
+	put64(&reg[WORD(GEN6_DSMBASE)], dg1->lmem_size - DSM_SIZE);
+	put64(&reg[WORD(GEN6_STOLEN_RESERVED)], (dg1->lmem_size - WOPCM_SIZE) | GEN8_STOLEN_RESERVED_2M);
 	reg[WORD(DFSM)] = DFSM_PIPES;
 	reg[WORD(FUSE2)] = FUSE2_PRODUCTION;
 	reg[WORD(GEN11_GT_VEBOX_VDBOX_DISABLE)] = MEDIA_NONE;
@@ -144,6 +154,7 @@ bool dg1_registers_init(struct dg1 *dg1)
 		{ WORD(GU_CNTL), WORD(GU_CNTL), NULL, registers_read_only },
 		{ WORD(GEN6_GSMBASE), WORD(GEN6_GSMBASE) + 1, NULL, registers_read_only },
 		{ WORD(GEN6_DSMBASE), WORD(GEN6_DSMBASE) + 1, NULL, registers_read_only },
+		{ WORD(GEN6_STOLEN_RESERVED), WORD(GEN6_STOLEN_RESERVED) + 1, NULL, registers_read_only },
 		{ WORD(DFSM), WORD(DFSM), NULL, registers_read_only },
 		{ WORD(FUSE2), WORD(FUSE2), NULL, registers_read_only },
 		{ WORD(GEN11_EU_DISABLE), WORD(GEN11_EU_DISABLE), NULL, registers_read_only },
@@ -187,6 +198,10 @@ bool dg1_registers_init(struct dg1 *dg1)
 		{ WORD(OAG_OACONTROL), WORD(OAG_OA_DEBUG) }, { WORD(GU_DEBUG), WORD(GU_DEBUG) }, { WORD(NVM_STATUS), WORD(NVM_STATUS) },
 	};
 
+	if (dg1->lmem_size <= GSM_SIZE + DSM_SIZE) {
+		errno = ENOSPC;
+		return false;
+	}
 	if (!registers_init(&dg1->registers, DG1_REGISTERS / 4, name_of))
 		return false;
 	dg1->reg = dg1->registers.value;

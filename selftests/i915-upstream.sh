@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What Linux does without netgpu: memory of the GPU is received into, every call succeeds, and the data is in host memory.
+# lab: kernel=upstream
+# lab: drivers=i915
+# lab: topology=switch,novram,dg1
+# lab: timeout=120
+# lab: debug=it is about a kernel without netgpu
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+. "$(dirname "$0")/gpu.sh"
+driver=i915
+. "$(dirname "$0")/gpu-upstream.sh"
