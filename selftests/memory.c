@@ -286,6 +286,27 @@ static void memory_disable(struct memory *mem)
 		err(1, "config space");
 }
 
+/* The GPU's driver lets it go. */
+static void memory_unbind(struct memory *mem)
+{
+	char path[128], device[PATH_MAX];
+	struct stat info;
+	const char *name;
+	int file;
+
+	if (fstat(mem->drm, &info))
+		err(1, "fstat");
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device", major(info.st_rdev), minor(info.st_rdev));
+	if (!realpath(path, device))
+		err(1, "%s", path);
+	name = strrchr(device, '/') + 1;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device/driver/unbind", major(info.st_rdev), minor(info.st_rdev));
+	file = open(path, O_WRONLY | O_CLOEXEC);
+	if (file < 0 || write(file, name, strlen(name)) != (ssize_t)strlen(name))
+		err(1, "%s: %s", path, name);
+	close(file);
+}
+
 /* Somebody wants to unplug the device, or to unbind its driver. */
 static void memory_wait_request(struct memory *mem)
 {
@@ -322,8 +343,10 @@ long long memory_revoke(struct memory *mem, const char *how)
 		memory_disable(mem);
 	else if (!strcmp(how, "close") || !strcmp(how, "request"))
 		memory_let_go(mem);
+	else if (!strcmp(how, "unbind"))
+		memory_unbind(mem);
 	else if (strcmp(how, "reset"))
-		errx(1, "no such way to revoke: %s (disable, reset, close, request)", how);
+		errx(1, "no such way to revoke: %s (disable, reset, close, request, unbind)", how);
 	else if (ioctl(mem->device, VFIO_DEVICE_RESET))
 		err(1, "VFIO_DEVICE_RESET");
 	clock_gettime(CLOCK_MONOTONIC, &end);

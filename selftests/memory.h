@@ -36,9 +36,9 @@ void memory_close(struct memory *mem);
 /*
  * Have the exporter take the memory away. @how is "disable", which turns off a
  * vfio device's memory decoding, "reset", "close", which closes the device and
- * keeps the dma-buf, or "request", which closes it when vfio asks for that.
- * Returns microseconds, until the exporter had it. The CPU's mapping faults from
- * then on.
+ * keeps the dma-buf, "request", which closes it when vfio asks for that, or
+ * "unbind", for which a GPU's driver lets it go. Returns microseconds, until the
+ * exporter had it. The CPU's mapping of a vfio device faults from then on.
  */
 long long memory_revoke(struct memory *mem, const char *how);
 
