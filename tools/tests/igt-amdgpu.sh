@@ -1,0 +1,8 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# IGT on the emulated Hainan that amdgpu drives.
+# lab: kernel=netgpu
+# lab: topology=nonic,novram,radeon
+# lab: timeout=400
+driver=amdgpu
+. "$(dirname "$0")/igt.sh"

@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# IGT on the emulated DG1 that xe drives, on Linux as it is.
+# lab: kernel=upstream
+# lab: drivers=xe
+# lab: topology=nonic,novram,dg1
+# lab: timeout=580
+# lab: gpu=256/256
+# lab: append=i915.force_probe=!4905 xe.force_probe=4905
+# lab: debug=it is about a kernel without netgpu
+driver=xe
+. "$(dirname "$0")/igt.sh"
