@@ -83,7 +83,8 @@ static int netgpu_attach(struct netgpu_attachment *attachment,
 			NL_SET_ERR_MSG(extack,
 				       "the exporter refused to attach the device: it may know no path to it, and not move this buffer to host memory");
 		else
-			NL_SET_ERR_MSG_FMT(extack, "exporter %s refused to attach the device, error %d",
+			NL_SET_ERR_MSG_FMT(extack,
+					   "exporter %s refused to attach the device, error %d",
 					   attachment->dmabuf->exp_name, err);
 		goto out_unlock;
 	}
