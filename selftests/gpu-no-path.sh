@@ -39,7 +39,8 @@ ktap_ok "netgpu probe says so before: $found" $?
 if [ -z "$at_end" ]; then
 	zcrx_recv -i "$NETIF" -q 1 -m "gpu:$node" -s $((2 * BYTES)) -r -t $((30 * slower)) >"$tmp/plain" 2>&1
 	[ "$(said plain error)" = EOPNOTSUPP ]
-	ktap_ok "without it too: $(said plain message)" $?
+	status=$?
+	ktap_ok "without it too: $(said plain message)" $status
 	nothing_left
 	ktap_ok "nothing is left" $?
 	ordinary_traffic

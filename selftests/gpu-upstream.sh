@@ -28,7 +28,8 @@ for receive_with in zcrx_recv devmem_recv; do
 	if [ -n "$refused" ]; then
 		$receive_with -i "$NETIF" -q 1 -p $port -m "gpu:$node" -s $((2 * BYTES)) -t $((30 * slower)) >"$tmp/$with" 2>&1
 		[ "$(said "$with" error)" = "$refused" ]
-		ktap_ok "$with: a buffer in VRAM is refused with $(said "$with" error)" $?
+		status=$?
+		ktap_ok "$with: a buffer in VRAM is refused with $(said "$with" error)" $status
 		continue
 	fi
 	receive "$with" -p $port -m "gpu:$node" -s $((2 * BYTES)) -k "$tmp/extents" && marked "$with"
