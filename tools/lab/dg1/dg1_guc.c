@@ -82,7 +82,7 @@ struct ctb {
 struct dg1_guc {
 	bool runs, talks;		/* loaded; buffers are enabled */
 	bool more;			/* there is more to do than was done at once */
-	bool full, unknown;		/* what is said once: no room, an action */
+	bool full, broken, unknown;	/* what is said once: no room, a request, an action */
 	struct ctb in, out;
 	struct context *context;
 	struct scheduler scheduler[DG1_ENGINES];
@@ -112,6 +112,7 @@ static void send(struct dg1 *dg1, uint32_t fence, uint32_t head, const uint32_t 
 		if (!dg1->guc->full)
 			fprintf(stderr, "dg1: guc: no room for %u words: head %u, tail %u\n", words + 2, d.head, d.tail);
 		dg1->guc->full = true;
+		dg1->unheard++;
 		d.status |= GUC_CTB_STATUS_OVERFLOW;
 		memory_write(&dg1->device, GLOBAL, b->descriptor + 8, &d.status, 4);
 		return;
@@ -624,6 +625,16 @@ static void registers_request(struct dg1 *dg1)
 			     answer(registers_only(dg1, scratch[0], scratch + 1, GEN11_SOFT_SCRATCH_COUNT - 1));
 }
 
+/* nothing_follows - is it all zeros until the end? xe fills it with those: no message of its is at the end and the beginning. */
+static bool nothing_follows(struct dg1 *dg1, const struct ctb *b, uint32_t head)
+{
+	uint32_t word = 0;
+
+	for (; !word && head < b->words; head++)
+		memory_read(&dg1->device, GLOBAL, b->at + 4ULL * head, &word, sizeof(word));
+	return !word;
+}
+
 static void buffer_requests(struct dg1 *dg1)
 {
 	const struct ctb *b = &dg1->guc->in;
@@ -632,6 +643,7 @@ static void buffer_requests(struct dg1 *dg1)
 
 	if (!dg1->guc->talks)
 		return;
+	message[0] = 0;
 	memory_read(&dg1->device, GLOBAL, b->descriptor, &d, sizeof(d));
 	if (d.head >= b->words || d.tail >= b->words)
 		d.status |= GUC_CTB_STATUS_OVERFLOW;
@@ -642,6 +654,11 @@ static void buffer_requests(struct dg1 *dg1)
 		}
 		memory_read(&dg1->device, GLOBAL, b->at + 4ULL * d.head, &message[0], 4);
 		n = 1 + field(message[0], GUC_CTB_MSG_0_NUM_DWORDS);
+		if (!message[0] && nothing_follows(dg1, b, d.head)) {
+			d.head = 0;
+			memory_write(&dg1->device, GLOBAL, b->descriptor, &d.head, 4);
+			continue;
+		}
 		if (n < 2 || (d.tail + b->words - d.head) % b->words < n) {
 			d.status |= GUC_CTB_STATUS_UNDERFLOW;
 			break;
@@ -659,8 +676,14 @@ static void buffer_requests(struct dg1 *dg1)
 		if (result < 0 || type == GUC_HXG_TYPE_REQUEST)
 			send(dg1, field(message[0], GUC_CTB_MSG_0_FENCE), answer(result), NULL, 0);
 	}
-	if (d.status)
+	if (d.status) {
+		if (!dg1->guc->broken)
+			fprintf(stderr, "dg1: guc: requests are broken, status %x: head %u, tail %u, word %x\n", d.status, d.head, d.tail,
+				message[0]);
+		dg1->guc->broken = true;
+		dg1->unheard++;
 		memory_write(&dg1->device, GLOBAL, b->descriptor + 8, &d.status, 4);
+	}
 }
 
 static void notified(struct device *device, uint32_t index, uint32_t before)
@@ -790,7 +813,7 @@ void dg1_guc_reset(struct dg1 *dg1)
 	struct dg1_guc *guc = dg1->guc;
 	unsigned int i;
 
-	guc->runs = guc->talks = guc->more = guc->full = guc->unknown = false;
+	guc->runs = guc->talks = guc->more = guc->full = guc->broken = guc->unknown = false;
 	guc->usage = 0;
 	guc->in = guc->out = (struct ctb){ 0 };
 	for (i = 0; i < DG1_ENGINES; i++)

@@ -16,6 +16,8 @@
 #define MI_FORCE_WAKEUP		0x1du
 
 #define SECOND_LEVEL	BIT(22)		/* of MI_BATCH_BUFFER_START: it returns to the batch that it is in */
+#define COMPARES	BIT(21)		/* of MI_CONDITIONAL_BATCH_BUFFER_END; without, it is none that depends */
+#define COMPARES_MASKED	BIT(19)		/* some bits of 64 */
 #define SOURCE_GLOBAL	BIT(22)		/* of MI_COPY_MEM_MEM */
 #define TARGET_GLOBAL	BIT(21)
 
@@ -124,6 +126,19 @@ static enum engine_step semaphore(struct engine *engine, const uint32_t *packet,
 		dg1_irq_raise(to_dg1(engine->device), engine->id, GT_WAIT_SEMAPHORE_INTERRUPT);
 	x->told = true;
 	return ENGINE_WAITS;
+}
+
+/* The batch goes on while the comparison is true. */
+static enum engine_step batch_end_if_not(struct engine *engine, const uint32_t *packet, uint32_t length)
+{
+	uint32_t value;
+
+	if (length != 4 || packet[0] & COMPARES_MASKED || engine->depth != 1)
+		return ENGINE_UNKNOWN;
+	memory_read(engine->device, space(engine, packet[0] & MI_SEMAPHORE_GLOBAL_GTT), address(packet + 2), &value, sizeof(value));
+	if (packet[0] & COMPARES && compare(value, packet[0], packet[1]))
+		return ENGINE_DONE;
+	return engine_return(engine) ? ENGINE_JUMPED : ENGINE_UNKNOWN;
 }
 
 static enum engine_step store(struct engine *engine, const uint32_t *packet, uint32_t length)
@@ -372,6 +387,8 @@ static enum engine_step memory_interface(struct engine *engine, const uint32_t *
 		return engine_return(engine) ? ENGINE_JUMPED : ENGINE_UNKNOWN;
 	case MI(MI_SEMAPHORE_WAIT):
 		return semaphore(engine, packet, length);
+	case MI(MI_CONDITIONAL_BATCH_BUFFER_END):
+		return batch_end_if_not(engine, packet, length);
 	case MI(MI_STORE_DATA_IMM):
 		return store(engine, packet, length);
 	case MI(MI_STORE_DWORD_INDEX):
