@@ -15,8 +15,8 @@ if [ -z "${LAB_KERNEL:-}" ] && [ ! -d $kunit/nouveau_prime_p2p ] && [ ! -d $kuni
 	skip_all "neither nouveau nor xe is loaded with its KUnit tests"
 fi
 
-ktap_plan 2
-for suite in nouveau_prime_p2p xe_dma_buf_p2p; do
+ktap_plan 3
+for suite in nouveau_prime_p2p xe_dma_buf_p2p xe_dma_buf_vmap; do
 	driver=${suite%%_*}
 	[ -z "${LAB_KERNEL:-}" ] || modprobe "$driver"
 	if [ ! -d $kunit/$suite ]; then

@@ -121,7 +121,8 @@ void xe_dma_buf_gpu_exit(int idx)
  * xe_dma_buf_peer_map() - an importer is about to have VRAM mapped
  * @attach: Its attachment; the BO is locked.
  *
- * Return: 0, -ENODEV when the device is gone, or -ENOMEM.
+ * Return: 0, -ENODEV when the device is gone, -EOPNOTSUPP when the importer is no
+ * peer, for whom a BO that others have pinned in VRAM is not moved, or -ENOMEM.
  */
 int xe_dma_buf_peer_map(struct dma_buf_attachment *attach)
 {
@@ -133,6 +134,8 @@ int xe_dma_buf_peer_map(struct dma_buf_attachment *attach)
 
 	if (drm_dev_is_unplugged(&xe->drm))
 		return -ENODEV;
+	if (!attach->peer2peer)
+		return -EOPNOTSUPP;
 	/* There is no use in waiting for who cannot be told to unmap. */
 	if (!dma_buf_attach_revocable(attach))
 		return 0;

@@ -47,17 +47,38 @@ static int xe_dma_buf_vmap_vram(struct xe_bo *bo, struct iosys_map *map)
 	return 0;
 }
 
+/* Where it is to stay: in GTT, unless all importers are peers, as for xe_dma_buf_pin(). */
+static int xe_dma_buf_place(struct dma_buf *dma_buf, struct xe_bo *bo,
+			    struct drm_exec *exec)
+{
+	struct dma_buf_attachment *attach;
+
+	list_for_each_entry(attach, &dma_buf->attachments, node) {
+		if (attach->peer2peer)
+			continue;
+		if (xe_bo_is_mem_type(bo, XE_PL_TT))
+			return 0;
+		return xe_bo_is_pinned(bo) ? -EINVAL :
+		       xe_bo_migrate(bo, XE_PL_TT, NULL, exec);
+	}
+	return xe_dma_buf_make_visible(bo) ?: xe_bo_validate(bo, NULL, false, exec);
+}
+
 /**
  * xe_dma_buf_vmap() - map a BO for the CPU
  * @dma_buf: What it is exported as, locked. The caller is attached to it, which
- * keeps the device awake.
+ * keeps the device awake, and has it mapped when it is a peer, so that it is
+ * told when the device goes.
  * @map: Where to put the mapping. To be undone with xe_dma_buf_vunmap().
  *
- * The BO stays where it is until then. On a device with a small BAR it is moved
- * to where the CPU reaches it first.
+ * The BO stays where it is until then: in system memory when an importer is no
+ * peer, else, when it is in VRAM, where the CPU reaches it. A move may still be
+ * under way: the caller waits for it before it accesses the BO. Who maps it while
+ * somebody else has it mapped gets that mapping, see dma_buf_vmap().
  *
  * Return: 0, or a negative error code: -ENODEV when it is in VRAM of a device
- * that is gone, -ENOSPC when it is pinned beyond the BAR, -ENOMEM.
+ * that is gone, -ENOSPC when it is pinned beyond the BAR, -EINVAL when it is
+ * pinned, but not in GTT, although an importer is no peer, -ENOMEM.
  */
 int xe_dma_buf_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
 {
@@ -71,22 +92,17 @@ int xe_dma_buf_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
 		return -ENODEV;
 	/* What is in system memory of a device that is gone stays there. */
 	if (gpu >= 0) {
-		err = xe_dma_buf_make_visible(bo) ?:
-		      xe_bo_validate(bo, NULL, false, exec);
+		err = xe_dma_buf_place(dma_buf, bo, exec);
 		if (err)
 			return err;
 	}
 
-	err = xe_bo_pin_external(bo, true, exec);
-	if (err)
-		return err;
 	if (xe_bo_is_vram(bo))
 		err = xe_dma_buf_vmap_vram(bo, map);
 	else
 		err = ttm_bo_vmap(&bo->ttm, map);
-	if (err)
-		xe_bo_unpin_external(bo);
-	return err;
+	/* It is populated now, as the shrinker counts it. In place, this cannot fail. */
+	return err ?: xe_bo_pin_external(bo, true, exec);
 }
 
 /**
@@ -104,3 +120,7 @@ void xe_dma_buf_vunmap(struct dma_buf *dma_buf, struct iosys_map *map)
 		ttm_bo_vunmap(&bo->ttm, map);
 	xe_bo_unpin_external(bo);
 }
+
+#if IS_ENABLED(CONFIG_DRM_XE_KUNIT_TEST)
+#include "tests/xe_dma_buf_vmap_kunit.c"
+#endif

@@ -4,6 +4,7 @@
  *
  * Included by xe_dma_buf_p2p.c.
  */
+#include <kunit/test-bug.h>
 #include <kunit/test.h>
 
 #include "tests/xe_kunit_helpers.h"
@@ -84,6 +85,21 @@ static struct dma_buf *fake_export(struct kunit *test, struct fake *fake)
 	return dmabuf;
 }
 
+static void fake_fini(void *data)
+{
+	struct fake *fake = data;
+	struct kunit *test = kunit_get_current_test();
+
+	dma_buf_detach(fake->dmabuf, fake->attach);
+	fake->bo.ttm.base.dma_buf = NULL;
+	dma_buf_put(fake->dmabuf);
+	flush_delayed_fput();
+	KUNIT_EXPECT_TRUE(test, hlist_empty(&fake->bo.ttm.base.exports));
+	KUNIT_EXPECT_FALSE(test, xe_dma_buf_is_mapped(fake->xe));
+	drm_gem_private_object_fini(&fake->bo.ttm.base);
+	ttm_set_driver_manager(&fake->xe->ttm, XE_PL_VRAM0, NULL);
+}
+
 static int fake_init(struct kunit *test)
 {
 	struct xe_pci_fake_data data = { .platform = XE_DG2 };
@@ -118,21 +134,7 @@ static int fake_init(struct kunit *test)
 	fake->attach = dma_buf_dynamic_attach(fake->dmabuf, fake->xe->drm.dev,
 					      &fake_attach_ops, fake);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake->attach);
-	return 0;
-}
-
-static void fake_exit(struct kunit *test)
-{
-	struct fake *fake = test->priv;
-
-	dma_buf_detach(fake->dmabuf, fake->attach);
-	fake->bo.ttm.base.dma_buf = NULL;
-	dma_buf_put(fake->dmabuf);
-	flush_delayed_fput();
-	KUNIT_EXPECT_TRUE(test, hlist_empty(&fake->bo.ttm.base.exports));
-	KUNIT_EXPECT_FALSE(test, xe_dma_buf_is_mapped(fake->xe));
-	drm_gem_private_object_fini(&fake->bo.ttm.base);
-	ttm_set_driver_manager(&fake->xe->ttm, XE_PL_VRAM0, NULL);
+	return kunit_add_action_or_reset(test, fake_fini, fake);
 }
 
 static int make_visible(struct fake *fake)
@@ -219,6 +221,10 @@ static void test_deaf(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, deaf);
 	dma_resv_lock(fake->dmabuf->resv, NULL);
 	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(deaf), 0);
+	/* Nor is VRAM mapped for who is no peer. */
+	fake->attach->peer2peer = false;
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(fake->attach), -EOPNOTSUPP);
+	fake->attach->peer2peer = true;
 	dma_resv_unlock(fake->dmabuf->resv);
 	xe_dma_buf_revoke(fake->xe);
 	KUNIT_EXPECT_LT(test, jiffies - start, XE_DMA_BUF_UNMAP_TIMEOUT / 2);
@@ -364,7 +370,6 @@ static struct kunit_case xe_dma_buf_p2p_cases[] = {
 static struct kunit_suite xe_dma_buf_p2p_suite = {
 	.name = "xe_dma_buf_p2p",
 	.init = fake_init,
-	.exit = fake_exit,
 	.test_cases = xe_dma_buf_p2p_cases,
 };
 
