@@ -38,7 +38,7 @@ bool amdgpu_dma_buf_is_scattered(struct amdgpu_bo *bo)
  * @map: where to put the mapping. To be undone with
  *	amdgpu_dma_buf_vunmap_scattered().
  *
- * Return: 0, -ENXIO when a part of it is beyond the BAR, -ENOMEM.
+ * Return: 0, -ENOSPC when a part of it is beyond the BAR, -ENOMEM.
  */
 int amdgpu_dma_buf_vmap_scattered(struct amdgpu_bo *bo, struct iosys_map *map)
 {
@@ -58,7 +58,7 @@ int amdgpu_dma_buf_vmap_scattered(struct amdgpu_bo *bo, struct iosys_map *map)
 	     cursor.remaining; amdgpu_res_next(&cursor, cursor.size)) {
 		if (cursor.start + cursor.size > adev->gmc.visible_vram_size) {
 			kvfree(pfns);
-			return -ENXIO;
+			return -ENOSPC;
 		}
 		for (page = 0; page < cursor.size && i < count; page += PAGE_SIZE)
 			pfns[i++] = PHYS_PFN(adev->gmc.aper_base + cursor.start + page);
