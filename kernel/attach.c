@@ -79,13 +79,10 @@ static int netgpu_attach(struct netgpu_attachment *attachment,
 					ops, attachment);
 	if (IS_ERR(attach)) {
 		err = PTR_ERR(attach);
-		if (err == -EOPNOTSUPP)
-			NL_SET_ERR_MSG(extack,
-				       "the exporter refused to attach the device: it may know no path to it, and not move this buffer to host memory");
-		else
-			NL_SET_ERR_MSG_FMT(extack,
-					   "exporter %s refused to attach the device, error %d",
-					   attachment->dmabuf->exp_name, err);
+		NL_SET_ERR_MSG_FMT(extack,
+				   "exporter %s refused to attach the device, error %d%s",
+				   attachment->dmabuf->exp_name, err,
+				   err == -EOPNOTSUPP ? ": no path to it?" : "");
 		goto out_unlock;
 	}
 	attachment->attach = attach;
