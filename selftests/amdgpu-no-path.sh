@@ -4,7 +4,7 @@
 # lab: long=region-no-path,amdgpu-receive
 # lab: kernel=netgpu
 # lab: topology=rootports,novram,radeon
-# lab: timeout=120
+# lab: timeout=240
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"

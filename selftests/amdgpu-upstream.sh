@@ -9,5 +9,5 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
-driver=amdgpu refused=
+driver=amdgpu
 . "$(dirname "$0")/gpu-upstream.sh"

@@ -26,12 +26,8 @@ moves() {
 }
 
 dmesg -C
-gpus
-[ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no $driver"
-GPU_PCI=${gpus[0]}
-ktap_plan 16
-gpu_node
-ktap_ok "$driver drives the GPU, and there is a render node" $?
+need_lab_gpu_of "$driver"
+ktap_plan 17
 gpu_silent ""
 ktap_ok "it has nothing to complain about" $?
 loads=$(figure guc_loads)
@@ -61,7 +57,19 @@ writes=$(figure register_writes)
 [ "$(figure unknown_registers)" = 0 ]
 ktap_ok "nor a register, of $reads reads and $writes writes" $?
 
-! dmesg | grep "$hang"
+# More than the buffer of requests to the GuC, of 1,024 words, takes at once
+for ((i = 0; i < 100; i++)); do
+	gpu_pressure "$node" $((128 << 20)) >"$tmp/pressure" 2>&1 && [ "$(said pressure buffers)" -gt 0 ] &&
+		[ "$(said pressure intact)" = "$(said pressure buffers)" ]
+	status=$?
+	[ "$status" = 0 ] && [ "$(figure requests)" -lt 1000 ] || break
+done
+requests=$(figure requests)
+[ "$status" = 0 ] && [ "$requests" -ge 1000 ]
+ktap_ok "after $requests requests buffers are intact" $?
+[ "$(figure unheard)" = 0 ]
+ktap_ok "and no message between driver and GuC was lost" $?
+! dmesg | grep "$hang\|Timedout job\|Resetting\|reset started\|job timeout\|fence timeout\|failed to respond"
 ktap_ok "no engine has hung until one is to" $?
 gpu_control hang bcs0 >/dev/null
 gpu_pressure "$node" $((64 << 20)) >"$tmp/pressure" 2>&1

@@ -109,12 +109,13 @@ static struct drm_xe_mem_region xe_vram(int drm)
 	return vram;
 }
 
+/* What the CPU has to reach can be in system memory as well, as for i915. */
 static uint32_t xe_create(int drm, size_t size, bool hidden)
 {
 	struct drm_xe_mem_region vram = xe_vram(drm);
 	struct drm_xe_gem_create create = {
 		.size = (size + vram.min_page_size - 1) / vram.min_page_size * vram.min_page_size,
-		.placement = 1u << vram.instance,
+		.placement = 1u << vram.instance | (hidden ? 0 : 1u),	/* 1: system memory */
 		.flags = hidden ? 0 : DRM_XE_GEM_CREATE_FLAG_NEEDS_VISIBLE_VRAM,
 		.cpu_caching = DRM_XE_GEM_CPU_CACHING_WC,
 	};

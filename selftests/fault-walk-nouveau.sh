@@ -10,10 +10,7 @@
 . "$(dirname "$0")/fault.sh"
 need netgpu root
 
-need_lab_gpu
-gpus
-[ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no nouveau"
-GPU_PCI=${gpus[0]}
+need_lab_gpu_of nouveau
 driver=/sys/bus/pci/drivers/nouveau
 
 # binds NTH: bind, with the NTH fault (0: none); how many faults were still to come is in $left

@@ -8,11 +8,7 @@ need netgpu queue
 . "$(dirname "$0")/gpu-revoke.sh"
 
 need_programs gpu_keep
-need_lab_gpu
-gpus
-[ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no $driver"
-GPU_PCI=${gpus[0]}
-gpu_node
+need_lab_gpu_of "$driver"
 
 # More than there is VRAM, so that some are in system memory
 KEEP=$((${LAB_GPU%/*} + 64))
@@ -25,10 +21,6 @@ keep() {
 	wait_for 60 grep -q ^holding "$tmp/keep-$1"
 }
 
-keeper_ended() {
-	! jobs -pr | grep -qx "$keeper"
-}
-
 # kept NAME: it goes on, and ends
 kept() {
 	local name=keep-$1 status gone=ENODEV
@@ -37,7 +29,7 @@ kept() {
 	[ "$driver $1" != "xe unplug" ] || gone=EACCES
 
 	rm -f "$tmp/keeping"
-	wait_for 60 keeper_ended || kill -9 "$keeper"
+	wait_for 60 process_ended "$keeper" || kill -9 "$keeper"
 	wait "$keeper"
 	status=$?
 	[ $status = 0 ] && [ "$(said "$name" pages)" = $KEEP ] && [ "$(said "$name" ioctl)" = $gone ]

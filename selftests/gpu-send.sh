@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2034,SC2154 # driver is that of who sources this, GPU_PCI for gpu.sh
+# shellcheck shell=bash disable=SC2154 # driver is that of who sources this
 # Data is sent out of the VRAM of the emulated GPU that $driver drives, by each way there is: what arrives is right, nothing was
 # copied, and the GPU can be taken away in the middle. The demo is the proof that it is VRAM which is read (demo-$driver).
 
 . "$(dirname "$0")/send.sh"
-need netgpu
+need netgpu queue
 need_programs zc_send
+need_lab_gpu_of "$driver"
 need_remote pattern_recv
-
-need_lab_gpu
-gpus
-[ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no $driver"
-GPU_PCI=${gpus[0]}
-gpu_node
 ktap_plan 12
 steer_to_queue 1
 ktap_ok "queue 1 splits headers and receives all flows" $?

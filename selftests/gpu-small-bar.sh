@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2034,SC2154 # driver is that of who sources this, GPU_PCI for gpu.sh
+# shellcheck shell=bash disable=SC2154 # driver is that of who sources this
 # The BAR of the emulated GPU that $driver drives is smaller than VRAM: a buffer outside of the visible part is moved into it or
 # refused, never bounced.
 
@@ -7,10 +7,7 @@ need netgpu queue
 
 BYTES=$((8 << 20))
 
-need_lab_gpu
-gpus
-[ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no $driver"
-GPU_PCI=${gpus[0]}
+need_lab_gpu_of "$driver"
 visible=$((${LAB_GPU#*/} << 20))
 vram=$((${LAB_GPU%/*} << 20))
 [ "$vram" -gt $((4 * visible)) ] || skip_all "the BAR is not much smaller than VRAM"

@@ -60,6 +60,19 @@ need_lab_gpu() {
 	[ -n "${LAB_GPU:-}" ] || skip_all "only the emulated GPU shows its memory from outside"
 }
 
+# need_lab_gpu_of DRIVER: which drives it, else this test has failed; its address is in $GPU_PCI, its render node in $node
+need_lab_gpu_of() {
+	need_lab_gpu
+	modprobe -nq "$1" || skip_all "the kernel has no $1"
+	gpus
+	GPU_PCI=${gpus[0]:-none}
+	[ -e "/sys/bus/pci/drivers/$1/$GPU_PCI" ] && gpu_node && return
+	ktap_plan 1
+	ktap_ok "$1 drives the GPU, and there is a render node" 1
+	ktap_end
+	exit 1
+}
+
 gpu_node() {
 	local dir
 	for dir in "/sys/bus/pci/devices/$GPU_PCI/drm/renderD"*; do
@@ -125,6 +138,31 @@ gpu_control() {
 # gpu_debugfs FILE: of this GPU
 gpu_debugfs() {
 	cat "/sys/kernel/debug/dri/$GPU_PCI/$1" 2>/dev/null
+}
+
+# gpu_reset_engines: all of them, by what the driver of an Intel GPU has for it
+gpu_reset_engines() {
+	local dir=/sys/kernel/debug/dri/$GPU_PCI
+	if [ -e "$dir/i915_wedged" ]; then
+		echo 0xffffffff >"$dir/i915_wedged"
+	else
+		echo 1 >"$dir/gt0/force_reset_sync"
+	fi
+}
+
+# process_ended PID: a process of this shell's
+process_ended() {
+	! jobs -pr | grep -qx "$1"
+}
+
+# most_held SIZE: how much of what comes in host memory a program can keep in a region of that size, beside what is in the NIC's
+# ring; no more than takes some seconds
+most_held() {
+	local ring most=$((512 << 20)) slack=8
+	ring=$(rx_ring)
+	[ "${ring:-0}" -le 1024 ] || slack=$((ring / 128))
+	slack=$(($1 - (slack << 20)))
+	echo $((slack < most ? slack : most))
 }
 
 # gpu_silent [PATTERN]: nothing was said since dmesg was cleared, at the level of a warning or worse, but what is left out

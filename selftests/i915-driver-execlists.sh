@@ -4,7 +4,7 @@
 # lab: kernel=netgpu
 # lab: drivers=i915
 # lab: topology=nonic,novram,dg1
-# lab: timeout=240
+# lab: timeout=480
 # lab: console=GPU HANG
 # lab: append=i915.enable_guc=0
 submission=execlists

@@ -5,7 +5,7 @@
 # lab: kernel=netgpu
 # lab: drivers=i915
 # lab: topology=nonic,novram,dg1
-# lab: timeout=240
+# lab: timeout=480
 # lab: console=GPU HANG
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"

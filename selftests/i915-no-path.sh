@@ -4,7 +4,7 @@
 # lab: kernel=netgpu
 # lab: drivers=i915
 # lab: topology=rootports,novram,dg1
-# lab: timeout=120
+# lab: timeout=240
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"

@@ -4,7 +4,8 @@
 # lab: kernel=netgpu
 # lab: drivers=i915
 # lab: topology=switch,novram,dg1
-# lab: timeout=180
+# lab: timeout=300
+# lab: console=GPU HANG
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"

@@ -3,6 +3,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -294,13 +295,17 @@ static void memory_unbind(struct memory *mem)
 	const char *name;
 	int file;
 
+	if (mem->drm < 0)
+		errx(1, "unbind is for memory of a GPU (gpu:NODE)");
 	if (fstat(mem->drm, &info))
 		err(1, "fstat");
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device", major(info.st_rdev), minor(info.st_rdev));
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device",
+		 major(info.st_rdev), minor(info.st_rdev));
 	if (!realpath(path, device))
 		err(1, "%s", path);
 	name = strrchr(device, '/') + 1;
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device/driver/unbind", major(info.st_rdev), minor(info.st_rdev));
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/device/driver/unbind",
+		 major(info.st_rdev), minor(info.st_rdev));
 	file = open(path, O_WRONLY | O_CLOEXEC);
 	if (file < 0 || write(file, name, strlen(name)) != (ssize_t)strlen(name))
 		err(1, "%s: %s", path, name);

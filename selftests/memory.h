@@ -38,7 +38,8 @@ void memory_close(struct memory *mem);
  * vfio device's memory decoding, "reset", "close", which closes the device and
  * keeps the dma-buf, "request", which closes it when vfio asks for that, or
  * "unbind", for which a GPU's driver lets it go. Returns microseconds, until the
- * exporter had it. The CPU's mapping of a vfio device faults from then on.
+ * exporter had it. The CPU's mapping of a vfio device faults from then on;
+ * that of a GPU shows memory that nobody else has.
  */
 long long memory_revoke(struct memory *mem, const char *how);
 

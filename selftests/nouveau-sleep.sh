@@ -13,8 +13,5 @@ need_programs devmem_recv
 
 need_lab_gpu
 modprobe nouveau runpm=1
-gpus
-[ ${#gpus[@]} -gt 0 ] || skip_all "the kernel has no nouveau"
-GPU_PCI=${gpus[0]}
-gpu_node
+need_lab_gpu_of nouveau
 . "$(dirname "$0")/gpu-sleep.sh"

@@ -6,7 +6,7 @@
 # lab: drivers=xe
 # lab: topology=nonic,novram,dg1
 # lab: gpu=256/256
-# lab: timeout=240
+# lab: timeout=480
 # lab: append=i915.force_probe=!4905 xe.force_probe=4905
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"

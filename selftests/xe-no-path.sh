@@ -5,10 +5,10 @@
 # lab: drivers=xe
 # lab: topology=rootports,novram,dg1
 # lab: gpu=256/256
-# lab: timeout=120
+# lab: timeout=240
 # lab: append=i915.force_probe=!4905 xe.force_probe=4905
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"
 . "$(dirname "$0")/gpu.sh"
-driver=xe at_end=
+driver=xe at_end=0
 . "$(dirname "$0")/gpu-no-path.sh"

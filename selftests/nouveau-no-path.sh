@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The NIC has no peer-to-peer path to the GPU: that is said, and what lands in host memory is reported as such.
+# lab: kernel=netgpu
+# lab: drivers=nouveau
+# lab: topology=rootports,novram,geforce
+# lab: timeout=240
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/vram.sh"
+. "$(dirname "$0")/gpu.sh"
+driver=nouveau at_end=0
+. "$(dirname "$0")/gpu-no-path.sh"
