@@ -4,5 +4,5 @@
 # lab: kernel=netgpu
 # lab: topology=nonic,novram,radeon
 # lab: timeout=400
-driver=amdgpu
+driver=amdgpu list=amdgpu.txt
 . "$(dirname "$0")/igt.sh"

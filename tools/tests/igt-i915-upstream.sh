@@ -8,5 +8,5 @@
 # lab: timeout=580
 # lab: console=cut here|WARNING: drivers/gpu/drm/i915/intel_runtime_pm\.c
 # lab: debug=it is about a kernel without netgpu
-driver=i915
+driver=i915 list=i915.txt
 . "$(dirname "$0")/igt.sh"

@@ -8,5 +8,5 @@
 # lab: gpu=256/256
 # lab: append=i915.force_probe=!4905 xe.force_probe=4905
 # lab: debug=it is about a kernel without netgpu
-driver=xe
+driver=xe list=xe.txt
 . "$(dirname "$0")/igt.sh"

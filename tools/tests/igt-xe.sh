@@ -7,5 +7,5 @@
 # lab: timeout=580
 # lab: gpu=256/256
 # lab: append=i915.force_probe=!4905 xe.force_probe=4905
-driver=xe
+driver=xe list=xe.txt
 . "$(dirname "$0")/igt.sh"
