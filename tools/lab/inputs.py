@@ -40,7 +40,7 @@ def by_name():
     """What a test may name: scripts, programs, and directories of upstream's."""
     found = {}
     for path in below(TOP / "selftests", TOP / "tools"):
-        if path.suffix in (".sh", ".py"):
+        if path.suffix in (".sh", ".py", ".txt"):
             found.setdefault(path.name, []).append(path)
     found["corpus"] = below(TOP / "selftests/corpus")
     for place in (PROGRAMS, BUILD / "tools"):
