@@ -5,7 +5,7 @@
 # under vfio-pci is not among them: who imports such a buffer cannot map it, and here the CPU puts payload into its place.
 # lab: topology=switch,novram,radeon
 # lab: source=libfabric
-# lab: timeout=500
+# lab: timeout=900
 # lab: more=700
 . "$(dirname "$0")/../../selftests/lib.sh"
 . "$(dirname "$0")/../../selftests/vram.sh"
@@ -51,12 +51,12 @@ if [ "$host" = "$LOCAL_V4" ]; then
 	waits silent || echo "what was there before still listens"
 	: >"$here/ready"
 	echo $$ >>"$here/groups" # timeout leads one, which outlives it when it is killed
-	exec bash -c "$FAB_LOCAL exec timeout 60 $*"
+	exec bash -c "$FAB_LOCAL exec timeout 120 $*"
 fi
 # The side here has been started a second ago, and listens when its memory is there.
 waits test -e "$here/ready" && waits listens
 rm -f "$here/ready"
-exec remote "PATH=\$PATH:\$PWD/build/fabtests FI_PROVIDER_PATH=\$PWD/build/tools timeout 60 $*"
+exec remote "PATH=\$PATH:\$PWD/build/fabtests FI_PROVIDER_PATH=\$PWD/build/tools timeout 120 $*"
 S
 chmod +x "$bin/ssh"
 PATH=$bin:$PATH
@@ -67,7 +67,7 @@ excluded=$bin/exclude
 # runs NAME LEAST ARGUMENTS...
 runs() {
 	local name=$1 least=$2
-	fab_run "$name" "${@:3}" -T 60
+	fab_run "$name" "${@:3}" -T 120
 	ktap_ok "$name: $fab_passed passed, all that are not excluded" $((fab_wrong > 0 || fab_passed < least))
 }
 
@@ -103,10 +103,10 @@ runs "by a DMA engine" $((MORE ? 4 : 2)) -t short -C "-W 2" -L "-D synapseai -R 
 by_engine() {
 	local server status
 	env FI_NETGPU_DEVICE="$NETIF" FT_MEMORY="$node" FI_NETGPU_SDMA="$node" FI_LOG_LEVEL=info FI_LOG_PROV=netgpu \
-		timeout 60 fi_msg_bw -e msg -p netgpu -s "$LOCAL_V4" -S 65536 -I 64 -D synapseai -R >"$tmp/server" 2>&1 &
+		timeout 120 fi_msg_bw -e msg -p netgpu -s "$LOCAL_V4" -S 65536 -I 64 -D synapseai -R >"$tmp/server" 2>&1 &
 	server=$!
 	wait_for 20 sh -c 'ss -Hltn | grep -q "$LOCAL_V4:"' &&
-		remote "PATH=\$PATH:\$PWD/build/fabtests FI_PROVIDER_PATH=\$PWD/build/tools timeout 60 fi_msg_bw -e msg -p netgpu -S 65536 -I 64 $LOCAL_V4"
+		remote "PATH=\$PATH:\$PWD/build/fabtests FI_PROVIDER_PATH=\$PWD/build/tools timeout 120 fi_msg_bw -e msg -p netgpu -S 65536 -I 64 $LOCAL_V4"
 	status=$?
 	wait "$server" || status=1
 	grep payload "$tmp/server"

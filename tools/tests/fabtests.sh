@@ -26,11 +26,11 @@ fi
 ktap_plan 4
 i=0
 for part in unit functional short; do
-	fab_run "$part" -t "$part" -T 60 -p "$top/build/fabtests"
+	fab_run "$part" -t "$part" -T 120 -p "$top/build/fabtests"
 	ktap_ok "fabtests, $part: $fab_passed passed, all that are not excluded" $((fab_wrong > 0 || fab_passed < least[i]))
 	i=$((i + 1))
 done
 # Once more with the provider's own thread, as with a network device.
-FI_NETGPU_THREAD=1 fab_run "functional, thread" -t functional -T 60 -p "$top/build/fabtests"
+FI_NETGPU_THREAD=1 fab_run "functional, thread" -t functional -T 120 -p "$top/build/fabtests"
 ktap_ok "fabtests, functional, with a thread: $fab_passed passed, all that are not excluded" $((fab_wrong > 0 || fab_passed < least[1]))
 ktap_end
