@@ -80,19 +80,10 @@ ktap_ok "the received data is where it was" $?
 let_go
 
 # Payload that comes in host memory, into all of a buffer too large for one block of VRAM.
-port=$((port + 1))
 large=$(several_blocks "$(said info visible)")
 much=$(most_held "$large")
-ethtool -X "$NETIF" start 0 equal 1
-receive stray -p $port -m "gpu:$node" -s "$large" -r -P -k "$tmp/extents" &&
-	remote pattern_send "$LOCAL_V4" $port "$much" && holds stray
-held=$?
-let_go
-ethtool -X "$NETIF" start 1 equal 1
-[ $held = 0 ] && [ "$(said stray received)" = "$much" ] && [ "$(said stray correct)" = 1 ] && [ "$(said stray other_queue)" -ge "$much" ]
-status=$?
-[ $status = 0 ] || ktap_say "$(cat "$tmp/stray")"
-ktap_ok "$((much >> 20)) MiB that came on the other queue are copied into a buffer of $((large >> 20)) MiB, byte for byte" $status
+comes_elsewhere stray "$large" "$much" -P
+ktap_ok "$((much >> 20)) MiB that came on the other queue are copied into a buffer of $((large >> 20)) MiB, byte for byte" $?
 
 nothing_left
 ktap_ok "nothing is left" $?

@@ -46,19 +46,10 @@ ktap_ok "netgpu probe: $found" $?
 undo rm -f "$tmp/keeping"
 gpu_keep "$node" "$tmp/keeping" $((16 << 20)) >"$tmp/keep" 2>&1 &
 keeper=$!
-port=$((port + 1))
 large=$(several_blocks $((${LAB_GPU#*/} << 20)))
 much=$(most_held "$large")
-ethtool -X "$NETIF" start 0 equal 1
-wait_for 60 grep -q ^holding "$tmp/keep" && receive stray -p $port -m "gpu:$node" -s "$large" -r -P -k "$tmp/extents" &&
-	remote pattern_send "$LOCAL_V4" $port "$much" && holds stray
-held=$?
-let_go
-ethtool -X "$NETIF" start 1 equal 1
-[ $held = 0 ] && [ "$(said stray received)" = "$much" ] && [ "$(said stray correct)" = 1 ] && [ "$(said stray other_queue)" -ge "$much" ]
-status=$?
-[ $status = 0 ] || ktap_say "$(cat "$tmp/stray")"
-ktap_ok "$((much >> 20)) MiB that came on the other queue are copied into a buffer of $((large >> 20)) MiB in VRAM, byte for byte" $status
+wait_for 60 grep -q ^holding "$tmp/keep" && comes_elsewhere stray "$large" "$much" -P
+ktap_ok "$((much >> 20)) MiB that came on the other queue are copied into a buffer of $((large >> 20)) MiB in VRAM, byte for byte" $?
 rm -f "$tmp/keeping"
 wait_for 60 process_ended "$keeper" || kill -9 "$keeper"
 wait "$keeper"

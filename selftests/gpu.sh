@@ -165,6 +165,27 @@ most_held() {
 	echo $((slack < most ? slack : most))
 }
 
+# comes_elsewhere NAME SIZE BYTES [OPTION]...: so much comes on the other queue for a region of SIZE in $node, where all of it is
+# copied, and held, and is right; $port counts
+comes_elsewhere() {
+	local name=$1 size=$2 bytes=$3 status
+	shift 3
+	port=$((port + 1))
+	ethtool -X "$NETIF" start 0 equal 1
+	receive "$name" -p $port -m "gpu:$node" -s "$size" -r -k "$tmp/extents" "$@" && remote pattern_send "$LOCAL_V4" $port "$bytes" &&
+		holds "$name"
+	status=$?
+	let_go
+	ethtool -X "$NETIF" start 1 equal 1
+	[ $status = 0 ] && [ "$(said "$name" received)" = "$bytes" ] && [ "$(said "$name" correct)" = 1 ] &&
+		[ "$(said "$name" other_queue)" -ge "$bytes" ] && return
+	ktap_say "$(cat "$tmp/$name")"
+	return 1
+}
+
+# What the drivers of Intel's and AMD's GPUs say of a job or a request that is not done in time, and of the reset after that
+gpu_hangs="GPU HANG\|Timedout job\|job timeout\|fence timeout\|ring .* timeout\|failed to respond\|Resetting\|reset started"
+
 # gpu_silent [PATTERN]: nothing was said since dmesg was cleared, at the level of a warning or worse, but what is left out
 gpu_silent() {
 	local said
