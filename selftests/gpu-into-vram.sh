@@ -8,8 +8,8 @@ need_programs devmem_recv gpu_keep gpu_pressure netgpu
 BYTES=$((32 << 20))
 
 need_lab_gpu_of "$driver"
-results=16
-[ "$driver" = nouveau ] || results=17
+results=17
+[ "$driver" = nouveau ] || results=18
 ktap_plan $results
 ! dmesg | grep -i "$driver .*\(failed\|error\|timeout\|hang\)"
 ktap_ok "it has nothing to complain about" $?
@@ -52,7 +52,8 @@ wait_for 60 grep -q ^holding "$tmp/keep" && comes_elsewhere stray "$large" "$muc
 ktap_ok "$((much >> 20)) MiB that came on the other queue are copied into a buffer of $((large >> 20)) MiB in VRAM, byte for byte" $?
 rm -f "$tmp/keeping"
 wait_for 60 process_ended "$keeper" || kill -9 "$keeper"
-wait "$keeper"
+wait "$keeper" && ! dmesg | grep "$gpu_hangs"
+ktap_ok "who had the other buffer has it to the end, and no job has hung" $?
 
 # Engines are reset, VRAM is not: the NIC goes on. nouveau has no such reset.
 if [ "$driver" != nouveau ]; then

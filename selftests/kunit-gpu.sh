@@ -19,7 +19,7 @@ ktap_plan 3
 for suite in nouveau_prime_p2p xe_dma_buf_p2p xe_dma_buf_vmap; do
 	driver=${suite%%_*}
 	[ -z "${LAB_KERNEL:-}" ] || modprobe "$driver"
-	if [ ! -d $kunit/$suite ] && { [ -z "${LAB_KERNEL:-}" ] || [ ! -d "/sys/module/$driver" ]; }; then
+	if [ ! -d $kunit/$suite ] && { [ -z "${LAB_KERNEL:-}" ] || ! modprobe -nq "$driver"; }; then
 		ktap_skip "$suite" "$driver is not here, or without its KUnit tests"
 		continue
 	fi

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # IGT on the emulated DG1 that i915 drives, on Linux as it is: it warns when a GPU is gone (patches/i915/0006), and when the machine
-# ends right after a program has touched local memory.
+# ends within 100 ms of the GPU's last job (patches/i915/0008).
 # lab: kernel=upstream
 # lab: drivers=i915
 # lab: topology=nonic,novram,dg1

@@ -63,6 +63,6 @@ for test in "${tests[@]}"; do
 		ktap_ok "$test@$name: ${got:-nothing}, and should be $is" $status
 	done < <(subtests "$test")
 done
-! dmesg | grep "$gpu_hangs"
-ktap_ok "and no job of the GPU has timed out meanwhile" $?
+! dmesg | grep "$gpu_hangs\|BUG: \|Oops"
+ktap_ok "and no job of the GPU has hung meanwhile, nor the kernel failed" $?
 ktap_end

@@ -61,6 +61,7 @@ struct dg1 {
 	uint32_t irq_latched;		/* GEN11_GT_INTR_DW(0) */
 	bool irq_told;			/* a message is under way */
 	uint64_t requests, switches, preemptions, loads, taken_off;
+	uint64_t wraps;			/* of the buffer of requests */
 	uint64_t unheard;		/* by the GuC, or by the driver: a buffer of messages was broken or full */
 };
 

@@ -39,10 +39,10 @@ static void figures(struct device *device, int fd)
 	const struct dg1 *dg1 = to_dg1(device);
 
 	dprintf(fd, ", \"requests\": %llu, \"switches\": %llu, \"preemptions\": %llu, \"guc_loads\": %llu, \"taken_off\": %llu, "
-		"\"unheard\": %llu",
+		"\"wraps\": %llu, \"unheard\": %llu",
 		(unsigned long long)dg1->requests, (unsigned long long)dg1->switches, (unsigned long long)dg1->preemptions,
 		(unsigned long long)dg1->loads, (unsigned long long)dg1->taken_off,
-		(unsigned long long)dg1->unheard);
+		(unsigned long long)dg1->wraps, (unsigned long long)dg1->unheard);
 }
 
 static int later(struct device *device)

@@ -654,7 +654,8 @@ static void buffer_requests(struct dg1 *dg1)
 		}
 		memory_read(&dg1->device, GLOBAL, b->at + 4ULL * d.head, &message[0], 4);
 		n = 1 + field(message[0], GUC_CTB_MSG_0_NUM_DWORDS);
-		if (!message[0] && nothing_follows(dg1, b, d.head)) {
+		if (!message[0] && d.tail < d.head && nothing_follows(dg1, b, d.head)) {
+			dg1->wraps++;
 			d.head = 0;
 			memory_write(&dg1->device, GLOBAL, b->descriptor, &d.head, 4);
 			continue;
@@ -665,6 +666,7 @@ static void buffer_requests(struct dg1 *dg1)
 		}
 		for (i = 1; i < n; i++)
 			memory_read(&dg1->device, GLOBAL, b->at + 4ULL * ((d.head + i) % b->words), &message[i], 4);
+		dg1->wraps += d.head + n >= b->words;
 		d.head = (d.head + n) % b->words;
 		memory_write(&dg1->device, GLOBAL, b->descriptor, &d.head, 4);
 		type = field(message[1], GUC_HXG_MSG_0_TYPE);

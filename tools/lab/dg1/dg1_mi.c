@@ -16,7 +16,7 @@
 #define MI_FORCE_WAKEUP		0x1du
 
 #define SECOND_LEVEL	BIT(22)		/* of MI_BATCH_BUFFER_START: it returns to the batch that it is in */
-#define COMPARES	BIT(21)		/* of MI_CONDITIONAL_BATCH_BUFFER_END; without, it is none that depends */
+#define COMPARES	BIT(21)		/* of MI_CONDITIONAL_BATCH_BUFFER_END: with a word; all that is used */
 #define COMPARES_MASKED	BIT(19)		/* some bits of 64 */
 #define SOURCE_GLOBAL	BIT(22)		/* of MI_COPY_MEM_MEM */
 #define TARGET_GLOBAL	BIT(21)
@@ -133,10 +133,10 @@ static enum engine_step batch_end_if_not(struct engine *engine, const uint32_t *
 {
 	uint32_t value;
 
-	if (length != 4 || packet[0] & COMPARES_MASKED || engine->depth != 1)
+	if (length != 4 || (packet[0] & (COMPARES | COMPARES_MASKED)) != COMPARES || engine->depth != 1)
 		return ENGINE_UNKNOWN;
 	memory_read(engine->device, space(engine, packet[0] & MI_SEMAPHORE_GLOBAL_GTT), address(packet + 2), &value, sizeof(value));
-	if (packet[0] & COMPARES && compare(value, packet[0], packet[1]))
+	if (compare(value, packet[0], packet[1]))
 		return ENGINE_DONE;
 	return engine_return(engine) ? ENGINE_JUMPED : ENGINE_UNKNOWN;
 }

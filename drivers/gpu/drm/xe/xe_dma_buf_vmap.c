@@ -77,8 +77,9 @@ static int xe_dma_buf_place(struct dma_buf *dma_buf, struct xe_bo *bo,
  * somebody else has it mapped gets that mapping, see dma_buf_vmap().
  *
  * Return: 0, or a negative error code: -ENODEV when it is in VRAM of a device
- * that is gone, -ENOSPC when it is pinned beyond the BAR, -EINVAL when it is
- * pinned, but not in GTT, although an importer is no peer, -ENOMEM.
+ * that is gone, -ENOSPC when it is pinned beyond the BAR, -EINVAL when an
+ * importer is no peer and it cannot be moved to GTT, as when it is pinned in
+ * VRAM, -ENOMEM, or -EINTR or -ERESTARTSYS when a signal ended a move.
  */
 int xe_dma_buf_vmap(struct dma_buf *dma_buf, struct iosys_map *map)
 {

@@ -34,11 +34,11 @@ bool amdgpu_dma_buf_is_scattered(struct amdgpu_bo *bo)
 
 /**
  * amdgpu_dma_buf_vmap_scattered - map a scattered buffer for the CPU
- * @bo: the buffer, pinned and reserved.
+ * @bo: the buffer, pinned, reserved, and nowhere beyond the BAR.
  * @map: where to put the mapping. To be undone with
  *	amdgpu_dma_buf_vunmap_scattered().
  *
- * Return: 0, -ENOSPC when a part of it is beyond the BAR, -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int amdgpu_dma_buf_vmap_scattered(struct amdgpu_bo *bo, struct iosys_map *map)
 {
@@ -56,10 +56,6 @@ int amdgpu_dma_buf_vmap_scattered(struct amdgpu_bo *bo, struct iosys_map *map)
 
 	for (amdgpu_res_first(bo->tbo.resource, 0, bo->tbo.base.size, &cursor);
 	     cursor.remaining; amdgpu_res_next(&cursor, cursor.size)) {
-		if (cursor.start + cursor.size > adev->gmc.visible_vram_size) {
-			kvfree(pfns);
-			return -ENOSPC;
-		}
 		for (page = 0; page < cursor.size && i < count; page += PAGE_SIZE)
 			pfns[i++] = PHYS_PFN(adev->gmc.aper_base + cursor.start + page);
 	}

@@ -98,9 +98,11 @@ static void fake_fini(void *data)
 	struct fake *fake = data;
 	struct kunit *test = kunit_get_current_test();
 
-	dma_buf_detach(fake->dmabuf, fake->attach);
+	if (!IS_ERR_OR_NULL(fake->attach))
+		dma_buf_detach(fake->dmabuf, fake->attach);
 	fake->bo.ttm.base.dma_buf = NULL;
-	dma_buf_put(fake->dmabuf);
+	if (fake->dmabuf)
+		dma_buf_put(fake->dmabuf);
 	flush_delayed_fput();
 	KUNIT_EXPECT_TRUE(test, hlist_empty(&fake->bo.ttm.base.exports));
 	KUNIT_EXPECT_TRUE(test, list_empty(&fake->xe->mem.peers.list));
@@ -112,6 +114,7 @@ static int fake_init(struct kunit *test)
 {
 	struct xe_pci_fake_data data = { .platform = XE_DG2 };
 	struct fake *fake;
+	int err;
 
 	fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, fake);
@@ -136,13 +139,15 @@ static int fake_init(struct kunit *test)
 	fake->vres.base.mem_type = XE_PL_VRAM0;
 	fake->vres.base.size = FAKE_SIZE;
 
+	err = kunit_add_action_or_reset(test, fake_fini, fake);
+	KUNIT_ASSERT_EQ(test, err, 0);
 	fake->dmabuf = fake_export(test, fake);
 	fake->bo.ttm.base.dma_buf = fake->dmabuf;
 
 	fake->attach = dma_buf_dynamic_attach(fake->dmabuf, fake->xe->drm.dev,
 					      &fake_attach_ops, fake);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fake->attach);
-	return kunit_add_action_or_reset(test, fake_fini, fake);
+	return 0;
 }
 
 #endif

@@ -76,6 +76,17 @@ static void test_gone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->invalidated, 0);
 }
 
+/* VRAM, where somebody else has pinned it, is not mapped for who is no peer. */
+static void test_no_peer(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+
+	fake->attach->peer2peer = false;
+	dma_resv_lock(fake->dmabuf->resv, NULL);
+	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(fake->attach), -EOPNOTSUPP);
+	dma_resv_unlock(fake->dmabuf->resv);
+}
+
 /* Who cannot be told to unmap is not waited for. */
 static void test_deaf(struct kunit *test)
 {
@@ -90,10 +101,6 @@ static void test_deaf(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, deaf);
 	dma_resv_lock(fake->dmabuf->resv, NULL);
 	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(deaf), 0);
-	/* Nor is VRAM mapped for who is no peer. */
-	fake->attach->peer2peer = false;
-	KUNIT_EXPECT_EQ(test, xe_dma_buf_peer_map(fake->attach), -EOPNOTSUPP);
-	fake->attach->peer2peer = true;
 	dma_resv_unlock(fake->dmabuf->resv);
 	xe_dma_buf_revoke(fake->xe);
 	KUNIT_EXPECT_LT(test, jiffies - start, XE_DMA_BUF_UNMAP_TIMEOUT / 2);
@@ -228,6 +235,7 @@ static struct kunit_case xe_dma_buf_p2p_cases[] = {
 	KUNIT_CASE(test_visible),
 	KUNIT_CASE(test_pinned),
 	KUNIT_CASE(test_gone),
+	KUNIT_CASE(test_no_peer),
 	KUNIT_CASE(test_deaf),
 	KUNIT_CASE(test_revoke),
 	KUNIT_CASE(test_revoke_busy),
