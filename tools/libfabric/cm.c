@@ -370,6 +370,7 @@ void cm_event(struct fabric *f, const struct netgpu_event *e)
 		return;
 	}
 	ep->ended = true;
+	late_complete(ep);
 	if (ep->connected)
 		eq_add(ep->eq, FI_SHUTDOWN, fid, NULL, NULL, 0);
 	else
@@ -604,6 +605,7 @@ static int reject(void *arg)
 		return errno_of(ret);
 	}
 	if (c->user) {
+		late_complete(c->user);
 		c->user->ep = instead;
 		c->user->connreq = NULL;
 		c->user->tx_posted = c->user->rx_posted = 0;

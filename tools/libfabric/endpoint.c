@@ -46,6 +46,40 @@ static int one(const struct iovec *iov, void **desc, size_t count, struct iovec 
 	return 0;
 }
 
+/* A receive that was posted after the end, while the program may not have heard of it. */
+struct late {
+	struct late *next;
+	struct netgpu_event event;
+};
+
+void late_complete(struct ep *ep)
+{
+	struct late *late;
+
+	while ((late = ep->late)) {
+		ep->late = late->next;
+		complete(ep, &late->event);
+		free(late);
+	}
+	ep->late_end = &ep->late;
+}
+
+/* No program can know in time that its peer goes.  As with verbs it reads of this after all that came before. */
+static int recv_late(struct ep *ep, void *context, unsigned int flags)
+{
+	struct late *late = calloc(1, sizeof(*late));
+
+	if (!late)
+		return -FI_ENOMEM;
+	late->event.kind = NETGPU_EVENT_RECEIVED;
+	late->event.user = context;
+	late->event.flags = flags;
+	late->event.result = -ECANCELED;
+	*ep->late_end = late;
+	ep->late_end = &late->next;
+	return 0;
+}
+
 static ssize_t do_recv(struct ep *ep, void *buf, size_t len, void *desc, void *context, uint64_t flags)
 {
 	struct fabric *f = ep->domain->fabric;
@@ -60,10 +94,15 @@ static ssize_t do_recv(struct ep *ep, void *buf, size_t len, void *desc, void *c
 		mr = place(ep, buf, desc, &offset);
 	if (ep->rx_posted >= ep->rx_size)
 		fabric_progress(f);
-	if (!f->error && ep->rx_posted < ep->rx_size && (silent || !cq_is_full(ep->rx)))
+	if (!f->error && ep->rx_posted < ep->rx_size && (silent || !cq_is_full(ep->rx))) {
 		ret = netgpu_ep_recv(ep->ep, mr, offset, len, context, silent ? NO_ENTRY : 0);
+		if (ret == -ENOTCONN)
+			ret = recv_late(ep, context, silent ? NO_ENTRY : 0);
+	}
 	if (!ret) {
 		ep->rx_posted++;
+		if (ep->ended)
+			late_complete(ep);
 		if (!(flags & FI_MORE))
 			fabric_posted(f);
 	}
@@ -554,6 +593,7 @@ static int close_ep(void *arg)
 	/* Programs free what they have posted when they read of it. */
 	netgpu_ep_abort(ep->ep);
 	fabric_flush(f, ep);
+	late_complete(ep);
 	netgpu_ep_close(ep->ep);
 	connreq_free(f, ep->connreq);
 	if (ep->listener)
@@ -640,6 +680,7 @@ int ep_open(struct fid_domain *domain, struct fi_info *info, struct fid_ep **out
 		ep->peer_length = info->dest_addrlen;
 	}
 	ep->domain = d;
+	ep->late_end = &ep->late;
 	ep->tx_flags = info->tx_attr ? info->tx_attr->op_flags : 0;
 	ep->rx_flags = info->rx_attr ? info->rx_attr->op_flags : 0;
 	ep->tx_size = info->tx_attr && info->tx_attr->size ? info->tx_attr->size : SIZE;

@@ -197,6 +197,7 @@ struct ep {
 	uint64_t tx_flags, rx_flags;
 	size_t tx_size, rx_size;	/* requests that may be posted */
 	size_t tx_posted, rx_posted;
+	struct late *late, **late_end;	/* receives, posted after the end */
 	struct sockaddr_storage peer;
 	socklen_t peer_length;
 	struct ep *next_paused;
@@ -257,6 +258,7 @@ int no_ops_open(struct fid *fid, const char *name, uint64_t flags, void **ops, v
 
 /* endpoint.c */
 int ep_open(struct fid_domain *domain, struct fi_info *info, struct fid_ep **ep, void *context);
+void late_complete(struct ep *ep);		/* what was posted after the end */
 
 /* completion.c */
 int cq_open(struct fid_domain *domain, struct fi_cq_attr *attr, struct fid_cq **cq, void *context);

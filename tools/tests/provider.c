@@ -15,6 +15,7 @@
 
 #define LONG	10000	/* ms, for what comes */
 #define SHORT	300	/* for what does not */
+#define PATIENCE 2000	/* of the provider: ms, for what is closed to end */
 #define WINDOW	1024	/* of the engine: requests that the peer has not acknowledged */
 
 struct fi_provider *fi_prov_ini(void);
@@ -287,6 +288,44 @@ static void bounds_what_is_posted(void)
 
 /* ------------------------------------------------------------------ requests */
 
+static void posts_after_the_end(void)
+{
+	unsigned int from = 0, done = 0, seen = 0;
+	struct fi_cq_err_entry failure = { 0 };
+	struct fi_eq_cm_entry entry;
+	struct fi_cq_data_entry e;
+	struct target t;
+	struct side a, b;
+	char byte;
+
+	connect_sides(&a, 0, &b, 0);
+	must(!fi_mr_reg(domain, t.bytes, sizeof(t.bytes), FI_REMOTE_WRITE, 0, 0, 0, &t.mr, NULL), "mr");
+	must(write_all(&a, &t, &from, 1, &done) == 1 && !fi_shutdown(a.ep, 0), "write, and end it");
+	must(event(&entry, LONG, 0) == FI_SHUTDOWN && event(&entry, LONG, 0) == FI_SHUTDOWN, "the end of both");
+	ok(!fi_recv(b.ep, &byte, 1, NULL, 0, &byte) && !fi_recv(b.ep, &byte, 1, NULL, 0, NULL),
+	   "a peer has gone before receives are posted: no program can know that");
+	ok(read_all(&b, &seen, 1), "what it did before is read first");
+	ok(read_one(b.cq, &e, LONG) == -FI_EAVAIL && fi_cq_readerr(b.cq, &failure, 0) == 1 && failure.err == FI_ECANCELED &&
+	   failure.op_context == &byte && failure.flags & FI_RECV && canceled(b.cq, 1) == 1 && fi_cq_read(b.cq, &e, 1) == -FI_EAGAIN,
+	   "then that they are canceled");
+	ok(fi_send(b.ep, NULL, 0, NULL, 0, NULL) == -FI_ENOTCONN, "nothing is sent any more: ENOTCONN");
+	ok(close_side(&a) && close_side(&b) && !fi_close(&t.mr->fid), "closed");
+
+	connect_sides(&a, 0, &b, 0);
+	__atomic_store_n(&late_until, now() + SHORT, __ATOMIC_RELAXED);
+	must(!fi_shutdown(b.ep, 0), "shutdown");
+	ok(!fi_recv(b.ep, &byte, 1, NULL, 0, NULL) && fi_cq_read(b.cq, &e, 1) == -FI_EAGAIN, "one is posted while the end comes");
+	ok(canceled(b.cq, 1) == 1, "and is canceled when it has");
+	must(event(&entry, LONG, 0) == FI_SHUTDOWN && event(&entry, LONG, 0) == FI_SHUTDOWN, "the end of both");
+	ok(close_side(&a) && close_side(&b), "closed");
+
+	connect_sides(&a, 0, &b, 0);
+	__atomic_store_n(&late_until, now() + PATIENCE + SHORT, __ATOMIC_RELAXED);
+	must(!fi_shutdown(b.ep, 0) && !fi_recv(b.ep, &byte, 1, NULL, 0, NULL), "post while the end comes");
+	ok(!fi_close(&b.ep->fid) && canceled(b.cq, 1) == 1, "or when the endpoint is closed, and does not come to an end");
+	ok(!fi_close(&b.cq->fid) && close_side(&a), "closed");
+}
+
 static void forgets_request(void)
 {
 	struct fabric *f = container_of(fabric, struct fabric, fid);
@@ -450,7 +489,7 @@ int main(void)
 
 	alarm(120 * atoi(getenv("LAB_SLOWER") ?: "1"));	/* a wait that does not end is a failure, too */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("TAP version 13\n1..84\n");
+	printf("TAP version 13\n1..104\n");
 	for (i = 0; i < 2; i++) {
 		threaded = i;
 		printf("# things go on %s\n", threaded ? "in a thread of the fabric's" : "when somebody reads");
@@ -461,6 +500,7 @@ int main(void)
 		bounds_what_peers_write();
 		closes_who_has_not_read();
 		bounds_what_is_posted();
+		posts_after_the_end();
 		forgets_request();
 		bounds_requests();
 		wakes_all();
