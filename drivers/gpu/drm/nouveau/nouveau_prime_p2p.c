@@ -253,10 +253,8 @@ static int nouveau_dmabuf_place(struct nouveau_bo *nvbo, u32 domain)
  * -ENOSPC when it is larger than BAR 1 or pinned beyond it, or what moving it
  * ended with.
  */
-static int nouveau_dmabuf_pin(struct dma_buf_attachment *attach)
+static int nouveau_dmabuf_pin_shown(struct nouveau_bo *nvbo, u32 domain)
 {
-	struct nouveau_bo *nvbo = nouveau_dmabuf_bo(attach->dmabuf);
-	u32 domain = nouveau_dmabuf_domain(attach->dmabuf);
 	int ret;
 
 	if (drm_dev_is_unplugged(nouveau_bdev(nvbo->bo.bdev)->dev))
@@ -274,6 +272,12 @@ static int nouveau_dmabuf_pin(struct dma_buf_attachment *attach)
 		return -ENOSPC;
 	}
 	return 0;
+}
+
+static int nouveau_dmabuf_pin(struct dma_buf_attachment *attach)
+{
+	return nouveau_dmabuf_pin_shown(nouveau_dmabuf_bo(attach->dmabuf),
+					nouveau_dmabuf_domain(attach->dmabuf));
 }
 
 static void nouveau_dmabuf_unpin(struct dma_buf_attachment *attach)
@@ -372,13 +376,45 @@ static void nouveau_dmabuf_unmap(struct dma_buf_attachment *attach,
 		wake_up_var(&drm->peers.mappings);
 }
 
+/* For the CPU it stays where it is, and in VRAM where BAR 1 shows it. */
 static int nouveau_dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct nouveau_bo *nvbo = nouveau_dmabuf_bo(dmabuf);
+	bool vram = nvbo->bo.resource->mem_type == TTM_PL_VRAM;
+	int ret;
 
-	if (drm_dev_is_unplugged(nouveau_bdev(nvbo->bo.bdev)->dev))
-		return -ENODEV;
-	return drm_gem_dmabuf_vmap(dmabuf, map);
+	ret = nouveau_dmabuf_pin_shown(nvbo, vram ? NOUVEAU_GEM_DOMAIN_VRAM :
+						    NOUVEAU_GEM_DOMAIN_GART);
+	if (ret)
+		return ret;
+	if (vram) {
+		ret = nouveau_dmabuf_reserve_bar(nvbo);
+		if (ret)
+			goto err_unpin;
+	}
+	ret = drm_gem_dmabuf_vmap(dmabuf, map);
+	if (ret)
+		goto err_release;
+	return 0;
+
+err_release:
+	if (vram)
+		nouveau_dmabuf_release_bar(nvbo);
+err_unpin:
+	nouveau_dmabuf_unpin_it(nvbo);
+	return ret;
+}
+
+static void nouveau_dmabuf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct nouveau_bo *nvbo = nouveau_dmabuf_bo(dmabuf);
+	/* By now it may be elsewhere: VRAM goes away with the GPU. */
+	bool vram = map->is_iomem;
+
+	drm_gem_dmabuf_vunmap(dmabuf, map);
+	if (vram)
+		nouveau_dmabuf_release_bar(nvbo);
+	nouveau_dmabuf_unpin_it(nvbo);
 }
 
 const struct dma_buf_ops nouveau_dmabuf_ops = {
@@ -391,7 +427,7 @@ const struct dma_buf_ops nouveau_dmabuf_ops = {
 	.release = drm_gem_dmabuf_release,
 	.mmap = drm_gem_dmabuf_mmap,
 	.vmap = nouveau_dmabuf_vmap,
-	.vunmap = drm_gem_dmabuf_vunmap,
+	.vunmap = nouveau_dmabuf_vunmap,
 };
 
 /**

@@ -24,7 +24,7 @@
  * @reserved: how often a range of BAR 1 was reserved.
  * @fail_move: shall a move fail?
  * @fail_reserve: shall the reservation?
- * @fail_map: shall a mapping?
+ * @fail_map: shall a mapping, of the importer's or of the CPU's?
  * @attach: the importer's attachment.
  * @sgt: what it has mapped.
  * @invalidated: how often the importer was told to unmap.
@@ -159,10 +159,29 @@ static struct sg_table *fake_gem_sg_table(struct drm_gem_object *obj)
 	return ERR_PTR(-ENOMEM);
 }
 
+static int fake_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	struct fake *fake = fake_of(nouveau_gem_object(obj));
+
+	if (fake->fail_map)
+		return -ENOMEM;
+	if (fake->res.mem_type == TTM_PL_VRAM)
+		iosys_map_set_vaddr_iomem(map, (void __iomem *)fake);
+	else
+		iosys_map_set_vaddr(map, fake);
+	return 0;
+}
+
+static void fake_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+}
+
 static const struct drm_gem_object_funcs fake_gem_funcs = {
 	.pin = fake_gem_pin,
 	.unpin = fake_gem_unpin,
 	.get_sg_table = fake_gem_sg_table,
+	.vmap = fake_gem_vmap,
+	.vunmap = fake_gem_vunmap,
 };
 
 static void fake_invalidated(struct dma_buf_attachment *attach)
@@ -484,6 +503,60 @@ static void test_failures(struct kunit *test)
 	dma_buf_detach(fake->dmabuf, fake->attach);
 }
 
+static void expect_vmap(struct kunit *test, u32 domain)
+{
+	struct fake *fake = test->priv;
+	struct iosys_map map;
+
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(fake->dmabuf, &map), 0);
+	KUNIT_EXPECT_EQ(test, fake->pins, 1);
+	KUNIT_EXPECT_EQ(test, fake->pinned, domain);
+	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, domain == NOUVEAU_GEM_DOMAIN_VRAM);
+	/* As when the GPU goes. */
+	fake->res.mem_type = TTM_PL_SYSTEM;
+	dma_buf_vunmap_unlocked(fake->dmabuf, &map);
+	KUNIT_EXPECT_EQ(test, fake->pins, 0);
+	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, 0);
+	fake_move(fake, domain);
+	nouveau_bo_del_io_reserve_lru(&fake->nvbo.bo);
+}
+
+/* The CPU has it mapped where it is, and BAR 1 shows it. */
+static void test_vmap(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct iosys_map map;
+
+	expect_vmap(test, NOUVEAU_GEM_DOMAIN_VRAM);
+	KUNIT_EXPECT_EQ(test, fake->reserved, 1);
+	fake->fail_map = true;
+	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fake->dmabuf, &map), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, fake->pins, 0);
+	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, 0);
+	fake->fail_map = false;
+	fake->res.bus.offset = 0;
+	fake->fail_reserve = true;
+	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fake->dmabuf, &map), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, fake->pins, 0);
+	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, 0);
+
+	fake_move(fake, NOUVEAU_GEM_DOMAIN_GART);
+	expect_vmap(test, NOUVEAU_GEM_DOMAIN_GART);
+	fake->fail_reserve = false;
+
+	/* It is moved there, unless it is pinned. */
+	fake_move(fake, NOUVEAU_GEM_DOMAIN_VRAM);
+	fake->drm->client.device.info.family = NV_DEVICE_INFO_V0_CURIE;
+	fake->res.start = fake->bar_size >> PAGE_SHIFT;
+	expect_vmap(test, NOUVEAU_GEM_DOMAIN_VRAM);
+	KUNIT_EXPECT_EQ(test, fake->res.start, 0);
+	fake->res.start = fake->bar_size >> PAGE_SHIFT;
+	fake->nvbo.bo.pin_count++;
+	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fake->dmabuf, &map), -ENOSPC);
+	fake->nvbo.bo.pin_count--;
+	KUNIT_EXPECT_EQ(test, fake->pins, 0);
+}
+
 static void move_out(struct fake *fake)
 {
 	dma_resv_lock(fake->dmabuf->resv, NULL);
@@ -681,6 +754,7 @@ static struct kunit_case nouveau_prime_p2p_cases[] = {
 	KUNIT_CASE(test_small_bar),
 	KUNIT_CASE(test_reclaim),
 	KUNIT_CASE(test_failures),
+	KUNIT_CASE(test_vmap),
 	KUNIT_CASE(test_move),
 	KUNIT_CASE(test_move_exported_twice),
 	KUNIT_CASE(test_revoke),
