@@ -5,6 +5,7 @@
 # lab: long=region-receive
 # lab: kernel=netgpu
 # lab: vram=4096
+# lab: skips=this kernel keeps books of its memory
 # lab: timeout=180
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/vram.sh"

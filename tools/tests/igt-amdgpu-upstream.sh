@@ -7,6 +7,7 @@
 # lab: timeout=400
 # lab: long=igt-amdgpu
 # lab: console=BUG: unable to handle page fault|Oops: Oops
+# lab: skips=it ends the machine on this kernel
 # lab: debug=it is about a kernel without netgpu
 driver=amdgpu list=amdgpu.txt
 . "$(dirname "$0")/igt.sh"
