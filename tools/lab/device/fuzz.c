@@ -29,6 +29,7 @@
 enum {					/* commands; vfio_user.c has them for itself, so that a mistake there is one */
 	VERSION = 1, DMA_MAP, DMA_UNMAP, DEVICE_GET_INFO, DEVICE_GET_REGION_INFO, DEVICE_GET_REGION_IO_FDS, DEVICE_GET_IRQ_INFO,
 	DEVICE_SET_IRQS, REGION_READ, REGION_WRITE, DMA_READ, DMA_WRITE, DEVICE_RESET,
+	DIRTY_PAGES, REGION_WRITE_MULTI,
 };
 
 #define TYPE_REPLY	0x1u
@@ -113,6 +114,7 @@ static uint64_t odd_number(void)
 
 static struct vfio_user user;
 static uint64_t resets;
+static unsigned int writes;
 
 static int read_region(void *device, unsigned int region, uint64_t offset, void *data, size_t count)
 {
@@ -131,6 +133,7 @@ static int write_region(void *device, unsigned int region, uint64_t offset, cons
 	if (offset > user.region[region].size || count > user.region[region].size - offset)
 		fail("a write beyond the region reached the device");
 	memcpy(sink, data, count);
+	writes++;
 	return 0;
 }
 
@@ -474,11 +477,31 @@ static void make_access(bool write)
 	request.length = HEADER + count;
 }
 
+/* put_write - the one at that place of several */
+static void put_write(uint32_t place, uint64_t offset, uint32_t region, uint32_t count)
+{
+	put64(8 + 24 * place, offset);
+	put32(8 + 24 * place + 8, region);
+	put32(8 + 24 * place + 12, count);
+	put64(8 + 24 * place + 16, random_word());
+}
+
+static void make_writes(void)
+{
+	uint32_t count = below(8) ? below(200) : below(5000), i;
+
+	for (i = 0; i < count; i++)
+		put_write(i, below(32) ? (uint64_t)below(1 << 10) * 4 : odd_number(), below(64) ? 2 : below(VFIO_PCI_NUM_REGIONS + 1),
+			  below(64) ? 1 + below(8) : (uint32_t)odd_number());
+	put64(0, below(8) ? count : odd_number());
+	request.length = 8 + 24 * count;
+}
+
 static void make(void)
 {
 	uint32_t i;
 
-	new_request(below(16) ? 1 + below(13) : below(2) ? below(20) : (unsigned int)random_word());
+	new_request(below(16) ? 1 + below(15) : below(2) ? below(20) : (unsigned int)random_word());
 	switch (request.header.command) {
 	case VERSION:
 		put32(0, below(4) ? 0 : odd_number());
@@ -505,6 +528,9 @@ static void make(void)
 	case REGION_READ:
 	case REGION_WRITE:
 		make_access(request.header.command == REGION_WRITE);
+		break;
+	case REGION_WRITE_MULTI:
+		make_writes();
 		break;
 	default:
 		request.length = below(64);
@@ -580,6 +606,7 @@ static bool send_it(void)
 	case DEVICE_GET_IRQ_INFO:
 	case DEVICE_SET_IRQS:
 	case REGION_WRITE:
+	case REGION_WRITE_MULTI:
 	case DEVICE_RESET:
 		break;
 	default:
@@ -788,7 +815,7 @@ static void cut_body(void)
 
 static void unknown_command(void)
 {
-	static const unsigned int commands[] = { 0, DEVICE_GET_REGION_IO_FDS, DMA_READ, DMA_WRITE, 14, 15, 16, UINT16_MAX };
+	static const unsigned int commands[] = { 0, DEVICE_GET_REGION_IO_FDS, DMA_READ, DMA_WRITE, DIRTY_PAGES, 16, UINT16_MAX };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
@@ -839,6 +866,42 @@ static void region_out_of_range(void)
 static void write_without_data(void)
 {
 	expect(access_region(REGION_WRITE, 2, 0, 64, 63), EINVAL);
+}
+
+/* ask_writes - two of them: one that is right, and this one; said to be @said, in so many bytes */
+static int ask_writes(uint64_t said, uint64_t offset, uint32_t region, uint32_t count, uint32_t bytes)
+{
+	new_request(REGION_WRITE_MULTI);
+	put_write(0, 0, 2, 8);
+	put_write(1, offset, region, count);
+	put64(0, said);
+	request.length = bytes;
+	return ask();
+}
+
+static void several_writes(void)
+{
+	const unsigned int before = writes;
+
+	expect(ask_writes(2, (1 << 16) - 4, 2, 4, 8 + 48), 0);
+	if (writes != before + 2)
+		fail("not both were carried out");
+	expect(ask_writes(0, 0, 2, 4, 8), 0);
+	expect(ask_writes(1, 0, 2, 4, 8 + 48), 0);
+	if (writes != before + 3)
+		fail("others were carried out");
+	expect(ask_writes(3, 0, 2, 4, 8 + 48), EINVAL);
+	expect(ask_writes(2, 0, 2, 4, 8 + 47), EINVAL);
+	expect(ask_writes(UINT64_MAX, 0, 2, 4, 8 + 48), EINVAL);
+	expect(ask_writes(2, 0, 2, 4, 7), EINVAL);
+	if (writes != before + 3)
+		fail("some that were not there were carried out");
+	expect(ask_writes(2, 0, 2, 9, 8 + 48), EINVAL);
+	expect(ask_writes(2, 0, VFIO_PCI_NUM_REGIONS, 4, 8 + 48), EINVAL);
+	expect(ask_writes(2, (1 << 16) - 2, 2, 4, 8 + 48), ERANGE);
+	expect(ask_writes(2, UINT64_MAX - 3, 2, 4, 8 + 48), ERANGE);
+	if (writes != before + 7)
+		fail("not all that came before the wrong one was carried out");
 }
 
 static void interrupts_out_of_range(void)
@@ -962,6 +1025,7 @@ static const struct {
 	{ "bodies that are too short", body_missing },
 	{ "regions out of range", region_out_of_range },
 	{ "a write with less data than it says", write_without_data },
+	{ "several writes in one message", several_writes },
 	{ "interrupts out of range", interrupts_out_of_range },
 	{ "descriptors that are missing", descriptor_missing },
 	{ "more descriptors than it takes", descriptors_too_many },

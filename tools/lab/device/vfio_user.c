@@ -25,6 +25,7 @@ enum command {
 	REGION_READ = 9,
 	REGION_WRITE = 10,
 	DEVICE_RESET = 13,
+	REGION_WRITE_MULTI = 15,
 };
 
 #define TYPE_MASK	0xfu
@@ -80,6 +81,19 @@ struct access {
 	uint8_t data[];
 };
 
+struct write_one {
+	uint64_t offset;
+	uint32_t region;
+	uint32_t count;		/* of data, 1 to 8 */
+	uint8_t data[8];
+};
+
+/* Writes that nobody waits for, as many as there were when the last such message had left. */
+struct write_multi {
+	uint64_t count;
+	struct write_one write[];
+};
+
 struct vfio_user_dma {
 	uint64_t address;
 	uint64_t size;
@@ -99,6 +113,7 @@ struct message {
 		struct vfio_irq_info irq;
 		struct vfio_irq_set set;
 		struct access access;
+		struct write_multi multi;
 		uint8_t payload[MAX_MESSAGE];
 	};
 	size_t length;		/* of the payload */
@@ -225,7 +240,7 @@ static int answer(int socket, struct message *m, size_t length, int fd)
 static int serve_version(struct message *m, size_t *length)
 {
 	static const char capabilities[] =
-		"{\"capabilities\":{\"max_msg_fds\":8,\"max_data_xfer_size\":1048576}}";
+		"{\"capabilities\":{\"max_msg_fds\":8,\"max_data_xfer_size\":1048576,\"write_multiple\":true}}";
 
 	if (m->length < sizeof(m->version) || m->version.major)
 		return EINVAL;
@@ -456,17 +471,27 @@ static int serve_set_irqs(struct vfio_user *user, struct message *m, size_t *len
 	return 0;
 }
 
+/* check_range - 0, or an errno value: is all of that in a region? */
+static int check_range(const struct vfio_user *user, uint32_t region, uint64_t offset, uint32_t count)
+{
+	if (region >= VFIO_PCI_NUM_REGIONS || count > MAX_DATA)
+		return EINVAL;
+	if (offset > user->region[region].size || count > user->region[region].size - offset)
+		return ERANGE;
+	return 0;
+}
+
 static int serve_access(struct vfio_user *user, struct message *m, size_t *length)
 {
-	const struct vfio_user_region *region;
 	bool write = m->header.command == REGION_WRITE;
 	struct access *a = &m->access;
+	int err;
 
-	if (m->length < sizeof(*a) || a->region >= VFIO_PCI_NUM_REGIONS || a->count > MAX_DATA)
+	if (m->length < sizeof(*a))
 		return EINVAL;
-	region = &user->region[a->region];
-	if (a->offset > region->size || a->count > region->size - a->offset)
-		return ERANGE;
+	err = check_range(user, a->region, a->offset, a->count);
+	if (err)
+		return err;
 	if (write) {
 		if (m->length - sizeof(*a) < a->count)
 			return EINVAL;
@@ -475,6 +500,24 @@ static int serve_access(struct vfio_user *user, struct message *m, size_t *lengt
 	}
 	*length = sizeof(*a) + a->count;
 	return user->read(user->device, a->region, a->offset, a->data, a->count);
+}
+
+/* serve_writes - in their order, up to the first that is wrong */
+static int serve_writes(struct vfio_user *user, struct message *m, size_t *length)
+{
+	const struct write_one *one = m->multi.write;
+	int err = 0;
+	uint64_t i;
+
+	if (m->length < sizeof(m->multi) || m->multi.count > (m->length - sizeof(m->multi)) / sizeof(*one))
+		return EINVAL;
+	for (i = 0; !err && i < m->multi.count; i++, one++) {
+		err = one->count > sizeof(one->data) ? EINVAL : check_range(user, one->region, one->offset, one->count);
+		if (!err)
+			err = user->write(user->device, one->region, one->offset, one->data, one->count);
+	}
+	*length = sizeof(m->multi);
+	return err;
 }
 
 static void report_once(struct vfio_user *user, unsigned int command)
@@ -530,6 +573,9 @@ int vfio_user_serve(struct vfio_user *user)
 	case REGION_READ:
 	case REGION_WRITE:
 		err = serve_access(user, m, &length);
+		break;
+	case REGION_WRITE_MULTI:
+		err = serve_writes(user, m, &length);
 		break;
 	case DEVICE_RESET:
 		user->reset(user->device);
