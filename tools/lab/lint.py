@@ -8,6 +8,7 @@ Each check prints its findings and one line with their number; the status says w
 import ast
 import atexit
 import functools
+import hashlib
 import re
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ from say import Failure, clock, run, say
 OBJ = TREE / "obj"
 OF_DRIVERS = re.compile(r"drivers/(gpu|dma-buf)/|include/(drm|linux/(dma-(buf|resv|fence)|io-mapping|iosys-map)).*")
 DRIVERS = ("CONFIG_DRM_AMDGPU", "CONFIG_DRM_XE", "CONFIG_DRM_NOUVEAU", "CONFIG_DRM_I915")
+BUILT = TOP / "patches/built"
 LICENCES = (        # first match wins
     (r"uapi/.*\.h", "GPL-2.0 WITH Linux-syscall-note OR MIT"),
     (r"(kernel|module|drivers|include|net|Documentation)/|Kconfig$|Makefile$|selftests/", "GPL-2.0"),
@@ -238,15 +240,31 @@ def read_mirrors():
         yield from source.read_text().splitlines()
 
 
+def has_built():
+    """What of the series is known to build: {what: digest of all that went into it}."""
+    lines = BUILT.read_text(encoding="ascii").splitlines() if BUILT.is_file() else []
+    return {what: digest for digest, what in (line.split(" ", 1) for line in lines if not line.startswith("#"))}
+
+
+def remember(what, digest):
+    known = has_built() | {what: digest}
+    BUILT.write_text("# SPDX-License-Identifier: LGPL-2.1 OR MIT\n# What make lint has built, so that it need not again: see builds() in tools/lab/lint.py.\n" +
+                     "".join(f"{known[what]} {what}\n" for what in sorted(known)), encoding="ascii")
+
+
 def builds(series, what, without=()):
     """What is wrong with the kernel and its modules when these patches are in it, and these options are not.
 
-    Hours for all that is asked here, so that what has built is remembered, by the contents of all that went into it.
+    Hours for all that is asked here, so that what has built is remembered, by the contents of all that went into it, and
+    committed with the series: only what has changed since is built again, by whoever asks.
     """
     ours = patched.companions(series)
-    state = patched.digest([TREE / "Makefile", OBJ / ".config", *series, *ours.values()], *without)
-    built = BUILD / "lint-built"
-    if built.is_file() and state in built.read_text().split():
+    # whichever the compiler
+    options = [line for line in (OBJ / ".config").read_text().splitlines() if not re.match(r"\w+_VERSION(_TEXT)?=", line)]
+    total = hashlib.sha256("\n".join((*without, *options)).encode())
+    for path in (TREE / "Makefile", *series, *ours.values()):
+        total.update(f"{path.relative_to(TOP)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    if has_built().get(what) == total.hexdigest():
         return []
     start = time.monotonic()
     try:
@@ -256,8 +274,7 @@ def builds(series, what, without=()):
         problems = [str(failure)]
     say(f"lint: {what}: {len(problems)} findings, {clock(time.monotonic() - start)}")
     if not problems:
-        with built.open("a", encoding="ascii") as file:
-            file.write(f"{state}\n")
+        remember(what, total.hexdigest())
     return [f"{what}: {p}" for p in problems]
 
 
@@ -268,7 +285,7 @@ def patches():
     """
     series = patched.series()
     return [problem for count, patch in enumerate(series, 1)
-            for problem in builds(series[:count], patch.relative_to(TOP),
+            for problem in builds(series[:count], str(patch.relative_to(TOP)),
                                   () if any(OF_DRIVERS.match(name) for name in patched.touched(patch)) else DRIVERS)]
 
 
@@ -305,7 +322,8 @@ def clang_tidy():
                      '-DNETGPU_VERSION="0"', "-Itools/lib", "-Itools/netgpu", "-Iuapi", f"-isystem{BUILD}/selftests/include",
                      f"-isystem{OBJ}/usr/include", f"-isystem{TREE}/tools/testing/selftests", "-isystem/usr/include/libdrm",
                      "-Itools/vulkan", "-Itools/amdgpu", f"-I{BUILD}/tools/vulkan", f"-I{BUILD}/lab/dg1/include", "-Itools/lab/dg1/include", f"-isystem{fabtests}", f"-isystem{mpi.parent}",
-                     *(f"-iquote{d}" for d in (gpu / "amd/include/asic_reg", gpu / "amd/amdgpu", gpu / "i915", BUILD / "lab/radeon", TOP / "tools/lab/device")))
+                     *(f"-iquote{d}" for d in (gpu / "amd/include/asic_reg", gpu / "amd/amdgpu", gpu / "i915", BUILD / "lab/radeon", TOP / "tools/lab/device",
+                                                TOP / "tools/lab/geforce")))
     return [line for line in text.splitlines() if re.search(r": (warning|error):", line)]
 
 
