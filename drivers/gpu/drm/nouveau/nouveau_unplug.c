@@ -12,9 +12,11 @@
 #include <linux/dma-resv.h>
 #include <linux/module.h>
 #include <linux/spinlock.h>
+#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
 #include <drm/drm_gem.h>
+#include <drm/drm_print.h>
 #include <drm/ttm/ttm_pool.h>
 #include <drm/ttm/ttm_tt.h>
 
@@ -42,7 +44,7 @@ void nouveau_unplug_track(struct nouveau_bo *nvbo)
 }
 
 /**
- * nouveau_unplug_forget - a BO is about to be freed
+ * nouveau_unplug_forget - a BO has nothing of the hardware any more: it is freed
  * @nvbo: the BO, tracked or not.
  */
 void nouveau_unplug_forget(struct nouveau_bo *nvbo)
@@ -51,6 +53,8 @@ void nouveau_unplug_forget(struct nouveau_bo *nvbo)
 
 	guard(spinlock)(&drm->bos.lock);
 	list_del_init(&nvbo->live);
+	if (list_empty(&drm->bos.list))
+		wake_up_var(&drm->bos.list);
 }
 
 /* A BO that still has something of the hardware, with a reference. */
@@ -59,13 +63,21 @@ static struct nouveau_bo *nouveau_unplug_next(struct nouveau_drm *drm)
 	struct nouveau_bo *nvbo;
 
 	guard(spinlock)(&drm->bos.lock);
-	while ((nvbo = list_first_entry_or_null(&drm->bos.list, struct nouveau_bo, live))) {
-		list_del_init(&nvbo->live);
+	list_for_each_entry(nvbo, &drm->bos.list, live) {
 		/* Without references it is being freed. */
-		if (kref_get_unless_zero(&nvbo->bo.base.refcount))
+		if (kref_get_unless_zero(&nvbo->bo.base.refcount)) {
+			list_del_init(&nvbo->live);
 			return nvbo;
+		}
 	}
 	return NULL;
+}
+
+/* Has no BO anything of the hardware, nor one that is being freed? */
+static bool nouveau_unplug_done(struct nouveau_drm *drm)
+{
+	guard(spinlock)(&drm->bos.lock);
+	return list_empty(&drm->bos.list);
 }
 
 /* From the address spaces of the GPU. */
@@ -150,8 +162,11 @@ void nouveau_unplug_bos(struct nouveau_drm *drm)
 		nouveau_unplug_bo(nvbo, end);
 		drm_gem_object_put(&nvbo->bo.base);
 	}
-	/* And those that wait for a fence to be freed. */
+	/* And those that wait for a fence to be freed, or are just being freed. */
 	flush_workqueue(drm->ttm.bdev.wq);
+	if (!wait_var_event_timeout(&drm->bos.list, nouveau_unplug_done(drm),
+				    NOUVEAU_IDLE_TIMEOUT))
+		drm_err(drm->dev, "buffers are being freed, and do not come to an end\n");
 
 	/* A pool keeps pages that were freed, mapped for the device. */
 	ttm_pool_fini(pool);
