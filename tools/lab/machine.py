@@ -9,6 +9,7 @@ Topologies, words joined by "," (the first is the default):
   nic2       a second NIC below the same switch (or a root port of its own)
   radeon     an emulated GPU (radeon/), which amdgpu drives, beside the others in the same way
   geforce    an emulated GPU (geforce/), which nouveau drives, in its place
+  tesla      an emulated GPU (tesla/), which nouveau drives, too, whose BAR shows what an MMU says
   dg1        an emulated GPU (dg1/), which i915 drives, in its place
   sleepy     the power of the GPU's port can be turned off, says ACPI: amdgpu lets it sleep then, with runpm=-1
   epyc       a CPU whose host bridge Linux trusts with peer-to-peer
@@ -26,6 +27,7 @@ from say import Failure
 # emulated one (block 5: smu), and a job may take long on a busy machine. nouveau goes without engines and display.
 GPUS = {"radeon": "firmware_class.path=/netgpu/build/lab/radeon/firmware amdgpu.si_support=1 amdgpu.ip_block_mask=0x1f amdgpu.dpm=0 amdgpu.runpm=0 amdgpu.lockup_timeout={lockup}",
         "geforce": "nouveau.noaccel=1 nouveau.modeset=2 nouveau.runpm=0",
+        "tesla": "nouveau.noaccel=1 nouveau.modeset=2 nouveau.runpm=0",
         "dg1": "firmware_class.path=/netgpu/build/lab/dg1/firmware"}
 WORDS = {"switch", "rootports", "novram", "nonic", "nic2", "sleepy", "epyc", "iommu", "sleep", *GPUS}
 ROOT_PORT = 0x10        # slot of the root port above the switch
@@ -88,7 +90,9 @@ def command(topology, memory, files, kernel, initramfs, append, accel):
         q += ["-object", f"memory-backend-file,id=vram,size={files['vram_size']}M,share=on,mem-path={files['vram']}"]
         slots.append({"driver": "ivshmem-plain", "id": "vram", "memdev": "vram"})
     if gpu(topology):
-        slots.append({"driver": "vfio-user-pci", "id": gpu(topology), "socket": {"path": str(files["gpu"]), "type": "unix"}})
+        # A read waits for the writes before it, of which one whose BAR is no memory has many.
+        slots.append({"driver": "vfio-user-pci", "id": gpu(topology), "socket": {"path": str(files["gpu"]), "type": "unix"},
+                      "x-msg-timeout": 60000})
     for i in range(nics):
         q += ["-netdev", f"tap,id=n{i},ifname=tap{i},script=no,downscript=no"]
     if "rootports" not in words:

@@ -13,7 +13,7 @@ messages=${FUZZ_MESSAGES:-10000}
 work=$(mktemp -d) && undo rm -rf "$work"
 
 mapfile -t cases < <("$fuzz" --cases)
-ktap_plan $((2 + ${#cases[@]} + $(wc -w <<<"$seeds") + 3))
+ktap_plan $((2 + ${#cases[@]} + $(wc -w <<<"$seeds") + 4))
 [ "${#cases[@]}" -gt 10 ]
 ktap_ok "there are ${#cases[@]} directed cases" $?
 nm "$fuzz" | grep -q '__asan_init' && nm "$fuzz" | grep -q '__ubsan_handle'
@@ -35,5 +35,5 @@ serves() {
 	grep -v ' unknown register \|^vfio-user: command\|^the connection ended: Message too long$' "$work/said"
 	return "$status"
 }
-for gpu in radeon geforce dg1; do ktap_run "$gpu serves on: seed ${seeds%% *}, $messages messages" serves $gpu "${seeds%% *}"; done
+for gpu in radeon geforce tesla dg1; do ktap_run "$gpu serves on: seed ${seeds%% *}, $messages messages" serves $gpu "${seeds%% *}"; done
 ktap_end

@@ -9,8 +9,8 @@ lab=$(cd "$(dirname "$0")/../lab" && pwd)
 built=$(dirname "$(command -v marks)")
 work=$(mktemp -d) && undo rm -rf "$work"
 
-ktap_plan 5
-for gpu in device radeon geforce dg1; do
+ktap_plan 6
+for gpu in device radeon geforce tesla dg1; do
 	ktap_run "$gpu: its files call each other in one direction" python3 "$lab/device/layers.py" "$built/$gpu" "$lab/device" "$lab/$gpu"
 done
 for file in "one two" "two three" "three one"; do

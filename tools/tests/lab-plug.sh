@@ -8,8 +8,8 @@ need_programs marks python3
 lab=$(cd "$(dirname "$0")/../lab" && pwd)
 built=$(dirname "$(command -v marks)")
 
-ktap_plan 3
-for gpu in radeon geforce dg1; do
+ktap_plan 4
+for gpu in radeon geforce tesla dg1; do
 	ktap_run "$gpu serves one client after the other" python3 "$lab/device/plug.py" "$built/$gpu/$gpu"
 done
 ktap_end

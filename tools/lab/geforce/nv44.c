@@ -70,7 +70,7 @@ static void reset(struct device *device)
 	struct nv44 *nv44 = to_nv44(device);
 
 	memset(nv44->registers, 0, REGISTERS);
-	memcpy(nv44->registers + PROM, nv44->rom, NV44_ROM);
+	memcpy(nv44->registers + PROM, nv44->rom, NV_ROM);
 }
 
 static bool in_config(uint64_t offset, size_t count)
@@ -96,7 +96,7 @@ static int write_registers(struct device *device, uint64_t offset, const void *d
 
 	if (in_config(offset, count))
 		pci_write(&device->pci, offset - PCI_CONFIG, data, count);
-	else if (offset + count <= PROM || offset >= PROM + NV44_ROM)
+	else if (offset + count <= PROM || offset >= PROM + NV_ROM)
 		memcpy(nv44->registers + offset, data, count);
 	return 0;
 }
@@ -126,7 +126,7 @@ bool nv44_init(struct nv44 *nv44, int vram, uint64_t vram_size, uint64_t bar_siz
 	nv44->registers = calloc(1, REGISTERS);
 	if (!nv44->registers || instances < 0 || ftruncate(instances, INSTANCES))
 		return false;
-	nv44_rom_make(nv44->rom, &ops.ids);
+	nv_rom_make(nv44->rom, &ops.ids);
 
 	device->ops = &ops;
 	device->bar[BAR_REGISTERS] = (struct bar){

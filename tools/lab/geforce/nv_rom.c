@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "expansion_rom.h"
-#include "nv44.h"
+#include "nv_rom.h"
 
 enum {					/* where things are */
 	DCB_POINTER = 0x36,
@@ -29,12 +29,12 @@ static uint8_t *token(uint8_t *at, char id, unsigned int length, unsigned int of
 	return at + 6;
 }
 
-void nv44_rom_make(uint8_t rom[NV44_ROM], const struct pci_ids *ids)
+void nv_rom_make(uint8_t rom[NV_ROM], const struct pci_ids *ids)
 {
 	static const uint8_t bit[] = { 0xff, 0xb8, 'B', 'I', 'T' };
 	uint8_t *at;
 
-	expansion_rom_begin(rom, NV44_ROM, PCIR, ids);
+	expansion_rom_begin(rom, NV_ROM, PCIR, ids);
 	put16(rom + DCB_POINTER, DCB);
 
 	memcpy(rom + BIT, bit, sizeof(bit));
@@ -49,5 +49,5 @@ void nv44_rom_make(uint8_t rom[NV44_ROM], const struct pci_ids *ids)
 	rom[DCB + 3] = 8;			/* of an entry; there are none */
 	put32(rom + DCB + 6, DCB_SIGNATURE);
 
-	expansion_rom_end(rom, NV44_ROM);
+	expansion_rom_end(rom, NV_ROM);
 }
