@@ -10,8 +10,8 @@ need netgpu queue
 need_programs gpu_keep
 need_lab_gpu_of "$driver"
 
-# More than there is VRAM, so that some are in system memory
-KEEP=$((${LAB_GPU%/*} + 64))
+# More than there is VRAM, so that some are in system memory, unless who sources this says otherwise
+KEEP=${keep:-$((${LAB_GPU%/*} + 64))}
 
 # keep NAME: a program has buffers of the GPU
 keep() {

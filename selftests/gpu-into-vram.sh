@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash disable=SC2034,SC2154 # driver is that of who sources this
+# shellcheck shell=bash disable=SC2034,SC2154 # driver, and bytes and large if they are to be less, are those of who sources this
 # Data is received into the VRAM of the emulated GPU that $driver drives: all of it is there, nothing in host memory.
 
 need netgpu queue
 need_programs devmem_recv gpu_keep gpu_pressure netgpu
 
-BYTES=$((32 << 20))
+BYTES=${bytes:-$((32 << 20))}
 
 need_lab_gpu_of "$driver"
 results=17
@@ -25,12 +25,12 @@ in_vram() {
 	receive_with=$2
 	shift 2
 	receive "$name" -p $port -m "gpu:$node" -s $((2 * BYTES)) -k "$tmp/extents" "$@"
-	remote proof make $BYTES && marked "$name"
+	remote proof make "$BYTES" && marked "$name"
 	ktap_ok "$name: data is received into a buffer in VRAM" $?
 	let_go
-	[ "$(said "$name" received)" = $BYTES ] && [ "$(said "$name" error)" = 0 ]
+	[ "$(said "$name" received)" = "$BYTES" ] && [ "$(said "$name" error)" = 0 ]
 	ktap_ok "$name: all of it, without an error" $?
-	all_in_vram "$name" $BYTES
+	all_in_vram "$name" "$BYTES"
 }
 in_vram zcrx zcrx_recv -r -P
 in_vram devmem devmem_recv
@@ -38,7 +38,7 @@ in_vram devmem devmem_recv
 ktap_ok "zcrx: the region's placement is device" $?
 receive_with=zcrx_recv
 
-found=$(netgpu probe "$NETIF" -q 1 -g "$node" --region-size $BYTES 2>&1 | head -1)
+found=$(netgpu probe "$NETIF" -q 1 -g "$node" --region-size "$BYTES" 2>&1 | head -1)
 [[ $found = *$driver*peer-to-peer* ]]
 ktap_ok "netgpu probe: $found" $?
 
@@ -46,7 +46,7 @@ ktap_ok "netgpu probe: $found" $?
 undo rm -f "$tmp/keeping"
 gpu_keep "$node" "$tmp/keeping" $((16 << 20)) >"$tmp/keep" 2>&1 &
 keeper=$!
-large=$(several_blocks $((${LAB_GPU#*/} << 20)))
+large=${large:-$(several_blocks $((${LAB_GPU#*/} << 20)))}
 much=$(most_held "$large")
 wait_for 60 grep -q ^holding "$tmp/keep" && comes_elsewhere stray "$large" "$much" -P
 ktap_ok "$((much >> 20)) MiB that came on the other queue are copied into a buffer of $((large >> 20)) MiB in VRAM, byte for byte" $?

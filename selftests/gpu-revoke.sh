@@ -40,11 +40,11 @@ ends() {
 
 # works NAME: the GPU can be used again
 works() {
-	local name=$1
+	local name=$1 much=${bytes:-$((8 << 20))}
 	gpu_node || { ktap_ok "$name: the GPU is there again" 1; return; }
 	port=$((port + 1))
-	receive again -p $port -m "gpu:$node" -s $((16 << 20)) -r -P && remote pattern_send "$LOCAL_V4" $port $((8 << 20)) &&
-		wait "$receiver" && [ "$(said again correct)" = 1 ] && [ "$(said again received)" = $((8 << 20)) ]
+	receive again -p $port -m "gpu:$node" -s $((16 << 20)) -r -P && remote pattern_send "$LOCAL_V4" $port "$much" &&
+		wait "$receiver" && [ "$(said again correct)" = 1 ] && [ "$(said again received)" = "$much" ]
 	ktap_ok "$name: a new region receives into its VRAM" $?
 }
 

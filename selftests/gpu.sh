@@ -209,7 +209,8 @@ print(json.dumps(value) if isinstance(value, bool) else value)' "$@"
 marked() {
 	# shellcheck disable=SC2016 # expanded there
 	remote 'socat -u "OPEN:$LAB_SENDER/data" "TCP:$LOCAL_V4:'"$port"'"' || return 1
-	holds "$1" && remote proof scan >"$tmp/$1.json"
+	# A read of the GPU comes back after what has been written to it before is there.
+	holds "$1" && head -c 4 "/sys/bus/pci/devices/$GPU_PCI/config" >/dev/null && remote proof scan >"$tmp/$1.json"
 }
 
 # all_in_vram NAME BYTES: two results, of what marked() saw
