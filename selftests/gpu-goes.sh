@@ -32,7 +32,7 @@ kept() {
 	wait_for 60 process_ended "$keeper" || kill -9 "$keeper"
 	wait "$keeper"
 	status=$?
-	[ $status = 0 ] && [ "$(said "$name" pages)" = $KEEP ] && [ "$(said "$name" ioctl)" = $gone ]
+	[ $status = 0 ] && [ "$(said "$name" pages)" = "$KEEP" ] && [ "$(said "$name" ioctl)" = $gone ]
 	status=$?
 	[ $status = 0 ] || ktap_say "$(cat "$tmp/$name")"
 	ktap_ok "$1: who has $KEEP MiB of buffers mapped goes on, and gets $gone from the GPU's file" $status

@@ -184,6 +184,7 @@ comes_elsewhere() {
 }
 
 # What the drivers of Intel's and AMD's GPUs say of a job or a request that is not done in time, and of the reset after that
+# shellcheck disable=SC2034 # for those who source this
 gpu_hangs="GPU HANG\|Timedout job\|job timeout\|fence timeout\|ring .* timeout\|failed to respond\|Resetting\|reset started"
 
 # gpu_silent [PATTERN]: nothing was said since dmesg was cleared, at the level of a warning or worse, but what is left out

@@ -8,8 +8,8 @@
 #include "pattern.h"
 
 /*
- * Word by word, where it can be, as each read of a GPU's memory is a message across the bus. Copied it must not be: its marks
- * would be found in the host's memory.
+ * Word by word, where it can be, as each read of a GPU's memory is a message across the bus.
+ * Copied it must not be: its marks would be found in the host's memory.
  */
 bool pattern_check(const unsigned char *data, uint64_t pos, size_t len)
 {
