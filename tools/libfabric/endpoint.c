@@ -94,7 +94,7 @@ static ssize_t do_recv(struct ep *ep, void *buf, size_t len, void *desc, void *c
 		mr = place(ep, buf, desc, &offset);
 	if (ep->rx_posted >= ep->rx_size)
 		fabric_progress(f);
-	if (!f->error && ep->rx_posted < ep->rx_size && (silent || !cq_is_full(ep->rx))) {
+	if (!f->error && ep->rx_posted < ep->rx_size && ((silent && !ep->ended) || !cq_is_full(ep->rx))) {
 		ret = netgpu_ep_recv(ep->ep, mr, offset, len, context, silent ? NO_ENTRY : 0);
 		if (ret == -ENOTCONN)
 			ret = recv_late(ep, context, silent ? NO_ENTRY : 0);

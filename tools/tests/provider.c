@@ -26,6 +26,7 @@ static bool threaded;		/* a thread of the fabric's has things go on */
 static int64_t late_until;	/* ms: the engine has nothing before */
 static int broken;		/* -errno: it has failed */
 static bool closing;		/* all the same it tells what has ended */
+static bool selective;		/* endpoints tell of what they are asked to, and of errors */
 static unsigned int calls;
 
 static int64_t now(void)
@@ -111,7 +112,8 @@ static void open_side(struct side *s, struct fi_info *from, size_t size)
 
 	must(!fi_cq_open(domain, &attr, &s->cq, NULL), "completion queue");
 	must(!fi_endpoint(domain, from, &s->ep, NULL), "endpoint");
-	must(!fi_ep_bind(s->ep, &eq->fid, 0) && !fi_ep_bind(s->ep, &s->cq->fid, FI_TRANSMIT | FI_RECV) && !fi_enable(s->ep), "bind");
+	must(!fi_ep_bind(s->ep, &eq->fid, 0) &&
+	     !fi_ep_bind(s->ep, &s->cq->fid, FI_TRANSMIT | FI_RECV | (selective ? FI_SELECTIVE_COMPLETION : 0)) && !fi_enable(s->ep), "bind");
 }
 
 static bool close_side(struct side *s)
@@ -294,9 +296,12 @@ static void posts_after_the_end(void)
 	struct fi_cq_err_entry failure = { 0 };
 	struct fi_eq_cm_entry entry;
 	struct fi_cq_data_entry e;
+	struct fi_msg silent = { 0 };
 	struct target t;
 	struct side a, b;
+	ssize_t ret = 0;
 	char byte;
+	int n;
 
 	connect_sides(&a, 0, &b, 0);
 	must(!fi_mr_reg(domain, t.bytes, sizeof(t.bytes), FI_REMOTE_WRITE, 0, 0, 0, &t.mr, NULL), "mr");
@@ -324,6 +329,15 @@ static void posts_after_the_end(void)
 	must(!fi_shutdown(b.ep, 0) && !fi_recv(b.ep, &byte, 1, NULL, 0, NULL), "post while the end comes");
 	ok(!fi_close(&b.ep->fid) && canceled(b.cq, 1) == 1, "or when the endpoint is closed, and does not come to an end");
 	ok(!fi_close(&b.cq->fid) && close_side(&a), "closed");
+
+	selective = true;
+	connect_sides(&a, 8, &b, 8);
+	selective = false;
+	must(!fi_shutdown(a.ep, 0) && event(&entry, LONG, 0) == FI_SHUTDOWN && event(&entry, LONG, 0) == FI_SHUTDOWN, "the end of both");
+	for (n = 0; n < 1000 && !(ret = fi_recvmsg(b.ep, &silent, 0)); n++)
+		;
+	ok(ret == -FI_EAGAIN && n == 8 && canceled(b.cq, n) == n, "those that nobody is to hear of are bounded by the queue: %d", n);
+	must(close_side(&a) && close_side(&b), "closed");
 }
 
 static void forgets_request(void)
@@ -489,7 +503,7 @@ int main(void)
 
 	alarm(120 * atoi(getenv("LAB_SLOWER") ?: "1"));	/* a wait that does not end is a failure, too */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("TAP version 13\n1..104\n");
+	printf("TAP version 13\n1..106\n");
 	for (i = 0; i < 2; i++) {
 		threaded = i;
 		printf("# things go on %s\n", threaded ? "in a thread of the fabric's" : "when somebody reads");
