@@ -243,7 +243,7 @@ def read_mirrors():
 def has_built():
     """What of the series is known to build: {what: digest of all that went into it}."""
     lines = BUILT.read_text(encoding="ascii").splitlines() if BUILT.is_file() else []
-    return {what: digest for digest, what in (line.split(" ", 1) for line in lines if not line.startswith("#"))}
+    return {what: digest for digest, what in (line.split(" ", 1) for line in lines if re.match(r"[0-9a-f]{64} .", line))}
 
 
 def remember(what, digest):
