@@ -57,19 +57,12 @@ ktap_ok "nothing is left" $?
 # TTM frees host memory with the GPU, although it is pinned; amdgpu says so before. Half of the data is not sent before it has gone.
 port=9004
 much=$((1 << 28))
-directory=$(remote mktemp -d) && undo remote rm -r "$directory"
-fifo=$directory/more
-remote mkfifo "$fifo"
-# send BYTES
-send() {
-	remote "timeout 20 sh -c 'echo $1 >$fifo'"
-}
-receive gone -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -b && sender=$(remote -b pattern_send -f "$fifo" "$LOCAL_V4" $port $much) &&
-	send $((much / 2)) && wait_for 20 flows $port $((1 << 20))
+receive gone -p $port -m "gpu:$node" -s $((2 * BYTES)) -r -b && sends_when_told $much &&
+	tell $((much / 2)) && wait_for 20 flows $port $((1 << 20))
 ktap_ok "data flows into host memory again" $?
 echo "$GPU_PCI" >"/sys/bus/pci/drivers/$driver/unbind"
 if [ "$at_end" = 0 ]; then
-	send $((much / 2))
+	tell $((much / 2))
 	wait "$receiver"
 	[ "$(said gone error)" = 0 ] && [ "$(said gone received)" = $much ]
 else

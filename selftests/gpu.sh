@@ -205,6 +205,19 @@ for key in sys.argv[2].split("."):
 print(json.dumps(value) if isinstance(value, bool) else value)' "$@"
 }
 
+# sends_when_told BYTES: $sender sends so much to port $port, as much at a time as tell says
+sends_when_told() {
+	local directory
+	directory=$(remote mktemp -d) && undo remote rm -r "$directory"
+	told=$directory/more
+	remote mkfifo "$told" && sender=$(remote -b pattern_send -f "$told" "$LOCAL_V4" $port "$1")
+}
+
+# tell BYTES: which fails when nobody listens
+tell() {
+	remote "timeout 20 sh -c 'echo $1 >$told'"
+}
+
 # marked NAME: send the marked data to port $port, and look at the machine from outside while the receiver keeps it.
 # The receiver, started with "receive NAME -k $tmp/extents", holds until let_go. The figures are in $tmp/NAME.json.
 marked() {

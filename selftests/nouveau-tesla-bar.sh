@@ -20,15 +20,8 @@ ktap_ok "queue 1 splits headers and receives all flows" $?
 
 port=9001
 much=$((2 << 20))
-directory=$(remote mktemp -d) && undo remote rm -r "$directory"
-fifo=$directory/more
-remote mkfifo "$fifo"
-# send BYTES
-send() {
-	remote "timeout 20 sh -c 'echo $1 >$fifo'"
-}
-receive ranges -p $port -m "gpu:$node" -s $((8 << 20)) -r -P && remote -b pattern_send -f "$fifo" "$LOCAL_V4" $port $much >/dev/null &&
-	send $((much / 2)) && wait_for 20 flows $port $((much / 2 - 1))
+receive ranges -p $port -m "gpu:$node" -s $((8 << 20)) -r -P && sends_when_told $much &&
+	tell $((much / 2)) && wait_for 20 flows $port $((much / 2 - 1))
 ktap_ok "half of the data has come into a range of 8 MiB" $?
 # Twice as much as there is room for, each MiB touched, and when all are there once more.
 want=$((${LAB_GPU#*/} * 2))
@@ -40,7 +33,7 @@ rm -f "$tmp/keeping"
 wait_for 60 process_ended "$keeper" || kill -9 "$keeper"
 wait "$keeper" && [ "$(said keep pages)" = $want ] && [ "$(said keep ioctl)" = 0 ]
 ktap_ok "a program uses $want MiB, of which BAR 1 shows $((want / 2)) at a time" $?
-send $((much / 2))
+tell $((much / 2))
 wait "$receiver"
 [ "$(said ranges received)" = $much ] && [ "$(said ranges correct)" = 1 ] && [ "$(said ranges error)" = 0 ]
 status=$?
