@@ -15,6 +15,8 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-buf-mapping.h>
 #include <linux/dma-resv.h>
+#include <linux/io.h>
+#include <linux/iosys-map.h>
 #include <linux/module.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/pm_runtime.h>
@@ -139,6 +141,13 @@ static void nouveau_bar_unmap(struct dma_buf_attachment *attach,
 	dma_buf_free_sgt(attach, sgt, dir);
 }
 
+static void nouveau_iounmap(void __iomem *addr)
+{
+	KUNIT_STATIC_STUB_REDIRECT(nouveau_iounmap, addr);
+
+	iounmap(addr);
+}
+
 /* Can this importer be a peer? If not, why? */
 static const char *nouveau_no_peer(struct nouveau_bo *nvbo,
 				   struct dma_buf_attachment *attach)
@@ -253,8 +262,10 @@ static int nouveau_dmabuf_place(struct nouveau_bo *nvbo, u32 domain)
  * -ENOSPC when it is larger than BAR 1 or pinned beyond it, or what moving it
  * ended with.
  */
-static int nouveau_dmabuf_pin_shown(struct nouveau_bo *nvbo, u32 domain)
+static int nouveau_dmabuf_pin(struct dma_buf_attachment *attach)
 {
+	struct nouveau_bo *nvbo = nouveau_dmabuf_bo(attach->dmabuf);
+	u32 domain = nouveau_dmabuf_domain(attach->dmabuf);
 	int ret;
 
 	if (drm_dev_is_unplugged(nouveau_bdev(nvbo->bo.bdev)->dev))
@@ -272,12 +283,6 @@ static int nouveau_dmabuf_pin_shown(struct nouveau_bo *nvbo, u32 domain)
 		return -ENOSPC;
 	}
 	return 0;
-}
-
-static int nouveau_dmabuf_pin(struct dma_buf_attachment *attach)
-{
-	return nouveau_dmabuf_pin_shown(nouveau_dmabuf_bo(attach->dmabuf),
-					nouveau_dmabuf_domain(attach->dmabuf));
 }
 
 static void nouveau_dmabuf_unpin(struct dma_buf_attachment *attach)
@@ -380,41 +385,36 @@ static void nouveau_dmabuf_unmap(struct dma_buf_attachment *attach,
 static int nouveau_dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct nouveau_bo *nvbo = nouveau_dmabuf_bo(dmabuf);
-	bool vram = nvbo->bo.resource->mem_type == TTM_PL_VRAM;
 	int ret;
 
-	ret = nouveau_dmabuf_pin_shown(nvbo, vram ? NOUVEAU_GEM_DOMAIN_VRAM :
-						    NOUVEAU_GEM_DOMAIN_GART);
+	if (drm_dev_is_unplugged(nouveau_bdev(nvbo->bo.bdev)->dev))
+		return -ENODEV;
+	if (nvbo->bo.resource->mem_type == TTM_PL_VRAM && !nouveau_bo_is_reachable(nvbo)) {
+		if (nvbo->bo.pin_count)
+			return -ENOSPC;
+		ret = nouveau_dmabuf_place(nvbo, NOUVEAU_GEM_DOMAIN_VRAM);
+		if (ret)
+			return ret;
+	}
+	ret = nouveau_dmabuf_reserve_bar(nvbo);
 	if (ret)
 		return ret;
-	if (vram) {
-		ret = nouveau_dmabuf_reserve_bar(nvbo);
-		if (ret)
-			goto err_unpin;
-	}
 	ret = drm_gem_dmabuf_vmap(dmabuf, map);
 	if (ret)
-		goto err_release;
-	return 0;
-
-err_release:
-	if (vram)
 		nouveau_dmabuf_release_bar(nvbo);
-err_unpin:
-	nouveau_dmabuf_unpin_it(nvbo);
 	return ret;
 }
 
 static void nouveau_dmabuf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	struct nouveau_bo *nvbo = nouveau_dmabuf_bo(dmabuf);
-	/* By now it may be elsewhere: VRAM goes away with the GPU. */
-	bool vram = map->is_iomem;
-
-	drm_gem_dmabuf_vunmap(dmabuf, map);
-	if (vram)
-		nouveau_dmabuf_release_bar(nvbo);
-	nouveau_dmabuf_unpin_it(nvbo);
+	/* TTM would put the range of BAR 1, which peers may still use. */
+	if (map->is_iomem) {
+		nouveau_iounmap(map->vaddr_iomem);
+		iosys_map_clear(map);
+	} else {
+		drm_gem_dmabuf_vunmap(dmabuf, map);
+	}
+	nouveau_dmabuf_release_bar(nouveau_dmabuf_bo(dmabuf));
 }
 
 const struct dma_buf_ops nouveau_dmabuf_ops = {

@@ -172,7 +172,13 @@ static int fake_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 	return 0;
 }
 
+/* As TTM's does, which is not for what peers may use. */
 static void fake_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	fake_of(nouveau_gem_object(obj))->res.bus.offset = 0;
+}
+
+static void fake_iounmap(void __iomem *addr)
 {
 }
 
@@ -267,6 +273,7 @@ static int fake_init(struct kunit *test)
 	kunit_activate_static_stub(test, nouveau_bar_reserve, fake_bar_reserve);
 	kunit_activate_static_stub(test, nouveau_bar_map, fake_bar_map);
 	kunit_activate_static_stub(test, nouveau_bar_unmap, fake_bar_unmap);
+	kunit_activate_static_stub(test, nouveau_iounmap, fake_iounmap);
 	return 0;
 }
 
@@ -503,21 +510,20 @@ static void test_failures(struct kunit *test)
 	dma_buf_detach(fake->dmabuf, fake->attach);
 }
 
-static void expect_vmap(struct kunit *test, u32 domain)
+static void expect_vmap(struct kunit *test)
 {
 	struct fake *fake = test->priv;
+	u32 mem_type = fake->res.mem_type;
 	struct iosys_map map;
 
 	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(fake->dmabuf, &map), 0);
-	KUNIT_EXPECT_EQ(test, fake->pins, 1);
-	KUNIT_EXPECT_EQ(test, fake->pinned, domain);
-	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, domain == NOUVEAU_GEM_DOMAIN_VRAM);
+	KUNIT_EXPECT_EQ(test, fake->res.mem_type, mem_type);
+	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, 1);
 	/* As when the GPU goes. */
 	fake->res.mem_type = TTM_PL_SYSTEM;
 	dma_buf_vunmap_unlocked(fake->dmabuf, &map);
-	KUNIT_EXPECT_EQ(test, fake->pins, 0);
 	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, 0);
-	fake_move(fake, domain);
+	fake->res.mem_type = mem_type;
 	nouveau_bo_del_io_reserve_lru(&fake->nvbo.bo);
 }
 
@@ -527,34 +533,53 @@ static void test_vmap(struct kunit *test)
 	struct fake *fake = test->priv;
 	struct iosys_map map;
 
-	expect_vmap(test, NOUVEAU_GEM_DOMAIN_VRAM);
+	expect_vmap(test);
 	KUNIT_EXPECT_EQ(test, fake->reserved, 1);
 	fake->fail_map = true;
 	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fake->dmabuf, &map), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, fake->pins, 0);
 	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, 0);
 	fake->fail_map = false;
 	fake->res.bus.offset = 0;
 	fake->fail_reserve = true;
 	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fake->dmabuf, &map), -ENOSPC);
-	KUNIT_EXPECT_EQ(test, fake->pins, 0);
 	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, 0);
-
-	fake_move(fake, NOUVEAU_GEM_DOMAIN_GART);
-	expect_vmap(test, NOUVEAU_GEM_DOMAIN_GART);
 	fake->fail_reserve = false;
 
-	/* It is moved there, unless it is pinned. */
+	fake_move(fake, NOUVEAU_GEM_DOMAIN_GART);
+	expect_vmap(test);
+
+	/* It is moved there, unless that fails, or it is pinned. */
 	fake_move(fake, NOUVEAU_GEM_DOMAIN_VRAM);
 	fake->drm->client.device.info.family = NV_DEVICE_INFO_V0_CURIE;
 	fake->res.start = fake->bar_size >> PAGE_SHIFT;
-	expect_vmap(test, NOUVEAU_GEM_DOMAIN_VRAM);
+	fake->fail_move = true;
+	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fake->dmabuf, &map), -ENOMEM);
+	fake->fail_move = false;
+	expect_vmap(test);
 	KUNIT_EXPECT_EQ(test, fake->res.start, 0);
 	fake->res.start = fake->bar_size >> PAGE_SHIFT;
 	fake->nvbo.bo.pin_count++;
 	KUNIT_EXPECT_EQ(test, dma_buf_vmap_unlocked(fake->dmabuf, &map), -ENOSPC);
 	fake->nvbo.bo.pin_count--;
-	KUNIT_EXPECT_EQ(test, fake->pins, 0);
+	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, 0);
+}
+
+/* What a peer has of BAR 1 it has when the CPU has unmapped it, too. */
+static void test_vmap_beside_peer(struct kunit *test)
+{
+	struct fake *fake = test->priv;
+	struct iosys_map iomap;
+
+	attach(test, &fake_attach_ops);
+	KUNIT_ASSERT_EQ(test, map(fake), 0);
+	KUNIT_ASSERT_EQ(test, dma_buf_vmap_unlocked(fake->dmabuf, &iomap), 0);
+	dma_buf_vunmap_unlocked(fake->dmabuf, &iomap);
+	KUNIT_EXPECT_EQ(test, fake->res.bus.offset, FAKE_BAR);
+	KUNIT_EXPECT_EQ(test, fake->reserved, 1);
+	KUNIT_EXPECT_EQ(test, fake->nvbo.peer_mappings, 1);
+	unmap(fake);
+	nouveau_bo_del_io_reserve_lru(&fake->nvbo.bo);
+	dma_buf_detach(fake->dmabuf, fake->attach);
 }
 
 static void move_out(struct fake *fake)
@@ -755,6 +780,7 @@ static struct kunit_case nouveau_prime_p2p_cases[] = {
 	KUNIT_CASE(test_reclaim),
 	KUNIT_CASE(test_failures),
 	KUNIT_CASE(test_vmap),
+	KUNIT_CASE(test_vmap_beside_peer),
 	KUNIT_CASE(test_move),
 	KUNIT_CASE(test_move_exported_twice),
 	KUNIT_CASE(test_revoke),
