@@ -3,7 +3,7 @@
 #include "nv44.h"
 #include "server.h"
 
-static struct nv44 nv44;
+static struct nv nv44;
 
 static bool init(int vram, uint64_t vram_size, uint64_t bar_size)
 {

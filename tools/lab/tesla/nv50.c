@@ -1,24 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1 OR MIT
-/*
- * The card as PCI sees it: registers in BAR 0, what the MMU maps in BAR 1 and BAR 3, the BIOS in the ROM.
- *
- * Registers are known by their addresses in nouveau (nvkm/), and remember what is written, but for those below. They are
- * accessed by bytes too, and none is unknown: so they are memory here, and no register file.
- */
+/* The card as PCI sees it: registers in BAR 0, what the MMU maps in BAR 1 and BAR 3, the BIOS in the ROM. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "nv50.h"
 
-#define REGISTERS	(16ul << 20)	/* bytes of BAR 0 */
 #define INSTANCES	(32ul << 20)	/* of BAR 3 */
 #define PRAMIN_SIZE	(1ul << 20)
 
 enum {
-	BAR_REGISTERS = 0,
 	BAR_VRAM = 1,
 	BAR_INSTANCES = 3,
 };
@@ -30,15 +21,11 @@ enum {				/* byte addresses in BAR 0, and what nouveau takes them for */
 	UNITS = 0x001540,		/* fb/ramnv50.c: bits 16 to 23, partitions of memory */
 	PRAMIN_WINDOW = 0x001700,	/* instmem/nv50.c: what PRAMIN shows, >> 16 */
 	FLUSH = 0x00330c,		/* bar/nv50.c: bit 1, until what was written is there */
-	PTIMER_TIME_0 = 0x009400,	/* timer/regsnv04.h: ns */
-	PTIMER_TIME_1 = 0x009410,
-	PCI_CONFIG = 0x088000,		/* pci/nv46.c: configuration space */
 	PFB_RANKS = 0x100200,		/* fb/ramnv50.c: bit 2, a second rank */
 	PFB_GEOMETRY = 0x100204,	/* columns, rows, banks */
 	PFB_SIZE = 0x10020c,		/* bytes of VRAM: 39 to 32 in the lowest byte */
 	PFB_TYPE = 0x100714,
 	MMU_FLUSH = 0x100c80,		/* mmu/vmmnv50.c: bit 0, until the TLB is empty */
-	PROM = 0x300000,		/* bios/shadowrom.c */
 	PRAMIN = 0x700000,		/* a MiB of VRAM */
 };
 
@@ -59,49 +46,15 @@ static uint32_t rows(uint64_t size)
 	return bits > ROW_BITS + 8 ? (uint32_t)(bits - ROW_BITS - 8) << 16 : 0;
 }
 
-static void fixed(struct nv50 *nv50)
-{
-	const uint64_t size = nv50->vram_size;
-	const struct { uint32_t at, value; } values[] = {
-		{ PMC_BOOT_0, NV50_BOOT_0 }, { PMC_BOOT_1, 0 }, { PMC_INTR, 0 }, { UNITS, PARTITIONS }, { FLUSH, 0 },
-		{ PFB_RANKS, 0 }, { PFB_GEOMETRY, EIGHT_BANKS | COLUMNS | rows(size) },
-		{ PFB_SIZE, (uint32_t)size | (uint32_t)(size >> 32) }, { PFB_TYPE, TYPE_GDDR3 }, { MMU_FLUSH, 0 },
-	};
-	struct timespec now;
-	uint64_t ns;
-	size_t i;
-
-	for (i = 0; i < sizeof(values) / sizeof(*values); i++)
-		memcpy(nv50->registers + values[i].at, &values[i].value, 4);
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-	memcpy(nv50->registers + PTIMER_TIME_0, &ns, 4);
-	ns >>= 32;
-	memcpy(nv50->registers + PTIMER_TIME_1, &ns, 4);
-}
-
-static void reset(struct device *device)
-{
-	struct nv50 *nv50 = to_nv50(device);
-
-	memset(nv50->registers, 0, REGISTERS);
-	memcpy(nv50->registers + PROM, nv50->rom, NV_ROM);
-}
-
-static bool in_config(uint64_t offset, size_t count)
-{
-	return offset >= PCI_CONFIG && offset + count <= PCI_CONFIG + PCI_CFG_SPACE_EXP_SIZE;
-}
-
 /* pramin - where in VRAM an access is, if it is to be there; NULL: nowhere */
 static uint8_t *pramin(struct nv50 *nv50, uint64_t offset, size_t count)
 {
 	uint32_t window;
 	uint64_t at;
 
-	memcpy(&window, nv50->registers + PRAMIN_WINDOW, sizeof(window));
+	memcpy(&window, nv50->nv.registers + PRAMIN_WINDOW, sizeof(window));
 	at = ((uint64_t)window << 16) + (offset - PRAMIN);
-	return at < nv50->vram_size && count <= nv50->vram_size - at ? nv50->vram + at : NULL;
+	return at < nv50->nv.vram_size && count <= nv50->nv.vram_size - at ? nv50->vram + at : NULL;
 }
 
 static bool in_pramin(uint64_t offset, size_t count)
@@ -112,21 +65,23 @@ static bool in_pramin(uint64_t offset, size_t count)
 static int read_registers(struct device *device, uint64_t offset, void *data, size_t count)
 {
 	struct nv50 *nv50 = to_nv50(device);
+	const uint64_t size = nv50->nv.vram_size;
+	const struct nv_value values[] = {
+		{ PMC_BOOT_0, NV50_BOOT_0 }, { PMC_BOOT_1, 0 }, { PMC_INTR, 0 }, { UNITS, PARTITIONS }, { FLUSH, 0 },
+		{ PFB_RANKS, 0 }, { PFB_GEOMETRY, EIGHT_BANKS | COLUMNS | rows(size) },
+		{ PFB_SIZE, (uint32_t)size | (uint32_t)(size >> 32) }, { PFB_TYPE, TYPE_GDDR3 }, { MMU_FLUSH, 0 },
+	};
 	const uint8_t *at;
 
-	if (in_pramin(offset, count)) {
-		at = pramin(nv50, offset, count);
-		if (at)
-			memcpy(data, at, count);
-		else
-			memset(data, 0xff, count);
+	if (!in_pramin(offset, count)) {
+		nv_read(&nv50->nv, values, ARRAY_SIZE(values), offset, data, count);
 		return 0;
 	}
-	fixed(nv50);
-	if (in_config(offset, count))
-		pci_read(&device->pci, offset - PCI_CONFIG, data, count);
+	at = pramin(nv50, offset, count);
+	if (at)
+		memcpy(data, at, count);
 	else
-		memcpy(data, nv50->registers + offset, count);
+		memset(data, 0xff, count);
 	return 0;
 }
 
@@ -135,20 +90,18 @@ static int write_registers(struct device *device, uint64_t offset, const void *d
 	struct nv50 *nv50 = to_nv50(device);
 	uint8_t *at;
 
-	if (in_pramin(offset, count)) {
-		at = pramin(nv50, offset, count);
-		if (at)
-			memcpy(at, data, count);
-	} else if (in_config(offset, count)) {
-		pci_write(&device->pci, offset - PCI_CONFIG, data, count);
-	} else if (offset + count <= PROM || offset >= PROM + NV_ROM) {
-		memcpy(nv50->registers + offset, data, count);
+	if (!in_pramin(offset, count)) {
+		nv_write(&nv50->nv, offset, data, count);
+		return 0;
 	}
+	at = pramin(nv50, offset, count);
+	if (at)
+		memcpy(at, data, count);
 	return 0;
 }
 
 /* What cannot be read is all ones, and what cannot be written is lost, as on the bus. */
-static void window_read(struct device *device, enum nv50_window window, uint64_t offset, void *data, size_t count)
+static int window_read(struct device *device, enum nv50_window window, uint64_t offset, void *data, size_t count)
 {
 	uint8_t *to = data;
 
@@ -164,9 +117,10 @@ static void window_read(struct device *device, enum nv50_window window, uint64_t
 		offset += n;
 		count -= n;
 	}
+	return 0;
 }
 
-static void window_write(struct device *device, enum nv50_window window, uint64_t offset, const void *data, size_t count)
+static int window_write(struct device *device, enum nv50_window window, uint64_t offset, const void *data, size_t count)
 {
 	const uint8_t *from = data;
 
@@ -180,30 +134,27 @@ static void window_write(struct device *device, enum nv50_window window, uint64_
 		offset += n;
 		count -= n;
 	}
+	return 0;
 }
 
 static int read_bar1(struct device *device, uint64_t offset, void *data, size_t count)
 {
-	window_read(device, NV50_BAR1, offset, data, count);
-	return 0;
+	return window_read(device, NV50_BAR1, offset, data, count);
 }
 
 static int write_bar1(struct device *device, uint64_t offset, const void *data, size_t count)
 {
-	window_write(device, NV50_BAR1, offset, data, count);
-	return 0;
+	return window_write(device, NV50_BAR1, offset, data, count);
 }
 
 static int read_bar3(struct device *device, uint64_t offset, void *data, size_t count)
 {
-	window_read(device, NV50_BAR3, offset, data, count);
-	return 0;
+	return window_read(device, NV50_BAR3, offset, data, count);
 }
 
 static int write_bar3(struct device *device, uint64_t offset, const void *data, size_t count)
 {
-	window_write(device, NV50_BAR3, offset, data, count);
-	return 0;
+	return window_write(device, NV50_BAR3, offset, data, count);
 }
 
 static void figures(struct device *device, int fd)
@@ -220,25 +171,17 @@ static const struct device_ops ops = {
 		.vendor = 0x10de, .device = 0x0191, .subsystem_vendor = 0x10de, .subsystem = 0x0191,
 		.class = 0x038000, .revision = 0xa2,	/* a display controller that is not for VGA */
 	},
-	.reset = reset,
+	.reset = nv_reset,
 	.figures = figures,
 };
 
 bool nv50_init(struct nv50 *nv50, int vram, uint64_t vram_size, uint64_t bar_size)
 {
-	struct device *device = &nv50->device;
+	struct device *device = &nv50->nv.device;
 
-	nv50->vram_size = vram_size;
-	nv50->registers = calloc(1, REGISTERS);
 	nv50->vram = mmap(NULL, vram_size, PROT_READ | PROT_WRITE, MAP_SHARED, vram, 0);
-	if (!nv50->registers || nv50->vram == MAP_FAILED)
+	if (nv50->vram == MAP_FAILED || !nv_init(&nv50->nv, &ops, vram_size, read_registers, write_registers))
 		return false;
-	nv_rom_make(nv50->rom, &ops.ids);
-
-	device->ops = &ops;
-	device->bar[BAR_REGISTERS] = (struct bar){
-		.size = REGISTERS, .fd = -1, .read = read_registers, .write = write_registers,
-	};
 	device->bar[BAR_VRAM] = (struct bar){
 		.size = bar_size, .flags = PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH,
 		.fd = -1, .read = read_bar1, .write = write_bar1,
@@ -246,8 +189,6 @@ bool nv50_init(struct nv50 *nv50, int vram, uint64_t vram_size, uint64_t bar_siz
 	device->bar[BAR_INSTANCES] = (struct bar){
 		.size = INSTANCES, .flags = PCI_BASE_ADDRESS_MEM_TYPE_64, .fd = -1, .read = read_bar3, .write = write_bar3,
 	};
-	device->rom = nv50->rom;
-	device->rom_size = sizeof(nv50->rom);
 	device_init(device);
 	return true;
 }

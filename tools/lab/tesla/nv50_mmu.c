@@ -41,13 +41,13 @@ static uint32_t reg(const struct nv50 *nv50, uint32_t at)
 {
 	uint32_t value;
 
-	memcpy(&value, nv50->registers + at, sizeof(value));
+	memcpy(&value, nv50->nv.registers + at, sizeof(value));
 	return value;
 }
 
 static bool vram_read(const struct nv50 *nv50, uint64_t at, void *to, size_t length)
 {
-	if (at > nv50->vram_size || length > nv50->vram_size - at)
+	if (at > nv50->nv.vram_size || length > nv50->nv.vram_size - at)
 		return false;
 	memcpy(to, nv50->vram + at, length);
 	return true;
@@ -110,9 +110,12 @@ void *nv50_translate(struct nv50 *nv50, enum nv50_window window, uint64_t offset
 		*length = (1ull << shift) - in_page;
 	page = (address >> shift) & ((1ull << ((pte & PTE_BLOCK) >> 7)) - 1);	/* which of the block */
 	address = (pte & PTE_ADDRESS) + (page << shift) + in_page;
-	if ((pte & PTE_TARGET) >> 4 >= TARGET_HOST)
-		return device_guest_memory(&nv50->device, address, length, write);
-	if ((pte & PTE_TARGET) >> 4 != TARGET_VRAM || address >= nv50->vram_size || *length > nv50->vram_size - address)
+	if ((pte & PTE_TARGET) >> 4 >= TARGET_HOST) {
+		void *at = device_guest_memory(&nv50->nv.device, address, length, write);
+
+		return at ? at : nowhere(nv50);
+	}
+	if ((pte & PTE_TARGET) >> 4 != TARGET_VRAM || address >= nv50->nv.vram_size || *length > nv50->nv.vram_size - address)
 		return nowhere(nv50);
 	return nv50->vram + address;
 }

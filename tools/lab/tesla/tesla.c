@@ -13,7 +13,7 @@ static bool init(int vram, uint64_t vram_size, uint64_t bar_size)
 int main(int argc, char **argv)
 {
 	static const struct card card = {
-		.name = "tesla", .device = &nv50.device, .init = init,
+		.name = "tesla", .device = &nv50.nv.device, .init = init,
 	};
 
 	return server_main(argc, argv, &card);
