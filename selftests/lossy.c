@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * lossy [-d N] [-o N] NETIF ADDRESS MTU COMMAND...: run the command, in a network of its
- * own, with a bad connection to what is behind the network device: every Nth long
- * frame from it is dropped (-d), every Nth comes three frames late (-o). The command's
- * host has this IPv4 address, in the /24 of its peer. Ends with it, and its status.
+ * lossy [-d N] [-o N] [-f MS] NETIF ADDRESS MTU COMMAND...: run the command, in a network
+ * of its own, with a bad connection to what is behind the network device: every Nth long
+ * frame from it is dropped (-d), every Nth comes three frames late (-o), the first of
+ * each TCP connection is dropped whenever it is sent in so many milliseconds (-f). The
+ * command's host has this IPv4 address, in the /24 of its peer. Ends with it, and its
+ * status.
  */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/tcp.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
@@ -26,6 +30,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LONG_FRAME	512	/* bytes; what is shorter is never lost */
@@ -34,7 +39,7 @@
 /* before each frame: its checksum may be due */
 #define HEADER		sizeof(struct virtio_net_hdr)
 
-static unsigned long drop_each, delay_each, nr_long;
+static unsigned long drop_each, delay_each, first_ms, nr_long;
 static int outside, inside;
 static unsigned char mac[ETH_ALEN];
 
@@ -95,6 +100,33 @@ static void put(const void *frame, size_t len)
 		err(1, "send");
 }
 
+/* Is it the first long frame of its connection, whose time is not over? */
+static bool first_is_lost(const void *frame, size_t len)
+{
+	static struct {
+		__be32 seq;
+		long long since;
+	} first[UINT16_MAX + 1];	/* by the port that it comes from */
+	const struct ethhdr *eth = frame;
+	const struct iphdr *ip = (const void *)(eth + 1);
+	const struct tcphdr *tcp = (const void *)((const char *)ip + ip->ihl * 4);
+	struct timespec ts;
+	long long now;
+	__u16 port;
+
+	if (!first_ms || len < LONG_FRAME || eth->h_proto != htons(ETH_P_IP) ||
+	    ip->protocol != IPPROTO_TCP)
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+	port = ntohs(tcp->source);
+	if (!first[port].since) {
+		first[port].since = now;
+		first[port].seq = tcp->seq;
+	}
+	return tcp->seq == first[port].seq && now - first[port].since < (long long)first_ms;
+}
+
 static void to_outside(void)
 {
 	static char frame[HEADER + FRAME_MAX], late[HEADER + FRAME_MAX];
@@ -110,6 +142,8 @@ static void to_outside(void)
 	}
 	nr_long++;
 	if (drop_each && nr_long % drop_each == 0)
+		return;
+	if (first_is_lost(frame + HEADER, len - HEADER))
 		return;
 	if (delay_each && !late_len && nr_long % delay_each == 0) {
 		memcpy(late, frame, len);
@@ -149,15 +183,16 @@ int main(int argc, char **argv)
 	sigset_t child;
 	pid_t pid;
 
-	while ((opt = getopt(argc, argv, "+d:o:")) != -1) {
+	while ((opt = getopt(argc, argv, "+d:o:f:")) != -1) {
 		switch (opt) {
 		case 'd': drop_each = strtoul(optarg, NULL, 0); break;
 		case 'o': delay_each = strtoul(optarg, NULL, 0); break;
+		case 'f': first_ms = strtoul(optarg, NULL, 0); break;
 		default: optind = argc;
 		}
 	}
 	if (argc - optind < 4)
-		errx(2, "usage: lossy [-d N] [-o N] NETIF ADDRESS MTU COMMAND...");
+		errx(2, "usage: lossy [-d N] [-o N] [-f MS] NETIF ADDRESS MTU COMMAND...");
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);

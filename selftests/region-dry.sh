@@ -81,12 +81,14 @@ fi
 wait $receiver && [ "$(said late correct)" = 1 ] && [ "$(said late error)" = 0 ] && [ -n "$in_vain" ] && [ "$(asked_in_vain)" -gt "$in_vain" ]
 status=$?
 sed 's/^/# /' "$tmp/late"
+echo "# asked in vain: ${in_vain:-} times before, $(asked_in_vain) afterwards"
 ktap_ok "16 flows into little memory, which runs dry, and a receiver that is asleep for a while" $status
 ms=$(said late gap_ms)
 [ "${ms:-99999}" -lt $((4000 * slower)) ]
 ktap_ok "it has payload again soon after it is awake: $ms ms at most without" $?
 for number in $numbers; do
-	remote -w "$number" >/dev/null 2>&1
+	remote -w "$number" >"$tmp/sender" 2>&1
+	[ "$(said late error)" = 0 ] || sed "s/^/# sender $number: /" "$tmp/sender"
 done
 
 nothing_left && ordinary_traffic

@@ -31,16 +31,20 @@
  * timeouts (with -f, each time that a copy was given up; the receive goes on), the bytes
  * that were copied: header, page, other_queue, refused, and the packets that could not be
  * verified: unverified. With -Z: gap_ms, the longest time without payload
- * afterwards. With -M and -e: mixed, what one gets that has the
+ * afterwards. With -t, when the time is over: error ETIMEDOUT, and connection, once for each:
+ * its bytes that were received, those that TCP has, and the packets that came out of
+ * order. With -M and -e: mixed, what one gets that has the
  * queue a second time and does not ask for that. With -M: how many completions there were, and
  * pieces in them, the smallest stride, and lies.
- * Exit status 0 unless the test itself went wrong.
+ * Exit status 0 unless the test itself went wrong, or the time of -t was over.
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
+#include <linux/tcp.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -51,6 +55,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,7 +83,7 @@ static bool junk, flush, impatient;
 static int lies;
 static unsigned int nr_lies;
 static int signal_ms;
-static volatile sig_atomic_t signals;
+static volatile sig_atomic_t signals, expired;
 static unsigned int sleep_ms;
 static long long gap_us;
 
@@ -368,6 +374,46 @@ static void begin_signals(void)
 		err(1, "signals");
 }
 
+static void expire(int number)
+{
+	(void)number;
+	expired = 1;
+}
+
+/* Who receives tells how far it came, all else just ends. */
+static void tell_when_expired(bool tell)
+{
+	const struct sigaction action = { .sa_handler = tell ? expire : SIG_DFL };
+
+	if (sigaction(SIGALRM, &action, NULL))
+		err(1, "SIGALRM");
+}
+
+/* Again and again: what waits next shall not miss it. 0: not any more. */
+static void limit_time(unsigned int seconds)
+{
+	const struct itimerval limit = { { .tv_sec = 1 }, { .tv_sec = seconds } };
+
+	if (setitimer(ITIMER_REAL, &limit, NULL))
+		err(1, "-t");
+}
+
+/* What came of each connection, for who wants to know why it took so long. */
+static void report_connections(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_conns && conns[i].fd > 0; i++) {
+		struct tcp_info info = {};
+		socklen_t len = sizeof(info);
+
+		if (getsockopt(conns[i].fd, IPPROTO_TCP, TCP_INFO, &info, &len))
+			warn("TCP_INFO");
+		printf("connection %llu %llu %u\n", conns[i].received,
+		       (unsigned long long)info.tcpi_bytes_received, info.tcpi_rcv_ooopack);
+	}
+}
+
 static void *take_away(void *arg)
 {
 	(void)arg;
@@ -506,6 +552,7 @@ static int receive(void)
 	printf("listening %d\n", port);
 	fflush(stdout);
 
+	tell_when_expired(true);
 	while (1) {
 		struct io_uring_cqe *cqe;
 		unsigned int head, seen = 0, rearm = 0;
@@ -514,6 +561,10 @@ static int receive(void)
 		if (nr_held && !holding())
 			let_go();
 		error = wait_cqe();
+		if (expired) {
+			error = -ETIMEDOUT;
+			break;
+		}
 		if (error == -EINTR) {
 			if (signals >= told + 10) {
 				told = signals;
@@ -522,7 +573,7 @@ static int receive(void)
 			continue;
 		}
 		if (error < 0)
-			return error;
+			break;
 		error = 0;
 
 		io_uring_for_each_cqe(&target.ring, head, cqe) {
@@ -589,6 +640,11 @@ static int receive(void)
 		if (limit && received >= limit)
 			break;
 	}
+	if (expired) {
+		limit_time(0);
+		return error;
+	}
+	tell_when_expired(false);
 	if (revoking)
 		pthread_join(thread, NULL);
 	if (target_event && error == -ENODEV) {
@@ -659,7 +715,7 @@ int main(int argc, char **argv)
 		case 'x': how = optarg; break;
 		case 'a': revoke_after = strtoull(optarg, NULL, 0); break;
 		case 'N': netns = optarg; break;
-		case 't': alarm(atoi(optarg)); break;
+		case 't': limit_time(atoi(optarg)); break;
 		case 'k': kept_open(optarg); break;
 		case 'H': hold = optarg; break;
 		case 'F': flush = true; break;
@@ -706,6 +762,8 @@ int main(int argc, char **argv)
 		printf("gap_ms %lld\n", gap_us / 1000);
 	printf("received %llu\n", received);
 	printf("correct %d\n", correct);
+	if (expired)
+		report_connections();
 	if (target_flags)
 		printf("completions %llu\npieces %llu\nstride %u\nlies %u\n", completions, pieces,
 		       stride, nr_lies);
@@ -714,6 +772,8 @@ int main(int argc, char **argv)
 		report_copies();
 	if (as_region && (how || error == -ENODEV))
 		report_region();
+	if (expired)
+		return 1;
 	kept_hold(mem.dmabuf, blind || !correct ? NULL : mem.cpu);
 	return 0;
 }
