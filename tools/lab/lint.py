@@ -247,9 +247,12 @@ def has_built():
 
 
 def remember(what, digest):
-    known = has_built() | {what: digest}
-    BUILT.write_text("# SPDX-License-Identifier: LGPL-2.1 OR MIT\n# What make lint has built, so that it need not again: see builds() in tools/lab/lint.py.\n" +
-                     "".join(f"{known[what]} {what}\n" for what in sorted(known)), encoding="ascii")
+    # what is alone is a directory, all else a patch
+    known = {name: digest for name, digest in has_built().items() if (TOP / name.split(",")[0]).exists()} | {what: digest}
+    new = BUILT.with_name(f"{BUILT.name}.new")
+    new.write_text("# SPDX-License-Identifier: LGPL-2.1 OR MIT\n# What make lint has built, so that it need not again: see builds() in tools/lab/lint.py.\n" +
+                   "".join(f"{known[what]} {what}\n" for what in sorted(known)), encoding="ascii")
+    new.replace(BUILT)
 
 
 def builds(series, what, without=()):
@@ -269,11 +272,15 @@ def builds(series, what, without=()):
     start = time.monotonic()
     try:
         patched.Tree(scratch()).place(series, ours)
+        # Warnings are those of what is compiled, and the last patch's may have been, with the built kernel.
+        touch(f"{name[:-2]}.o" for name in patched.touched(series[-1]) if name.endswith(".c"))
         problems = configure(without) + kbuild("vmlinux", "modules")
     except Failure as failure:      # a patch does not apply
         problems = [str(failure)]
     say(f"lint: {what}: {len(problems)} findings, {clock(time.monotonic() - start)}")
-    if not problems:
+    if problems:
+        touch(objects())
+    else:
         remember(what, total.hexdigest())
     return [f"{what}: {p}" for p in problems]
 
