@@ -12,11 +12,6 @@ need_programs zcrx_starve
 
 MODULES=${GATE_MODULES:-$(dirname "$0")}/queue_fault
 
-# how often the queue wanted a buffer and got none
-asked_in_vain() {
-	ethtool -S "$NETIF" | sed -n 's/.*rx_queue_1_alloc_failed: //p'
-}
-
 ktap_plan 12
 vram_bind
 steer_to_queue 1

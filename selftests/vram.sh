@@ -270,6 +270,11 @@ receive() {
 	return 1
 }
 
+# how often queue 1 wanted a buffer and got none
+asked_in_vain() {
+	ethtool -S "$NETIF" | sed -n 's/.*rx_queue_1_alloc_failed: //p'
+}
+
 # came PORT: how many bytes, on the connection to the port that has most
 came() {
 	ss -tinH "sport = :$1" | sed -n 's/.* bytes_received:\([0-9]*\).*/\1/p' | sort -n | tail -n 1
